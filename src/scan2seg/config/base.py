@@ -1,0 +1,69 @@
+"""What every part of the configuration shares: strict frozen models, and fields that name a plugin."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from scan2seg import plugins
+from scan2seg.errors import InputError
+
+
+class Settings(BaseModel):
+    """Base of every model: unknown keys are errors, values never change, docstrings become the reference."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Marks a field that names a plugin and holds its settings: ``Annotated[dict[str, Any], Plugin("losses")]``.
+
+    ``otsu`` is short for ``{method: otsu}``. The value becomes a complete dictionary: the name under
+    ``key``, and every setting of the plugin's ``Params`` with defaults filled in, so that a changed
+    default is a changed parameter of the job.
+    """
+
+    kind: str
+    key: str = "method"
+
+    def resolve(self, value: Any) -> dict[str, Any]:
+        """Check the value against the plugin's ``Params`` and fill in the defaults."""
+        if isinstance(value, str):
+            value = {self.key: value}
+        if not isinstance(value, dict) or not isinstance(value.get(self.key), str):
+            choices = ", ".join(plugins.names(self.kind))
+            raise PydanticCustomError("plugin", f"write {self.key}: NAME with one of {choices}")
+        rest = {key: item for key, item in value.items() if key != self.key}
+        try:
+            params = plugins.load(self.kind, value[self.key]).Params.model_validate(rest)
+        except InputError as error:
+            raise PydanticCustomError("plugin_name", "{reason}", {"reason": str(error)}) from None
+        except ValidationError as error:
+            details = {"errors": error.errors(include_url=False, include_context=True)}
+            raise PydanticCustomError("plugin_params", "invalid settings", details) from None
+        return {self.key: value[self.key], **params.model_dump(mode="json")}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate through ``resolve``."""
+        return core_schema.no_info_plain_validator_function(self.resolve)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe the choice of every plugin with its own settings."""
+        choices: list[dict[str, Any]] = [{"enum": list(plugins.names(self.kind))}]
+        for name in plugins.names(self.kind):
+            module = plugins.load(self.kind, name)
+            part = module.Params.model_json_schema()
+            part["properties"] = {self.key: {"const": name}, **part.get("properties", {})}
+            part["required"] = [self.key, *part.get("required", [])]
+            part["title"] = f"{self.kind}: {name}"
+            part.setdefault("description", (module.__doc__ or "").strip().split("\n")[0])
+            choices.append(part)
+        return {"oneOf": choices}
+
+
+def plugin_params(kind: str, settings: dict[str, Any], key: str = "method") -> Any:
+    """Turn a resolved plugin dictionary back into the plugin's ``Params`` object."""
+    rest = {name: value for name, value in settings.items() if name != key}
+    return plugins.load(kind, settings[key]).Params.model_validate(rest)

@@ -1,0 +1,104 @@
+"""What a stage says: progress lines on the terminal, everything in its log file, errors without a traceback."""
+
+import errno
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scan2seg.errors import InputError
+
+Item = TypeVar("Item")
+LOGGER = logging.getLogger("scan2seg")
+
+
+def info(message: str, *values: Any) -> None:
+    """Log a line of information."""
+    LOGGER.info(message, *values)
+
+
+def warn(message: str, *values: Any) -> None:
+    """Log a warning: the work goes on, but the user should know."""
+    LOGGER.warning(message, *values)
+
+
+def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+    """Iterate with a progress bar; in a log or a batch job it becomes a line every ten seconds."""
+    from tqdm import tqdm
+
+    interactive = sys.stderr.isatty()
+    yield from tqdm(
+        items,
+        desc=label,
+        total=total,
+        file=sys.stderr,
+        ascii=not interactive,
+        mininterval=0.2 if interactive else 10,
+        dynamic_ncols=interactive,
+    )
+
+
+@contextmanager
+def stage(name: str, log: Path | str | None = None) -> Iterator[None]:
+    """Run one stage of the pipeline: log to the terminal and to the file, end cleanly on errors and signals.
+
+    Raises:
+        SystemExit: with status 1 after an error; the message is logged, a traceback only in the file.
+    """
+    handlers = _start_handlers(name, log)
+    started = time.monotonic()
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        LOGGER.info("started")
+        yield
+        LOGGER.info("finished in %.1f s", time.monotonic() - started)
+    except InputError as error:
+        LOGGER.error("%s", error)
+        raise SystemExit(1) from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            LOGGER.error("the disk is full: %s", error)
+        else:
+            LOGGER.error("%s: %s%s", type(error).__name__, error, f" (details in {log})" if log else "")
+        _write_traceback(log)
+        raise SystemExit(1) from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        for handler in handlers:
+            LOGGER.removeHandler(handler)
+            handler.close()
+
+
+def _start_handlers(name: str, log: Path | str | None) -> list[logging.Handler]:
+    form = logging.Formatter(f"%(asctime)s {name}: %(levelname)s %(message)s", "%H:%M:%S")
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if log:
+        Path(log).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(form)
+        LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    return handlers
+
+
+def _terminate(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
+
+
+def _write_traceback(log: Path | str | None) -> None:
+    import traceback
+
+    if log is None:
+        traceback.print_exc()
+        return
+    try:
+        with Path(log).open("a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+    except OSError:
+        traceback.print_exc()

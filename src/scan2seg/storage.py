@@ -1,0 +1,179 @@
+"""Everything that is written to disk: whole or not at all, and Zarr stores whose shards are tens of megabytes.
+
+A target appears under its name only when it is complete: it is written beside it and renamed.
+"""
+
+import errno
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from scan2seg.errors import InputError
+
+TARGET_SHARD_BYTES = 32 * 2**20
+
+
+@contextmanager
+def replacing(target: Path | str) -> Iterator[Path]:
+    """Yield a path beside the target to write a file or folder to; on success it takes the target's place.
+
+    After an error or a kill the target is as it was before, and nothing that looks finished is left.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in target.parent.glob(f".{target.name}.*.partial"):
+        _remove(stale)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        _remove(target)
+        os.replace(partial, target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"{target}: the disk is full; nothing was written. Free some space and run again") from None
+        raise
+    finally:
+        _remove(partial)
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write JSON, whole or not at all; NaN and infinity are errors, for no other program reads them."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", "utf-8")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read JSON.
+
+    Raises:
+        InputError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error})") from None
+
+
+@contextmanager
+def creating(target: Path | str) -> Iterator[zarr.Group]:
+    """Yield a new Zarr group that becomes the target when the block ends without an error."""
+    with replacing(target) as partial:
+        yield zarr.open_group(str(partial), mode="w", zarr_format=3)
+
+
+def open_store(path: Path | str) -> zarr.Group:
+    """Open a Zarr group for reading.
+
+    Raises:
+        InputError: there is no readable Zarr group.
+    """
+    try:
+        return zarr.open_group(str(path), mode="r")
+    except Exception as error:
+        raise InputError(f"{path}: is not a readable Zarr store ({type(error).__name__}: {error})") from None
+
+
+def open_array(path: Path | str, name: str) -> zarr.Array[Any]:
+    """Open one array of a Zarr group for reading.
+
+    Raises:
+        InputError: the store or the array is missing.
+    """
+    group = open_store(path)
+    array = group.get(name)
+    if not isinstance(array, zarr.Array):
+        raise InputError(f"{path}: has no array '{name}', it holds {', '.join(sorted(group.keys())) or 'nothing'}")
+    return array
+
+
+def shard_length(item_shape: Sequence[int], dtype: Any, count: int) -> int:
+    """Return how many items (images, slices, patches) along the first axis make one shard."""
+    item_bytes = math.prod(item_shape) * np.dtype(dtype).itemsize
+    return max(1, min(count, TARGET_SHARD_BYTES // max(item_bytes, 1)))
+
+
+def create_array(
+    group: zarr.Group,
+    name: str,
+    shape: Sequence[int],
+    dtype: Any,
+    *,
+    per_shard: int | None = None,
+    fill_value: Any = 0,
+    axes: Sequence[str] | None = None,
+) -> zarr.Array[Any]:
+    """Create a sharded array: a chunk is one item along the first axis, a shard is ``per_shard`` items.
+
+    One writer writes one shard, always: concurrent writes to a shard lose data silently.
+    Axes longer than 512 are cut into equal chunks within the shard, so that a crop reads little.
+    """
+    item = tuple(int(length) for length in shape[1:])
+    count = max(int(shape[0]), 1)
+    items = per_shard or shard_length(item, dtype, count)
+    chunk_item = tuple(math.ceil(length / math.ceil(length / 512)) if length else 1 for length in item)
+    shard_item = tuple(
+        chunk * max(1, math.ceil(length / chunk)) for chunk, length in zip(chunk_item, item, strict=True)
+    )
+    return group.create_array(
+        name,
+        shape=tuple(int(length) for length in shape),
+        dtype=np.dtype(dtype),
+        chunks=(1, *chunk_item),
+        shards=(items, *shard_item),
+        fill_value=fill_value,
+        dimension_names=tuple(axes) if axes else None,
+        compressors=[zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")],
+    )
+
+
+def create_volume(
+    group: zarr.Group,
+    shape: tuple[int, int, int],
+    dtype: Any = "float32",
+    *,
+    pixel_size: float | None = None,
+    per_shard: int | None = None,
+    name: str = "volume",
+) -> zarr.Array[Any]:
+    """Create the array of a volume (z, y, x) with OME-Zarr 0.5 metadata; the pixel size is in micrometres."""
+    scale = [float(pixel_size or 1.0)] * 3
+    unit = {"unit": "micrometer"} if pixel_size else {}
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [
+            {
+                "name": name,
+                "axes": [{"name": axis, "type": "space", **unit} for axis in "zyx"],
+                "datasets": [
+                    {"path": name, "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+                ],
+            }
+        ],
+    }
+    if pixel_size:
+        group.attrs["pixel_size"] = float(pixel_size)
+    return create_array(group, name, shape, dtype, per_shard=per_shard, axes=("z", "y", "x"))
+
+
+def shards(array: zarr.Array[Any]) -> list[slice]:
+    """List the slices along the first axis that are one shard each, the unit of writing."""
+    length = (array.shards or array.chunks)[0]
+    return [slice(start, min(start + length, array.shape[0])) for start in range(0, array.shape[0], length)]
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
