@@ -22,9 +22,7 @@ _DEFINES_PARAMS = re.compile(r"^class Params\b|^from \S+ import .*\bParams\b", r
 def names(kind: str) -> tuple[str, ...]:
     """List the plugins of a kind, in alphabetical order, without importing one."""
     folder = _PACKAGE.joinpath(*kind.split("."))
-    return tuple(
-        sorted(path.stem for path in folder.glob("*.py") if _DEFINES_PARAMS.search(path.read_text("utf-8")))
-    )
+    return tuple(sorted(path.stem for path in folder.glob("*.py") if _DEFINES_PARAMS.search(path.read_text("utf-8"))))
 
 
 def load(kind: str, name: str) -> ModuleType:

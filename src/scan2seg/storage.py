@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from zarr.codecs import BloscCodec
 
 from scan2seg.errors import InputError
 
@@ -41,7 +42,7 @@ def replacing(target: Path | str) -> Iterator[Path]:
         os.replace(partial, target)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(f"{target}: the disk is full; nothing was written. Free some space and run again") from None
+            raise InputError(f"{target}: the disk is full; nothing was written. Free space and run again") from None
         raise
     finally:
         _remove(partial)
@@ -99,8 +100,8 @@ def open_array(path: Path | str, name: str) -> zarr.Array[Any]:
 
 def shard_length(item_shape: Sequence[int], dtype: Any, count: int) -> int:
     """Return how many items (images, slices, patches) along the first axis make one shard."""
-    item_bytes = math.prod(item_shape) * np.dtype(dtype).itemsize
-    return max(1, min(count, TARGET_SHARD_BYTES // max(item_bytes, 1)))
+    item_bytes = max(math.prod(item_shape) * int(np.dtype(dtype).itemsize), 1)
+    return max(1, min(count, TARGET_SHARD_BYTES // item_bytes))
 
 
 def create_array(
@@ -133,7 +134,7 @@ def create_array(
         shards=(items, *shard_item),
         fill_value=fill_value,
         dimension_names=tuple(axes) if axes else None,
-        compressors=[zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")],
+        compressors=[BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")],
     )
 
 
@@ -155,9 +156,7 @@ def create_volume(
             {
                 "name": name,
                 "axes": [{"name": axis, "type": "space", **unit} for axis in "zyx"],
-                "datasets": [
-                    {"path": name, "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-                ],
+                "datasets": [{"path": name, "coordinateTransformations": [{"type": "scale", "scale": scale}]}],
             }
         ],
     }
