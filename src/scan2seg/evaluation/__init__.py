@@ -1,0 +1,1 @@
+"""Scores of predictions against known labels, and the comparison of models with each other."""

@@ -1,0 +1,163 @@
+"""The stage ``compare_models``: all runs of an experiment in one table, and the ranking in words people read."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from scan2seg import logging, storage
+from scan2seg.evaluation.ranking import Ranked, Run, rank, read_run
+
+Json = dict[str, Any]
+COSTS = {
+    "training_seconds": ("training", "wall_seconds"),
+    "epochs": ("training", "epochs"),
+    "best_epoch": ("training", "best_epoch"),
+    "training_samples_per_second": ("training", "samples_per_second"),
+    "prediction_pixels_per_second": ("timing", "image", "pixels_per_second"),
+    "prediction_pixels_per_second_model": ("timing", "image", "pixels_per_second_model"),
+    "prediction_seconds_per_image": ("timing", "image", "seconds_end_to_end"),
+    "parameters": ("training", "parameters"),
+    "flops": ("training", "flops"),
+    "peak_memory_bytes": ("training", "peak_memory_bytes"),
+    "energy_joules": ("training", "energy_joules"),
+    "training_device": ("training", "device"),
+    "training_precision": ("training", "precision"),
+    "prediction_device": ("timing", "device"),
+    "prediction_precision": ("timing", "precision"),
+}
+
+
+def compare_models(
+    runs: list[dict[str, Any]], scores: Path, tables: Path, reference: str | None, published: list[dict[str, Any]]
+) -> None:
+    """Write ``scores.csv``, a row a dataset, model and replicate, and ``tables.md``, the ranking of every dataset.
+
+    Args:
+        runs: the files of each run: "metrics", "per_image", "training", "timing"; the last two may be missing.
+        scores: the CSV file to write; unknown values are empty.
+        tables: the Markdown file to write.
+        reference: the model that the others are tested against; None for no test.
+        published: rows of the literature, "model", "mean_iou", "source" and more; a row's "dataset" says where it
+            belongs. They stand in a table of their own and take no part in the ranking.
+
+    Raises:
+        InputError: a file is missing or unreadable.
+    """
+    read = [read_run(paths) for paths in runs]
+    ranking = rank(read, reference)
+    if reference and read and not any(run.model == reference for run in read):
+        logging.warn("the reference model '%s' is not among the models: nothing is tested", reference)
+    _write_scores(scores, read)
+    with storage.replacing(tables) as partial:
+        partial.write_text(write_tables(ranking, reference, published), "utf-8")
+
+
+def cost(run: Run, name: str) -> Any:
+    """Return one of ``COSTS`` of a run, None where it is unknown."""
+    source, *keys = COSTS[name]
+    value: Any = run.training if source == "training" else run.timing
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def write_tables(ranking: dict[str, list[Ranked]], reference: str | None, published: list[Json]) -> str:
+    """Return the ranking, the IoU a class and the cost of every dataset as Markdown."""
+    parts = ["# Comparison of models\n"]
+    if not ranking:
+        parts.append("No model was trained, so there is nothing to compare.\n")
+    for dataset, rows in ranking.items():
+        mine = [row for row in published if row.get("dataset", dataset) == dataset]
+        parts += [f"## {dataset}\n", _ranking_table(rows, reference), _class_table(rows), _cost_table(rows)]
+        parts += [_published_table(mine)] if mine else []
+    return "\n".join(parts)
+
+
+def _ranking_table(rows: list[Ranked], reference: str | None) -> str:
+    head = ["rank", "model", "mean IoU", "spread", "95 % interval", "replicates", "mean image Jaccard", "mean image F1"]
+    tested = any(row.model == reference for row in rows)
+    head += [f"difference to {reference}", "95 % interval of it", "p (Holm)", "n"] if tested else []
+    body = []
+    for place, row in enumerate(rows, start=1):
+        jaccard = row.average(lambda run: run.metrics["mean_image"].get("jaccard"))
+        f1 = row.average(lambda run: run.metrics["mean_image"].get("f1"))
+        cells = [str(place), row.model, number(row.mean), number(row.spread), interval(row.interval)]
+        cells += [str(len(row.runs)), number(jaccard), number(f1)]
+        if tested:
+            p_value = "-" if row.p_holm is None else f"{row.p_holm:.2g}"
+            cells += [number(row.difference, sign=True), interval(row.difference_interval), p_value, str(row.images)]
+        body.append(cells)
+    note = (
+        "IoU from the confusion matrix summed over all test images; spread is the standard deviation over replicates; "
+        "intervals are a bootstrap over images"
+    )
+    note += f"; p is Wilcoxon's signed-rank test over n images against {reference}, Holm's correction" if tested else ""
+    return markdown_table(head, body) + f"\n{note}.\n"
+
+
+def _class_table(rows: list[Ranked]) -> str:
+    names = list(dict.fromkeys(name for row in rows for run in row.runs for name in run.metrics["classes"]))
+    body = [[row.model, *(number(row.class_iou(name)) for name in names)] for row in rows]
+    return "### IoU a class\n\n" + markdown_table(["model", *names], body)
+
+
+def _cost_table(rows: list[Ranked]) -> str:
+    head = ["model", "training s", "prediction Mpixel/s", "parameters", "GFLOP", "peak memory MB", "energy J", "device"]
+    body = []
+    for row in rows:
+        parts = [("training_seconds", 1.0, 1), ("prediction_pixels_per_second", 1e-6, 3), ("parameters", 1.0, 0)]
+        parts += [("flops", 1e-9, 2), ("peak_memory_bytes", 1e-6, 0), ("energy_joules", 1.0, 0)]
+        cells = [_scaled(row, *part) for part in parts]
+        devices = dict.fromkeys(str(cost(run, "training_device") or "-") for run in row.runs)
+        body.append([row.model, *cells, ", ".join(devices)])
+    return "### Cost, mean over replicates\n\n" + markdown_table(head, body)
+
+
+def _published_table(rows: list[Json]) -> str:
+    head = list(
+        dict.fromkeys(["model", "mean_iou", *(key for row in rows for key in row if key not in ("dataset", "source"))])
+    )
+    body = [
+        [*("-" if row.get(key) is None else str(row[key]) for key in head), str(row.get("source", "-"))] for row in rows
+    ]
+    return "### Published elsewhere, not run here\n\n" + markdown_table([*head, "source"], body)
+
+
+def markdown_table(head: list[str], body: list[list[str]]) -> str:
+    """Return a Markdown table; bars and line breaks in cells are escaped."""
+    lines = [head, ["---"] * len(head), *body]
+    escaped = ([cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
+
+
+def number(value: float | None, digits: int = 4, sign: bool = False) -> str:
+    """Return a number with fixed digits, or a dash for an unknown one."""
+    return "-" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def interval(bounds: tuple[float, float] | None, digits: int = 4) -> str:
+    """Return "low to high", or a dash for an unknown interval."""
+    return "-" if bounds is None else f"{bounds[0]:.{digits}f} to {bounds[1]:.{digits}f}"
+
+
+def _scaled(row: Ranked, name: str, factor: float, digits: int) -> str:
+    value = row.average(lambda run: cost(run, name))
+    return "-" if value is None else f"{value * factor:.{digits}f}"
+
+
+def _write_scores(path: Path, runs: list[Run]) -> None:
+    names = list(dict.fromkeys(name for run in runs for name in run.metrics["classes"]))
+    identity = ["dataset", "model", "replicate", "split"]
+    summary = ["mean_iou", "mean_dice", "pixel_accuracy"]
+    image = ["accuracy", "f1", "jaccard", "recall", "precision", "mean_iou"]
+    with storage.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        shown = ["images", "mean_iou_low", "mean_iou_high", *(f"mean_image_{key}" for key in image)]
+        writer.writerow([*identity, *summary, *shown, *COSTS, *(f"iou_{name}" for name in names)])
+        for run in runs:
+            low, high = run.metrics.get("confidence", {}).get("mean_iou") or (None, None)
+            cells = [run.metrics[key] for key in (*identity, *summary)]
+            cells += [len(run.images.index), low, high, *(run.metrics["mean_image"].get(key) for key in image)]
+            cells += [cost(run, key) for key in COSTS]
+            cells += [run.metrics["classes"].get(name, {}).get("iou") for name in names]
+            writer.writerow(["" if cell is None else cell for cell in cells])

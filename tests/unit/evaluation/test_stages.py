@@ -1,0 +1,135 @@
+"""The stages ``score_prediction`` and ``compare_models`` on small stores, and what they refuse."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from scan2seg import storage
+from scan2seg.errors import InputError
+from scan2seg.evaluation.comparison import compare_models
+from scan2seg.evaluation.score import score_prediction
+
+CLASSES = ["matrix", "phase, a", "absent"]
+SIZES = [(20, 24), (16, 24), (20, 10), (20, 24)]
+
+
+def write_stack(path, labels, names=None):
+    with storage.creating(path) as group:
+        array = storage.create_array(group, "label", labels.shape, "uint8")
+        array[:] = labels
+        storage.create_array(group, "size", (len(labels), 2), "int64")[:] = np.array(SIZES[: len(labels)])
+        names = names or [f"image{index}" for index in range(len(labels))]
+        group.attrs.update({"names": names, "classes": CLASSES, "pixel_size": 0.1})
+
+
+def write_prediction(path, labels, index):
+    with storage.creating(path) as group:
+        storage.create_array(group, "label", labels.shape, "uint8")[:] = labels
+        storage.create_array(group, "index", (len(index),), "int64")[:] = np.array(index)
+
+
+@pytest.fixture
+def truth():
+    return np.random.default_rng(0).integers(0, 2, (4, 20, 24)).astype(np.uint8)
+
+
+def identity(model="unet", replicate="seed0"):
+    return {"dataset": "demo", "model": model, "replicate": replicate, "split": "test"}
+
+
+def score(folder, truth, guess, index, model="unet", replicate="seed0"):
+    stack, prediction = folder / "stack.zarr", folder / "prediction.zarr"
+    write_stack(stack, truth)
+    write_prediction(prediction, guess, index)
+    out = {key: folder / f"{model}-{replicate}-{key}" for key in ("metrics", "per_image")}
+    score_prediction(stack, prediction, out["metrics"], out["per_image"], identity(model, replicate))
+    return out
+
+
+def test_padding_and_unknown_pixels_count_nowhere(tmp_path, truth):
+    guess = truth[[1, 2, 3]].copy()
+    guess[0, 16:] ^= 1  # below the true height of image 1
+    guess[1, :, 10:] ^= 1  # right of the true width of image 2
+    guess[2, :5] ^= 1
+    truth[3, :5] = 255
+    out = score(tmp_path, truth, guess, [1, 2, 3])
+    found = json.loads(out["metrics"].read_text())
+    assert found["mean_iou"] == 1.0
+    assert found["classes"]["absent"] == {"iou": None, "dice": None, "precision": None, "recall": None, "support": 0}
+    assert np.sum(found["confusion_matrix"]) == 16 * 24 + 20 * 10 + 15 * 24
+    assert found["microstructure"]["classes"]["phase, a"]["error"]["phase_fraction"] == 0
+    assert found["confidence"]["mean_iou"] == [1.0, 1.0]
+    rows = list(csv.DictReader(out["per_image"].open()))
+    assert [row["image"] for row in rows] == ["image1", "image2", "image3"]
+    assert rows[0]["model"] == "unet"
+    assert rows[0]["iou_phase, a"] == "1.0"
+    assert rows[0]["iou_absent"] == ""
+
+
+def test_summed_and_mean_scores_differ_as_they_should(tmp_path, truth):
+    guess = truth[:2].copy()
+    guess[1] = 0
+    found = json.loads(score(tmp_path, truth, guess, [0, 1])["metrics"].read_text())
+    one, two = truth[0], truth[1, :16]
+    hits, union = one.sum(), one.sum() + two.sum()
+    assert found["classes"]["phase, a"]["iou"] == pytest.approx(hits / union)
+    per_image = (1 + (1 - two.mean()) / 2) / 2
+    assert found["mean_image"]["mean_iou"] == pytest.approx(per_image)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda truth, guess, index: (truth, guess[:, :10], index), "predict again"),
+        (lambda truth, guess, index: (truth, guess, [0, 9]), "lacks"),
+        (lambda truth, guess, index: (truth, guess, [1, 1]), "twice"),
+        (lambda truth, guess, index: (truth, guess + 7, index), "label"),
+        (lambda truth, guess, index: (np.full_like(truth, 255), guess, index), "no labels"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path, truth, change, message):
+    with pytest.raises(InputError, match=message):
+        score(tmp_path, *change(truth, truth[:2], [0, 1]))
+    assert not (tmp_path / "unet-seed0-metrics").exists()
+    assert not (tmp_path / "unet-seed0-per_image").exists()
+
+
+def runs_of(tmp_path, truth):
+    generator = np.random.default_rng(1)
+    runs = []
+    for model, errors in (("good", 0.05), ("poor", 0.3), ("best", 0.0)):
+        for replicate in ("seed0", "seed1"):
+            guess = np.where(generator.random(truth.shape) < errors, 1 - truth, truth).astype(np.uint8)
+            out = score(tmp_path, truth, guess, [0, 1, 2, 3], model, replicate)
+            training = tmp_path / f"{model}-{replicate}-training.json"
+            storage.write_json(training, {"wall_seconds": 10.0, "parameters": 1000, "device": "cpu", "flops": None})
+            runs.append({**out, "training": training, "timing": tmp_path / "missing.json"})
+    return runs
+
+
+def test_comparison_ranks_tests_and_keeps_published_rows_apart(tmp_path, truth):
+    scores, tables = tmp_path / "scores.csv", tmp_path / "tables.md"
+    published = [{"model": "paper|net", "mean_iou": 0.99, "source": "A. Author"}]
+    compare_models(runs_of(tmp_path, truth), scores, tables, "poor", published)
+    rows = list(csv.DictReader(scores.open()))
+    assert len(rows) == 6
+    assert {row["model"] for row in rows} == {"good", "poor", "best"}
+    assert rows[0]["training_seconds"] == "10.0"
+    assert rows[0]["flops"] == "" == rows[0]["prediction_pixels_per_second"]
+    assert 0 < float(rows[0]["iou_phase, a"]) < 1
+    text = tables.read_text()
+    assert text.index("| 1 | best |") < text.index("| 2 | good |") < text.index("| 3 | poor |")
+    assert "Holm" in text
+    assert text.index("Published elsewhere") < text.index("paper\\|net")
+
+
+def test_comparison_without_models_and_with_a_damaged_table(tmp_path, truth):
+    scores, tables = tmp_path / "scores.csv", tmp_path / "tables.md"
+    compare_models([], scores, tables, "unet", [])
+    assert "No model" in tables.read_text()
+    runs = runs_of(tmp_path, truth)
+    runs[0]["per_image"].write_text("image,index\na,0\n")
+    with pytest.raises(InputError, match="score the run again"):
+        compare_models(runs, scores, tables, None, [])
