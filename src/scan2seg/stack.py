@@ -20,35 +20,37 @@ from scan2seg.errors import InputError
 from scan2seg.labels import IGNORE, map_labels
 from scan2seg.logging import info, progress
 from scan2seg.provenance import record
-from scan2seg.sources import Item
+from scan2seg.sources import Item, list_items
 from scan2seg.storage import create_array, creating, open_store, shards
 
 
 def assemble_stack(
-    items: Sequence[Item],
+    source: dict[str, Any],
     output: Path,
     *,
-    mapping: LabelMapping,
     classes: Sequence[str],
-    pixel_size: float | None,
-    settings: dict[str, Any],
+    scans: dict[str, dict[str, Any]] | None = None,
+    pixel_size: float | None = None,
     threads: int = 1,
 ) -> None:
     """Read every image and label, map labels to classes, pad to a common size and write the stack.
 
     Args:
-        items: the images of the source, in order.
+        source: the resolved source of the dataset file; its label keys say how raw labels become classes.
         output: the Zarr store to write.
-        mapping: how raw labels become classes.
         classes: class names in the order of their indices; none for data without labels.
-        pixel_size: micrometres, or None.
-        settings: what made the items, for the provenance.
+        scans: name to volume, labels and labels_key of each scan, where the source is scans.
+        pixel_size: micrometres; None takes that of the scans.
         threads: images read at a time.
 
     Raises:
         InputError: no images, names that stand twice, a label of another shape, a label value or colour that
             no class claims, values that are not finite.
     """
+    items = list_items(source, scans or {})
+    mapping = LabelMapping.model_validate({key: source[key] for key in LabelMapping.model_fields if key in source})
+    settings = {"source": source, "scans": scans, "classes": list(classes)}
+    pixel_size = pixel_size or next((item.pixel_size for item in items if item.pixel_size), None)
     labelled = _check_items(items, classes)
     first = items[0].read()
     channels = max(first.shape[0], *(items[index].read().shape[0] for index in _sample(len(items)))) if items else 1

@@ -89,3 +89,26 @@ class Dataset(Settings):
         if isinstance(source, ImageSource) and source.train is not None:
             return source.train.labels is not None
         return source.labels is not None
+
+    def reconstruction(self, scan: str) -> dict[str, Any]:
+        """Return the settings of a scan's reconstruction: the dataset's with the scan's own put in."""
+        assert isinstance(self.source, (ScanSource, SimulationSource))
+        settings = self.source.reconstruction.model_dump(mode="json")
+        changes = self.scans()[scan].get("reconstruction", {}) if isinstance(self.source, ScanSource) else {}
+        resolved: dict[str, Any] = type(self.source.reconstruction).model_validate({**settings, **changes}).model_dump(
+            mode="json"
+        )
+        return resolved
+
+    def denoising(self) -> list[dict[str, Any]]:
+        """Return the steps of denoising."""
+        assert isinstance(self.source, (ScanSource, SimulationSource))
+        return list(self.source.denoising)
+
+    def stack_source(self) -> dict[str, Any]:
+        """Return what the stack depends on: the source without what stages before it have done."""
+        return self.source.model_dump(mode="json", exclude={"scans", "reconstruction", "denoising"})
+
+    def source_module(self) -> str:
+        """Return the name of the module in ``sources`` that lists the images."""
+        return {"images": "images", "volume": "volume"}.get(self.source.kind, "scan")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -41,6 +41,19 @@ class Tracking(Settings):
 
     uri: str | None = None
     """Address of an MLflow server; null keeps an SQLite file beside the report."""
+
+
+class Cluster(Settings):
+    """Facts of the site, written in the profile."""
+
+    cpu_partition: str | None = None
+    """Partition of jobs without a GPU."""
+    gpu_partition: str | None = None
+    """Partition of jobs with a GPU."""
+    gpu_request: Literal["gpu", "gres", "none"] = "none"
+    """How GPUs are asked for: gpu sends --gpus=N, gres sends --gres=gpu:N; sites take one or the other."""
+    account: str | None = None
+    """Account that the jobs are charged to."""
 
 
 class Segmentation(Settings):
@@ -83,6 +96,8 @@ class ExperimentSettings(Settings):
     """The folder of all results, from where snakemake runs."""
     track_code: bool = True
     """Run stages again whose source code changed; usually switched in the profile."""
+    cluster: Cluster = Cluster()
+    """Facts of the site, written in the profile."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +128,28 @@ class Experiment:
             for model in (*self.models, *self.settings.ensembles):
                 for replicate in self.replicates(model):
                     yield dataset, model, replicate
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the report and MLflow show: everything resolved, without what changes no result."""
+        return {
+            "experiment": self.settings.experiment,
+            "description": self.settings.description,
+            "reference_model": self.settings.reference_model,
+            "replicates": self.settings.replicates.names(),
+            "ensembles": self.settings.ensembles,
+            "datasets": {name: dataset.model_dump(mode="json") for name, dataset in self.datasets.items()},
+            "models": {
+                name: {"description": model.description, **model.recipe(), "inference": model.inference.model_dump()}
+                for name, model in self.models.items()
+            },
+            "runs": [list(run) for run in self.runs()] if self.models else [],
+            "scans": [
+                [name, scan, dataset.source.kind == "simulation"]
+                for name, dataset in {**self.datasets, **self.new_scans}.items()
+                for scan in dataset.scans()
+            ],
+            "segmentations": [scan for dataset in self.new_scans.values() for scan in dataset.scans()],
+        }
 
 
 Part = TypeVar("Part", Dataset, Model)

@@ -27,7 +27,7 @@ def map_saliency(stack: Path, split: Path, checkpoint: Path, output: Path, count
         output: the Zarr store to write.
         count: how many images.
     """
-    predictor = Predictor(checkpoint, precision="float32")
+    predictor = Predictor(checkpoint, {}, precision="float32")
     store = open_store(stack)
     tests = read_json(split)["test"]
     chosen = [tests[int(place)] for place in np.linspace(0, len(tests) - 1, min(count, len(tests))).round()]

@@ -18,13 +18,13 @@ from scan2seg.provenance import record
 from scan2seg.storage import create_volume, creating, open_store, replacing, write_json
 
 
-def choose_model(scores: Path, dataset: str, checkpoints: dict[str, Path], wanted: str = "best") -> tuple[str, Path]:
-    """Return name and checkpoint of the model to use: the highest mean IoU on a dataset, over models and replicates.
+def choose_model(scores: Path, dataset: str, checkpoints: list[Path], wanted: str = "best") -> tuple[str, Path]:
+    """Return the run to use, as MODEL/REPLICATE, and its checkpoint: the highest mean IoU on a dataset.
 
     Args:
         scores: scores.csv of the report.
         dataset: on which the models were compared.
-        checkpoints: ``MODEL/REPLICATE`` to file; ensembles have none and are passed over.
+        checkpoints: ``.../MODEL/REPLICATE/checkpoint.pt``; ensembles have none and are passed over.
         wanted: ``best``, or the name of one model.
 
     Raises:
@@ -32,16 +32,17 @@ def choose_model(scores: Path, dataset: str, checkpoints: dict[str, Path], wante
     """
     with scores.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["dataset"] == dataset]
+    files = {f"{path.parent.parent.name}/{path.parent.name}": path for path in checkpoints}
     runs = {f"{row['model']}/{row['replicate']}": float(row["mean_iou"] or 0) for row in rows}
     possible = {
         name: score
         for name, score in runs.items()
-        if name in checkpoints and (wanted == "best" or name.split("/")[0] == wanted)
+        if name in files and (wanted == "best" or name.split("/")[0] == wanted)
     }
     if not possible:
         raise InputError(f"{scores}: has no run of '{wanted}' on {dataset} with a checkpoint")
     best = max(possible, key=lambda name: possible[name])
-    return best, checkpoints[best]
+    return best, files[best]
 
 
 def segment_scan(
@@ -51,6 +52,7 @@ def segment_scan(
     summary: Path,
     *,
     model: str,
+    inference: dict[str, Any],
     tiff: Path | None = None,
     threads: int = 1,
 ) -> None:
@@ -61,7 +63,8 @@ def segment_scan(
         checkpoint: the trained model.
         labels: the Zarr store to write, ``label`` (z, y, x) uint8 with OME-Zarr metadata.
         summary: summary.json: the share of each class, counts, model and pixel size.
-        model: its name, for the summary.
+        model: its run, MODEL/REPLICATE, for the summary.
+        inference: resolved inference settings.
         tiff: where to write a TIFF, or None.
         threads: processor cores.
 
@@ -69,7 +72,7 @@ def segment_scan(
         InputError: the model was trained on images of more than one channel.
     """
     set_threads(threads)
-    predictor = Predictor(checkpoint)
+    predictor = Predictor(checkpoint, inference)
     source = open_store(volume)
     array: Any = source["volume"]
     if predictor.model.channels != 2 * predictor.neighbours + 1:
@@ -90,7 +93,7 @@ def segment_scan(
             return np.bincount(found.ravel(), minlength=len(predictor.classes))
 
         counts = np.sum(run_blocks(segment_block, [target], "segmenting"), axis=0)
-        provenance = record({"model": model}, [volume, checkpoint])
+        provenance = record({"model": model, "inference": inference}, [volume, checkpoint])
         group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
     if tiff is not None:
         _write_tiff(labels, tiff)

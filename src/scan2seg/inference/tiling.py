@@ -18,13 +18,13 @@ class Predictor:
     """A loaded model with its tiling; loaded once a process."""
 
     def __init__(
-        self, checkpoint: Path, inference: dict[str, Any] | None = None, device: str = "auto", precision: str = "auto"
+        self, checkpoint: Path, inference: dict[str, Any], device: str = "auto", precision: str = "auto"
     ) -> None:
         """Load the checkpoint.
 
         Args:
             checkpoint: the model's file.
-            inference: settings that replace those of the checkpoint.
+            inference: resolved inference settings.
             device: auto, cpu or cuda.
             precision: auto, float32, bfloat16 or float16.
 
@@ -35,7 +35,7 @@ class Predictor:
         self.precision = choose_precision(precision, self.device)
         self.model, self.description = load_checkpoint(checkpoint, self.device)
         self.model = self.model.to(memory_format=torch.channels_last)
-        self.settings = InferenceSettings.model_validate(inference or self.description["inference"])
+        self.settings = InferenceSettings.model_validate(inference)
         self.classes: list[str] = list(self.description["classes"])
         self.neighbours = int(self.description["neighbours"])
         tile = self.settings.tile or tuple(self.description["patch_size"])

@@ -1,8 +1,10 @@
 """The sources of a stack: each lists its images, reads one at a time, and knows nothing of what follows.
 
-A source is a module with ``list_items(settings, ...) -> list[Item]`` and ``input_files(settings) -> list[str]``.
+A source is a module with ``list_items(source, scans) -> list[Item]``: the resolved source of the dataset file, and
+the volumes and labels of its scans.
 """
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from glob import glob
@@ -31,6 +33,19 @@ class Item:
     """Reads the image as (channel, y, x)."""
     read_label: Callable[[], NDArray[Any]] | None
     """Reads the raw label (y, x) or (y, x, 3), before values become classes."""
+    pixel_size: float | None = None
+    """Micrometres, where the source knows it."""
+
+
+def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list[Item]:
+    """List the images of a source through the module of its kind; a simulation's are scans like any other.
+
+    Raises:
+        InputError: files are missing, unreadable, or do not belong together.
+    """
+    kind = {"simulation": "scan"}.get(source["kind"], source["kind"])
+    items: list[Item] = importlib.import_module(f"scan2seg.sources.{kind}").list_items(source, scans)
+    return items
 
 
 def find_files(pattern: str, key: str) -> list[Path]:

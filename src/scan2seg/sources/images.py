@@ -17,12 +17,13 @@ def input_files(source: ImageSource) -> list[str]:
     return [str(path) for _, image, label in _pairs(source) for path in (image, label) if path is not None]
 
 
-def list_items(source: ImageSource) -> list[Item]:
+def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
     """List the images with their labels.
 
     Raises:
         InputError: a pattern matches nothing, an image has no label or the reverse, or a header cannot be read.
     """
+    source = ImageSource.model_validate(settings)
     return [_make_item(source, part, image, label) for part, image, label in _pairs(source)]
 
 

@@ -12,7 +12,7 @@ from scan2seg.sources import Item
 from scan2seg.storage import open_store
 
 
-def list_items(scans: dict[str, dict[str, Any]]) -> list[Item]:
+def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list[Item]:
     """List the slices of each scan: ``{name: {volume, labels, labels_key}}``.
 
     The label volume may be larger than the reconstruction where that was cropped: the attribute ``crop`` of
@@ -40,7 +40,8 @@ def _scan_items(name: str, files: dict[str, Any]) -> list[Item]:
             z, y, x = offset
             return labels.plane(0, index + z)[y : y + height, x : x + width]
 
-        return Item(f"{name}/{index:05d}", name, None, (height, width), read, read_label if labels else None)
+        place = f"{name}/{index:05d}"
+        return Item(place, name, None, (height, width), read, read_label if labels else None, volume.pixel_size)
 
     return [item(index) for index in range(depth)]
 

@@ -23,12 +23,13 @@ def input_files(source: VolumeSource) -> list[str]:
     return found
 
 
-def list_items(source: VolumeSource) -> list[Item]:
+def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
     """List the slices of every volume.
 
     Raises:
         InputError: a file is missing or unreadable, or channels and labels differ in shape.
     """
+    source = VolumeSource.model_validate(settings)
     return [
         item
         for name, files in volume_files(source).items()

@@ -36,10 +36,8 @@ def train_model(
     split: Path,
     output: Path,
     recipe: dict[str, Any],
-    inference: dict[str, Any],
     *,
-    seed: int = 0,
-    fold: int | None = None,
+    replicate: str = "seed0",
     threads: int = 1,
 ) -> None:
     """Train a model and write checkpoint.pt, history.csv and training.json into the output folder.
@@ -51,14 +49,14 @@ def train_model(
         split: split.json.
         output: the run's folder.
         recipe: the resolved model file, without what training does not depend on.
-        inference: its inference settings, which travel with the checkpoint.
-        seed: of weights, order, augmentation and dropout.
-        fold: the cross-validation fold, or None.
+        replicate: such as ``seed0`` or ``fold2-seed0``: the seed of weights, order, augmentation and dropout, and the
+            cross-validation fold.
         threads: processor cores.
 
     Raises:
         InputError: no training patches, a device that is not there, a loss that is not finite, too little memory.
     """
+    seed, fold = parse_replicate(replicate)
     settings = TrainingSettings.model_validate(recipe["training"])
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
@@ -83,7 +81,6 @@ def train_model(
         "classes": data.classes,
         "patch_size": list(data.size),
         "neighbours": recipe["patching"]["neighbours"],
-        "inference": inference,
         "provenance": provenance,
     }
     save_checkpoint(output / "checkpoint.pt", model, description)
