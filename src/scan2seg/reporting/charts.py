@@ -67,12 +67,14 @@ class FigureFolder:
         return Markup(body.replace("<svg ", f'<svg role="img" aria-label="{label}" class="chart" ', 1))
 
 
+styled = rc_context(_STYLE)
+"""Decorator of a function that draws: text, axes and legends take the style of the report."""
+
+
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """Return a figure in inches and its axes, row by row, in the style of the report."""
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False)
-        return figure, list(axes.ravel())
+    """Return a figure in inches and its axes, row by row."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
 
 
 def data_uri(png: bytes) -> str:

@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 from scan2seg.reporting.content import ReportInputs
 
-_WIDTH, _HEIGHT, _GAP = 128, 26, 26
+_WIDTH, _HEIGHT, _GAP = 138, 26, 24
 _ROWS = 6
 """Models of a lane stand in columns of this many."""
 
@@ -122,7 +122,7 @@ def _draw_lane(lane: _Lane, top: float, models_left: float) -> tuple[list[Markup
 
 
 def _box(x: float, y: float, label: str, kind: str) -> Markup:
-    shown = label if len(label) <= 19 else label[:18] + "…"
+    shown = label if len(label) <= 21 else label[:20] + "…"
     shape = '<g class="{4}"><title>{5}</title><rect x="{0:.0f}" y="{1:.0f}" width="{2}" height="{3}" rx="5"/>'
     words = '<text x="{0:.0f}" y="{1:.0f}">{2}</text></g>'
     box = Markup(shape).format(x, y, _WIDTH, _HEIGHT, kind, label)

@@ -6,10 +6,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from scan2seg.evaluation.comparison import cost
 from scan2seg.evaluation.ranking import Ranked
-from scan2seg.reporting.charts import ACCENT, INK, PLAIN, PUBLISHED, SERIES, new_figure
+from scan2seg.reporting.charts import ACCENT, INK, PLAIN, PUBLISHED, SERIES, new_figure, styled
 from scan2seg.reporting.content import ReportRun
 from scan2seg.reporting.tables import as_number
 
@@ -18,6 +19,7 @@ MOST_CLASSES = 8
 """More classes than this do not fit a chart of one panel a class."""
 
 
+@styled
 def ranking(rows: Sequence[Ranked], published: Sequence[Json]) -> Figure:
     """Draw mean IoU of every model: mean, replicates and 95 % interval; published values below, hollow."""
     literature = [row for row in published if as_number(row.get("mean_iou")) is not None]
@@ -43,6 +45,7 @@ def ranking(rows: Sequence[Ranked], published: Sequence[Json]) -> Figure:
     return figure
 
 
+@styled
 def cost_plot(rows: Sequence[Ranked]) -> Figure | None:
     """Draw mean IoU against training time and against prediction speed; None where nothing is known of either."""
     views = [
@@ -66,6 +69,7 @@ def cost_plot(rows: Sequence[Ranked]) -> Figure | None:
     return figure
 
 
+@styled
 def curves(models: Sequence[tuple[str, Sequence[ReportRun]]]) -> Figure | None:
     """Draw loss and validation mean IoU over epochs, a panel a model; None where no model has a history."""
     known = [(model, [run for run in runs if run.history]) for model, runs in models]
@@ -80,15 +84,12 @@ def curves(models: Sequence[tuple[str, Sequence[ReportRun]]]) -> Figure | None:
         axis.set_title(_plain(model))
     for axis in axes[len(known) :]:
         axis.set_visible(False)
-    handles, labels = axes[0].get_legend_handles_labels()
-    for twin in axes[0].child_axes:
-        more: Any = twin
-        for found, extra in zip((handles, labels), more.get_legend_handles_labels(), strict=True):
-            found.extend(extra)
-    figure.legend(handles, labels, loc="outside upper left", ncols=3)
+    handles = [*axes[0].get_lines()[:2], figure.axes[len(axes)].get_lines()[0]]
+    figure.legend(handles, [str(line.get_label()) for line in handles], loc="outside upper left", ncols=3)
     return figure
 
 
+@styled
 def phase_fractions(rows: Sequence[Ranked], classes: Sequence[str]) -> Figure | None:
     """Draw predicted phase fractions of every model, a panel a class, with a line at the truth."""
     shown = [name for name in classes if _fraction(rows[0], name, "truth") is not None][:MOST_CLASSES]
@@ -119,24 +120,32 @@ def phase_fractions(rows: Sequence[Ranked], classes: Sequence[str]) -> Figure | 
 def _scatter(axis: Axes, points: list[tuple[float, float, str]], best: str) -> None:
     for value, score, model in points:
         axis.plot([value], [score], "o", color=ACCENT if model == best else PLAIN, markersize=6)
-    axis.set_xscale("log")
-    axis.margins(x=0.18, y=0.12)
+    _log_scale(axis, [value for value, _, _ in points])
     low, high = axis.get_ylim()
     step, taken = (high - low) / 17, -math.inf
     for value, score, model in sorted(points, key=lambda point: point[1]):
         taken = max(score, taken + step)  # labels stack upwards instead of overlapping
         weight = "bold" if model == best else "normal"
-        axis.text(value, taken, f"   {_plain(model)}", fontsize=7.5, fontweight=weight, va="center")
+        offset: Json = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
+        axis.annotate(_plain(model), (value, taken), fontsize=8, fontweight=weight, **offset)
+
+
+def _log_scale(axis: Axes, values: Sequence[float]) -> None:
+    """Make the horizontal axis logarithmic, with room for labels on the right and plain numbers as ticks."""
+    low, high = min(values), max(values)
+    room = max(math.log10(high / low), 0.3)
+    axis.set_xscale("log")
+    axis.set_xlim(low / 10 ** (0.1 * room), high * 10 ** (0.6 * room))
+    axis.margins(y=0.12)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0,) if room > 1.5 else (1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _curve_panel(axis: Axes, runs: Sequence[ReportRun]) -> None:
-    score = axis.inset_axes((0, 0, 1, 1), sharex=axis)
-    score.patch.set_visible(False)
-    score.yaxis.tick_right()
+    score = axis.twinx()
     score.set_ylim(0, 1)
     score.grid(visible=False)
-    for spine in score.spines.values():
-        spine.set_visible(False)
     lines = [
         (axis, "train_loss", SERIES[2], "training loss"),
         (axis, "validation_loss", SERIES[1], "validation loss"),

@@ -14,7 +14,7 @@ from PIL import Image
 from scan2seg import storage
 from scan2seg.evaluation.confusion import IGNORE
 from scan2seg.evaluation.ranking import Ranked, Run
-from scan2seg.reporting.charts import FigureFolder, data_uri, new_figure
+from scan2seg.reporting.charts import FigureFolder, data_uri, new_figure, styled
 from scan2seg.reporting.content import Json, ReportRun
 
 LONGEST_SIDE = 512
@@ -162,6 +162,7 @@ def _panel(
     return ImagePanel(reason, name, picture_uri(raw), label_uri(truth, colours), models)
 
 
+@styled
 def _save_strip(
     figures: FigureFolder, name: str, raw: NDArray[Any], truth: NDArray[Any], known: list[Any], colours: list[Colour]
 ) -> None:

@@ -126,7 +126,8 @@ def ranking_table(rows: Sequence[Ranked], published: Sequence[Json], reference: 
         cells = [tables.number(place, 0), tables.text(row.model), tables.number(row.mean), tables.number(row.spread)]
         cells += [tables.interval(row.interval), tables.number(len(row.runs), 0)]
         if reference:
-            cells += [tables.number(row.difference, sign=True), tables.p_value(row.p_holm)]
+            mine = tables.number(row.difference, sign=True)
+            cells += [Cell("reference") if row.model == reference else mine, tables.p_value(row.p_holm)]
         body.append(cells + [tables.number(row.average(read)) for read in _SUMMARY])
     marked = [_published_cells(row, bool(reference)) for row in published]
     return Table(head, body, marked, best=0)
@@ -169,7 +170,7 @@ def class_table(rows: Sequence[Ranked], names: Sequence[str]) -> Table:
 
 def cost_table(rows: Sequence[Ranked]) -> Table:
     """Return what every model cost, as means over replicates."""
-    head = ["model", "mean IoU", "training", "epochs", "prediction", "Mpixel/s", "Mpixel/s, model only", "parameters"]
+    head = ["model", "mean IoU", "training", "epochs", "prediction", "Mpixel/s", "model only", "parameters"]
     head += ["FLOPs", "peak memory", "energy", "device"]
     body = []
     for row in rows:
@@ -191,7 +192,14 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
                 tables.text(", ".join(devices)),
             ]
         )
+    head, body = _without_unknown(head, body)
     return Table(head, body, best=0, caption="Prediction is the time of one whole image, end to end.")
+
+
+def _without_unknown(head: list[str], body: list[list[Cell]]) -> tuple[list[str], list[list[Cell]]]:
+    """Leave out the columns of which nothing is known."""
+    kept = [place for place in range(len(head)) if any(row[place].text != tables.UNKNOWN for row in body)]
+    return [head[place] for place in kept], [[row[place] for place in kept] for row in body]
 
 
 def confusion_table(row: Ranked, names: Sequence[str]) -> Table:

@@ -10,7 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from scan2seg import storage
-from scan2seg.reporting.charts import FigureFolder, new_figure
+from scan2seg.reporting.charts import FigureFolder, new_figure, styled
 from scan2seg.reporting.content import ScanInput
 from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_grey
 
@@ -130,6 +130,7 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str
     return found
 
 
+@styled
 def _save(
     figures: FigureFolder, name: str, volume: zarr.Array[Any], detail: list[tuple[str, NDArray[np.uint8]]]
 ) -> None:
