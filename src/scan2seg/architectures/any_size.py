@@ -35,13 +35,30 @@ def mirror_pad(images: Tensor, size: Sequence[int]) -> Tensor:
     return images
 
 
+def least_size(network: nn.Module, channels: int, stride: int, dimensions: int = 2) -> int:
+    """Return the least multiple of the stride, at most four, that the network takes as size of its images."""
+    training = network.training
+    network.eval()
+    try:
+        for size in range(stride, 4 * stride, stride):
+            try:
+                with torch.no_grad():
+                    network(torch.zeros(1, channels, *[size] * dimensions))
+                return size
+            except (RuntimeError, ValueError):
+                continue
+        return 4 * stride
+    finally:
+        network.train(training)
+
+
 class AnySize(nn.Module):
     """Pads mirrored to a multiple of the network's stride, resizes its output to the padded size, and crops.
 
     Args:
         network: (N, C, *padded) -> logits or a list of logits (N, k, *any).
         stride: the padded size is a multiple of it.
-        minimum: the least padded size; default two strides, so that normalisation sees more than one value.
+        minimum: the least padded size; default one stride.
         sigmoid: the network gives one logit z; it becomes (0, z).
     """
 
@@ -50,7 +67,7 @@ class AnySize(nn.Module):
         super().__init__()
         self.network = network
         self.stride = stride
-        self.minimum = 2 * stride if minimum is None else minimum
+        self.minimum = stride if minimum is None else minimum
         self.sigmoid = sigmoid
         tolerate_single_values(network)
 
@@ -67,7 +84,8 @@ class AnySize(nn.Module):
         if list(logits.shape[2:]) != list(padded):
             mode = "bilinear" if len(size) == 2 else "trilinear"
             logits = F.interpolate(logits, size=tuple(padded), mode=mode, align_corners=False)
-        logits = logits[(..., *(slice(length) for length in size))]
+        for axis, length in enumerate(size, start=2):
+            logits = logits.narrow(axis, 0, length)
         return torch.cat([torch.zeros_like(logits), logits], 1) if self.sigmoid else logits
 
 

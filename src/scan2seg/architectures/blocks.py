@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -35,7 +34,7 @@ class Style:
         """Return a convolution that keeps the size at stride 1."""
         padding = kernel // 2
         mode = self.padding if padding else "zeros"
-        return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=bias, padding_mode=mode)
+        return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=bias, padding_mode=cast(Any, mode))
 
     def normalise(self, channels: int) -> nn.Module:
         """Return a normalisation layer."""
@@ -49,7 +48,7 @@ class Style:
         """Return an activation layer; in place only where nothing else reads its input."""
         layer = _ACTIVATIONS[self.activation]()
         if hasattr(layer, "inplace"):
-            layer.inplace = inplace
+            setattr(layer, "inplace", inplace)  # noqa: B010
         return layer
 
     def drop(self) -> nn.Module:
@@ -209,10 +208,3 @@ def initialise(network: nn.Module, how: str) -> nn.Module:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     return network
-
-
-def resize_to(images: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize (N, C, H, W) bilinearly where the size differs."""
-    if list(images.shape[2:]) == list(size) or images.shape[1] == 0:
-        return images
-    return F.interpolate(images, size=tuple(size), mode="bilinear", align_corners=False)

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from scan2seg.architectures.any_size import AnySize, head_channels
+from scan2seg.architectures.any_size import AnySize, head_channels, least_size
 from scan2seg.encoders.build import build_encoder
 
 
@@ -50,9 +50,10 @@ def compose_smp(
     """
     from segmentation_models_pytorch.base.initialization import initialize_decoder, initialize_head
 
-    encoder, features = build_encoder(params, channels, depth, output_stride, image_first=True)
+    encoder, features = build_encoder(params, channels, depth, output_stride, keep_image=True)
     module = decoder(features)
     head = nn.Conv2d(width, head_channels(params.output, classes), kernel, padding=kernel // 2)
     initialize_decoder(module)
     initialize_head(head)
-    return AnySize(Composed(encoder, module, head), 2**depth, sigmoid=params.output == "sigmoid")
+    minimum = max(least_size(encoder, channels, 2**depth), 2 * 2**depth)
+    return AnySize(Composed(encoder, module, head), 2**depth, minimum, sigmoid=params.output == "sigmoid")

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from scan2seg.architectures.any_size import AnySize, head_channels
+from scan2seg.architectures.any_size import AnySize, head_channels, least_size
 from scan2seg.architectures.blocks import (
     Convolutions,
     DecoderLevel,
@@ -50,7 +50,9 @@ def build_unet(params: Any, channels: int, classes: int) -> nn.Module:
     for part in [*levels, head, *extra] + ([encoder] if params.encoder is None else []):
         initialise(part, params.initialisation)
     network = EncoderDecoder(encoder, bridge, levels, head, extra)
-    return AnySize(network, 2 ** (len(features) - 1), sigmoid=params.output == "sigmoid")
+    stride = 2 ** (len(features) - 1)
+    minimum = least_size(network, channels, stride)
+    return AnySize(network, stride, minimum, sigmoid=params.output == "sigmoid")
 
 
 def plain_encoder(channels: int, widths: list[int], style: Style, count: int) -> nn.Module:

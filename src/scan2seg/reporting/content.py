@@ -1,0 +1,122 @@
+"""What a report is made of: the inputs as given, and the runs of an experiment read back."""
+
+import csv
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypedDict
+
+from scan2seg import storage
+from scan2seg.evaluation.ranking import Run, read_run
+
+Json = dict[str, Any]
+
+
+class DatasetInput(TypedDict):
+    """One dataset: its stack, its split, and rows of the literature."""
+
+    name: str
+    stack: Path | None
+    split: Path | None
+    published: list[Json]
+
+
+class RunInput(TypedDict):
+    """One model trained once, with the folder of its results."""
+
+    dataset: str
+    model: str
+    replicate: str
+    run: Path
+
+
+class ScanInput(TypedDict):
+    """One scan with its volumes; those that do not exist are None."""
+
+    dataset: str
+    scan: str
+    reconstruction: Path | None
+    denoised: Path | None
+    labels: Path | None
+
+
+class ReportInputs(TypedDict):
+    """All inputs of ``render_report``; see there."""
+
+    experiment: str
+    title: str
+    datasets: list[DatasetInput]
+    runs: list[RunInput]
+    scans: list[ScanInput]
+    scores: Path | None
+    tables: Path | None
+    settings: Json
+    segmentations: list[Json]
+
+
+@dataclass(frozen=True)
+class History:
+    """The training curves of one run; each column holds a number or NaN per epoch."""
+
+    columns: dict[str, list[float]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any epoch."""
+        return any(self.columns.values())
+
+    def curve(self, name: str) -> tuple[list[float], list[float]]:
+        """Return epochs and values of one column, without the epochs that have none."""
+        values = self.columns.get(name, [])
+        epochs = self.columns.get("epoch") or [float(place) for place in range(1, len(values) + 1)]
+        pairs = [(epoch, value) for epoch, value in zip(epochs, values, strict=False) if math.isfinite(value)]
+        return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+@dataclass(frozen=True)
+class ReportRun:
+    """A run with its scores, its curves and its prediction."""
+
+    folder: Path
+    scores: Run
+    history: History
+
+    @property
+    def prediction(self) -> Path | None:
+        """The predicted labels, None where they were not kept."""
+        path = self.folder / "prediction.zarr"
+        return path if path.exists() else None
+
+
+def load_runs(runs: list[RunInput]) -> list[ReportRun]:
+    """Read the scored runs; a run without ``metrics.json`` (nothing to score against) is left out."""
+    found = []
+    for entry in runs:
+        folder = Path(entry["run"])
+        if not (folder / "metrics.json").exists():
+            continue
+        files = {key: folder / f"{key}.json" for key in ("metrics", "training", "timing")}
+        run = read_run({**files, "per_image": folder / "per_image.csv"})
+        found.append(ReportRun(folder, run, read_history(folder / "history.csv")))
+    return found
+
+
+def read_history(path: Path) -> History:
+    """Read ``history.csv``; a missing file or a header alone is an empty history, an unreadable cell is NaN."""
+    if not path.exists():
+        return History()
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    return History({name: [_number(row.get(name)) for row in rows] for name in reader.fieldnames or []})
+
+
+def read_optional_json(path: Path | None) -> Json:
+    """Read a JSON object; a missing file is an empty one."""
+    return dict(storage.read_json(path)) if path is not None and Path(path).exists() else {}
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return float("nan")

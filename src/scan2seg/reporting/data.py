@@ -1,0 +1,130 @@
+"""What a dataset and its split are made of, and whether the split can leak."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scan2seg import storage
+from scan2seg.evaluation.confusion import IGNORE
+from scan2seg.reporting.content import read_optional_json
+from scan2seg.reporting.tables import UNKNOWN, Cell, Table, number, percent, text
+
+SIDES = ("train", "validation", "test")
+MOST_IMAGES = 200
+"""Class shares of a side are counted on at most this many images, evenly spread."""
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """Facts of a dataset as pairs of words, its split as a table, and a verdict on leakage (None where unknown)."""
+
+    facts: list[tuple[str, str]]
+    split: Table | None
+    safe: bool | None
+    verdict: str
+    classes: list[str]
+
+
+def summarise(stack: Path, split: Path | None) -> DataSummary:
+    """Describe a stack and its split.
+
+    Raises:
+        InputError: a file is there but unreadable.
+    """
+    group = storage.open_store(stack)
+    attributes: dict[str, Any] = dict(group.attrs)
+    classes = [str(name) for name in attributes.get("classes") or []]
+    content = read_optional_json(split)
+    sides = {
+        side: [int(index) for index in content.get(side, [])] for side in SIDES if isinstance(content.get(side), list)
+    }
+    groups = list(attributes.get("groups") or [])
+    safe, verdict = judge_split(sides, groups) if sides else (None, "")
+    table = _split_table(stack, sides, classes, groups) if sides else None
+    return DataSummary(_facts(stack, attributes, content, groups), table, safe, verdict, classes)
+
+
+def judge_split(sides: dict[str, list[int]], groups: Sequence[Any]) -> tuple[bool | None, str]:
+    """Tell whether test images have a neighbour of the same group among those that trained or chose the model."""
+    test = sides.get("test", [])
+    seen = {index for side in ("train", "validation") for index in sides.get(side, [])}
+    if not test or not seen:
+        return None, "There is nothing to compare: one side of the split is empty."
+    both = seen & set(test)
+    if both:
+        return False, f"{len(both)} images stand on the test side and on another: the scores below are too good."
+    if not groups:
+        return None, "The stack names no groups, so neighbours cannot be told."
+    beside = sum(_touches(index, seen, groups) for index in test)
+    if beside:
+        share = f"{beside} of {len(test)} test images"
+        return (
+            False,
+            f"{share} have a direct neighbour of the same volume on another side: the scores below are too good.",
+        )
+    crossing = {str(groups[index]) for index in test} & {str(groups[index]) for index in seen}
+    if crossing:
+        return True, "Test images and the others come from the same volume or group, but no two of them are neighbours."
+    return True, "No group (volume, patient or image) stands on the test side and on another."
+
+
+def _touches(index: int, seen: set[int], groups: Sequence[Any]) -> bool:
+    return any(other in seen and groups[other] == groups[index] for other in (index - 1, index + 1))
+
+
+def _facts(
+    stack: Path, attributes: dict[str, Any], content: dict[str, Any], groups: list[Any]
+) -> list[tuple[str, str]]:
+    image = storage.open_array(stack, "image")
+    sizes = np.asarray(storage.open_array(stack, "size")[:])
+    count, channels = int(image.shape[0]), int(image.shape[1])
+    low, high = sizes.min(0), sizes.max(0)
+    extent = f"{high[0]} × {high[1]}" if (low == high).all() else f"{low[0]} × {low[1]} to {high[0]} × {high[1]}"
+    facts = [("images", f"{count:,}"), ("size", f"{extent} pixels"), ("channels", str(channels))]
+    pixel_size = attributes.get("pixel_size")
+    facts.append(("pixel size", f"{pixel_size:g} µm" if pixel_size else "not given"))
+    facts.append(("classes", ", ".join(attributes.get("classes") or []) or "none"))
+    if groups:
+        facts.append(("groups", f"{len({str(item) for item in groups}):,}"))
+    strategy = _strategy(content)
+    return [*facts, ("split", strategy)] if strategy else facts
+
+
+def _strategy(content: dict[str, Any]) -> str:
+    settings = content.get("provenance", {}).get("settings", {})
+    settings = settings.get("split", settings) if isinstance(settings, dict) else {}
+    name = content.get("strategy") or (settings.get("strategy") if isinstance(settings, dict) else None)
+    name = name.get("method", "") if isinstance(name, dict) else name
+    return str(name or "")
+
+
+def _split_table(stack: Path, sides: dict[str, list[int]], classes: list[str], groups: list[Any]) -> Table:
+    labelled = "label" in storage.open_store(stack)
+    rows = []
+    for side, indices in sides.items():
+        row = [text(side), number(len(indices), 0)]
+        row += [number(len({str(groups[index]) for index in indices}), 0)] if groups else []
+        shares = _shares(stack, indices, len(classes)) if labelled and classes else None
+        if classes:
+            row += [percent(shares[place]) if shares is not None else Cell(UNKNOWN) for place in range(len(classes))]
+        rows.append(row)
+    head = ["side", "images", *(["groups"] if groups else []), *(f"{name}, % of pixels" for name in classes)]
+    return Table(head, rows, caption="Class shares are counted on known pixels.")
+
+
+def _shares(stack: Path, indices: list[int], classes: int) -> NDArray[np.float64] | None:
+    if not indices:
+        return None
+    labels, sizes = storage.open_array(stack, "label"), np.asarray(storage.open_array(stack, "size")[:])
+    chosen = np.unique(np.linspace(0, len(indices) - 1, min(len(indices), MOST_IMAGES)).astype(int))
+    counts = np.zeros(IGNORE + 1, dtype=np.int64)
+    for place in chosen.tolist():
+        image = indices[place]
+        height, width = (int(length) for length in sizes[image])
+        counts += np.bincount(np.asarray(labels[image, :height, :width]).ravel(), minlength=IGNORE + 1)
+    known = counts[:classes]
+    return known / known.sum() if known.sum() else None

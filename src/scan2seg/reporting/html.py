@@ -1,0 +1,139 @@
+"""The stage ``render_report``: one self-contained HTML file that needs no network, and its figures as PNG."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from scan2seg import logging, provenance, storage
+from scan2seg.evaluation.ranking import Ranked, rank
+from scan2seg.reporting import tables
+from scan2seg.reporting.charts import FigureFolder
+from scan2seg.reporting.content import DatasetInput, Json, ReportInputs, load_runs
+from scan2seg.reporting.dag import draw_dag
+from scan2seg.reporting.panels import DISCREPANCIES
+from scan2seg.reporting.sections import DatasetSection, build_section
+from scan2seg.reporting.volumes import ScanSummary, summarise_scan
+
+
+@dataclass(frozen=True)
+class _Page:
+    sections: list[DatasetSection]
+    scans: list[ScanSummary]
+    overview: tables.Table | None
+    provenance: list[tuple[str, str]]
+
+
+def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
+    """Write the report of an experiment.
+
+    Args:
+        content: "experiment" and "title"; "datasets" ("name", "stack", "split", "published" rows); "runs" ("dataset",
+            "model", "replicate" and the folder "run" with metrics.json, per_image.csv and, where they exist,
+            training.json, timing.json, history.csv and prediction.zarr); "scans" ("dataset", "scan", and the stores
+            "reconstruction", "denoised" and "labels" or None); "scores" and "tables" of the comparison, linked where
+            they exist; "settings", the resolved experiment; "segmentations". Runs, datasets and scans may be empty.
+        output: the HTML file to write.
+        figures: the folder to write PNG files to; it is replaced.
+
+    Raises:
+        InputError: a store or table is there but cannot be read.
+    """
+    with storage.replacing(figures) as partial:
+        partial.mkdir(parents=True)
+        page = _build(content, FigureFolder(partial))
+    with storage.replacing(output) as partial_file:
+        partial_file.write_text(_fill(content, page, output), "utf-8")
+
+
+def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
+    runs = load_runs(content["runs"])
+    settings = content.get("settings") or {}
+    reference = settings.get("reference_model")
+    ranked = rank([run.scores for run in runs], reference)
+    sections = []
+    for entry in logging.progress(_datasets(content, ranked), "report"):
+        mine = [run for run in runs if run.scores.dataset == entry["name"]]
+        sections.append(build_section(entry, ranked.get(entry["name"], []), mine, reference, folder))
+    scans = [summarise_scan(entry, folder) for entry in content["scans"]]
+    known = [scan for scan in scans if scan is not None]
+    return _Page(sections, known, _overview(ranked), _describe(settings))
+
+
+def _datasets(content: ReportInputs, ranked: dict[str, list[Ranked]]) -> list[DatasetInput]:
+    """Return the datasets in the order given, and those that only the runs name."""
+    entries = list(content["datasets"])
+    named = {entry["name"] for entry in entries}
+    return entries + [
+        DatasetInput(name=name, stack=None, split=None, published=[]) for name in ranked if name not in named
+    ]
+
+
+def _overview(ranked: dict[str, list[Ranked]]) -> tables.Table | None:
+    """Return mean IoU of every model on every dataset; None with fewer than two datasets."""
+    if len(ranked) < 2:
+        return None
+    scores: dict[str, dict[str, Any]] = {}
+    for dataset, rows in ranked.items():
+        for row in rows:
+            scores.setdefault(row.model, {})[dataset] = row.mean
+    body = [
+        [tables.text(model), *(tables.number(found.get(dataset), heat=True) for dataset in ranked)]
+        for model, found in scores.items()
+    ]
+    return tables.Table(["model", *ranked], body)
+
+
+def _describe(settings: Json) -> list[tuple[str, str]]:
+    record = provenance.record(settings)
+    hardware = record["hardware"]
+    pairs = [("report written", record["created"]), ("scan2seg", record["scan2seg"])]
+    pairs += [("commit", record["commit"] or "not known"), ("Python", record["python"])]
+    pairs += [("report written on", f"{hardware['processor']}, {hardware['cores']} cores")]
+    return pairs + sorted(record["libraries"].items())
+
+
+def _fill(content: ReportInputs, page: _Page, output: Path) -> str:
+    environment = Environment(
+        loader=PackageLoader("scan2seg.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    load = environment.loader
+    assert load is not None
+    # Style and script are files of the package, not input: they go into the page as they are.
+    assets = {name: Markup(load.get_source(environment, name)[0]) for name in ("style.css", "script.js")}
+    return environment.get_template("report.html").render(
+        experiment=content["experiment"],
+        title=content.get("title") or content["experiment"],
+        page=page,
+        dag=draw_dag(content),
+        discrepancies=[(label, f"rgb{colour}") for label, colour in DISCREPANCIES],
+        files=_files(content, output),
+        segmentations=content.get("segmentations") or [],
+        settings=yaml.safe_dump(_plain(content.get("settings") or {}), sort_keys=False, allow_unicode=True),
+        date=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC"),
+        style=assets["style.css"],
+        script=assets["script.js"],
+    )
+
+
+def _files(content: ReportInputs, output: Path) -> list[str]:
+    """Return the names of the files beside the report that it can link to."""
+    paths = [content.get("scores"), content.get("tables")]
+    return [path.name for path in paths if path is not None and path.exists() and path.parent == output.parent]
+
+
+def _plain(value: Any) -> Any:
+    """Return settings as YAML can write them: dictionaries, lists, numbers and text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

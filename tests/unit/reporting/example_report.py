@@ -1,0 +1,135 @@
+"""An experiment as the pipeline leaves it on disk, small and made up: stacks, predictions, scores, curves, volumes."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from scan2seg import provenance, storage
+from scan2seg.evaluation.comparison import compare_models
+from scan2seg.evaluation.score import score_prediction
+
+CLASSES = ["matrix", "precipitate", "inclusion"]
+SIZE = 96
+
+
+def draw_labels(generator, size=SIZE):
+    """Draw discs of class 1 and small blobs of class 2."""
+    yy, xx = np.mgrid[:size, :size]
+    labels = np.zeros((size, size), dtype=np.uint8)
+    for label, count, radii in ((1, 9, (4, 11)), (2, 5, (2, 5))):
+        for _ in range(count):
+            y, x, radius = generator.uniform(0, size), generator.uniform(0, size), generator.uniform(*radii)
+            labels[(yy - y) ** 2 + (xx - x) ** 2 < radius**2] = label
+    return labels
+
+
+def predict(labels, quality, generator):
+    """Shift edges and drop pixels; quality 1 is perfect."""
+    step = round((1 - quality) * 8)
+    moved = np.roll(labels, (step, step // 2), axis=(-2, -1))
+    noise = generator.random(labels.shape) < (1 - quality) * 0.12
+    return np.where(noise, generator.integers(0, len(CLASSES), labels.shape), moved).astype(np.uint8)
+
+
+def write_dataset(folder: Path, name: str, images: int = 12, labelled: bool = True) -> dict:
+    generator = np.random.default_rng(sum(name.encode()))
+    labels = np.stack([draw_labels(generator) for _ in range(images)])
+    grey = np.array([0.3, 0.7, 0.05])[labels] + generator.normal(0, 0.08, labels.shape)
+    stack, split = folder / name / "stack.zarr", folder / name / "split.json"
+    with storage.creating(stack) as group:
+        storage.create_array(group, "image", (images, 1, SIZE, SIZE), "float32")[:] = grey[:, None]
+        storage.create_array(group, "label", labels.shape, "uint8")[:] = labels if labelled else 255
+        storage.create_array(group, "size", (images, 2), "int64")[:] = SIZE
+        names = [f"slice_{index:03d}" for index in range(images)]
+        group.attrs.update({"names": names, "groups": ["pillar"] * images, "classes": CLASSES, "pixel_size": 0.018})
+    half = images // 2
+    sides = {"train": list(range(half - 1)), "validation": [half - 1], "test": list(range(half + 1, images))}
+    storage.write_json(split, {**sides, "strategy": "blocked"})
+    published = [
+        {"model": "DeepLab v3+", "mean_iou": 0.7427, "source": "A. Author et al., 2021", "encoder": "Xception"}
+    ]
+    return {"name": name, "stack": stack, "split": split, "published": published}
+
+
+def write_run(folder: Path, entry: dict, model: str, replicate: str, quality: float) -> dict:
+    run = folder / entry["name"] / "runs" / model / replicate
+    generator = np.random.default_rng(sum(f"{entry['name']}{model}{replicate}".encode()))
+    quality = min(quality + generator.normal(0, 0.02), 1.0)
+    index = storage.read_json(entry["split"])["test"]
+    truth = np.asarray(storage.open_array(entry["stack"], "label")[:])[index]
+    with storage.creating(run / "prediction.zarr") as group:
+        storage.create_array(group, "label", truth.shape, "uint8")[:] = predict(truth, quality, generator)
+        storage.create_array(group, "index", (len(index),), "int64")[:] = np.array(index)
+    identity = {"dataset": entry["name"], "model": model, "replicate": replicate, "split": "test"}
+    score_prediction(entry["stack"], run / "prediction.zarr", run / "metrics.json", run / "per_image.csv", identity)
+    seconds = float(generator.uniform(20, 900)) if quality > 0.6 else 0.4
+    made = provenance.record({"model": model})
+    cost = {"wall_seconds": seconds, "epochs": 12, "samples_per_second": 91.2, "peak_memory_bytes": 1_300_000_000}
+    more = {"device": "cpu", "energy_joules": None, "parameters": int(quality * 3e7), "flops": 4.1e9, "best_epoch": 10}
+    storage.write_json(run / "training.json", {**cost, **more, "precision": "bf16", "provenance": made})
+    image = {"seconds_end_to_end": 0.12, "seconds_model": 0.08, "pixels_per_second": quality * 3e6}
+    timing = {"image": {**image, "pixels_per_second_model": 4.4e6}, "tile": image, "device": "cpu", "precision": "bf16"}
+    storage.write_json(run / "timing.json", {**timing, "provenance": made})
+    write_history(run / "history.csv", quality, generator, 12 if quality > 0.6 else 0)
+    return {"dataset": entry["name"], "model": model, "replicate": replicate, "run": run}
+
+
+def write_history(path: Path, quality: float, generator, epochs: int) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", "learning_rate", "train_loss", "validation_loss", "validation_mean_iou", "seconds"])
+        for epoch in range(epochs):
+            loss = 0.1 + 0.9 * np.exp(-epoch / 4)
+            score = quality * (1 - np.exp(-(epoch + 1) / 3)) + generator.normal(0, 0.01)
+            writer.writerow([epoch, 1e-3, loss, loss * 1.1 + generator.normal(0, 0.02), score, 4.2])
+
+
+def write_scan(folder: Path, dataset: str, depth: int = 12) -> dict:
+    generator = np.random.default_rng(4)
+    labels = np.stack([draw_labels(generator)] * depth)
+    grey = (np.array([0.3, 0.7, 0.05])[labels]).astype(np.float32)
+    paths = {}
+    for name, noise in (("reconstruction", 0.15), ("denoised", 0.03)):
+        paths[name] = folder / dataset / "scans" / "pillar" / f"{name}.zarr"
+        with storage.creating(paths[name]) as group:
+            array = storage.create_volume(group, grey.shape, pixel_size=0.018)
+            array[:] = grey + generator.normal(0, noise, grey.shape)
+            group.attrs["centre"] = {"value": 47.83, "method": "phase_correlation", "error": 0.01}
+            group.attrs["corrected"] = {"not_finite": 0, "zero_transmission": 14}
+            group.attrs["provenance"] = provenance.record({"method": "gridding"})
+    return {"dataset": dataset, "scan": "pillar", **paths, "labels": None}
+
+
+def write_experiment(
+    folder: Path, models: dict[str, float], replicates: int = 2, datasets=("demo",), scans=True
+) -> dict:
+    """Write an experiment and return the content of its report."""
+    entries = [write_dataset(folder, name) for name in datasets]
+    runs = [
+        write_run(folder, entry, model, f"seed{seed}", quality)
+        for entry in entries
+        for model, quality in models.items()
+        for seed in range(replicates)
+    ]
+    report = folder / "reports" / "example"
+    names = ("metrics.json", "per_image.csv", "training.json", "timing.json")
+    files = [{Path(name).stem: run["run"] / name for name in names} for run in runs]
+    reference = next(iter(models), None)
+    compare_models(files, report / "scores.csv", report / "tables.md", reference, [])
+    return {
+        "experiment": "example",
+        "title": "Precipitates in a simulated pillar",
+        "datasets": entries,
+        "runs": runs,
+        "scores": report / "scores.csv",
+        "tables": report / "tables.md",
+        "scans": [write_scan(folder, datasets[0])] if scans and datasets else [],
+        "settings": {
+            "experiment": "example",
+            "reference_model": reference,
+            "models": list(models),
+            "learning_rate": 1e-3,
+        },
+        "segmentations": [],
+    }

@@ -1,0 +1,138 @@
+"""The import into MLflow: a local file, and a real server on the loopback interface."""
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from mlflow import MlflowClient
+
+from scan2seg import storage
+from scan2seg.errors import InputError
+from scan2seg.reporting.tracking import CONTENT, KEY, PARENT, log_to_mlflow
+
+
+def import_into(example, marker, uri=None, runs=None):
+    content, report = example
+    runs = content["runs"] if runs is None else runs
+    log_to_mlflow("example", runs, report / "index.html", report / "tables.md", report / "figures", uri, marker)
+    return storage.read_json(marker)
+
+
+def snapshot(client):
+    experiment = client.get_experiment_by_name("example")
+    return {run.data.tags[KEY]: run for run in client.search_runs([experiment.experiment_id])}
+
+
+def check_content(client, marker):
+    runs = snapshot(client)
+    assert len(runs) == 7
+    parent, child = runs["example"], runs["demo/deeplabv3_plus/seed1"]
+    assert {run.data.tags.get(PARENT) for key, run in runs.items() if key != "example"} == {parent.info.run_id}
+    assert marker["runs"]["demo/deeplabv3_plus/seed1"] == child.info.run_id
+    assert child.data.params["model"] == "deeplabv3_plus"
+    assert child.data.params["training.learning_rate"] == "0.001"
+    assert 0.5 < child.data.metrics["mean_iou"] <= 1
+    assert child.data.metrics["iou_inclusion"] > 0
+    assert [point.step for point in client.get_metric_history(child.info.run_id, "history_train_loss")] == list(
+        range(12)
+    )
+    assert {item.path for item in client.list_artifacts(parent.info.run_id)} == {"index.html", "tables.md", "figures"}
+    assert "figures/ranking_demo.png" in {item.path for item in client.list_artifacts(parent.info.run_id, "figures")}
+    assert "per_image.csv" in {item.path for item in client.list_artifacts(child.info.run_id)}
+    return {key: (run.info.run_id, run.data.tags[CONTENT]) for key, run in runs.items()}
+
+
+def with_settings(example):
+    content, report = example
+    settings = {"training": {"learning_rate": 0.001, "epochs": 12}}
+    return {**content, "runs": [{**run, "settings": settings} for run in content["runs"]]}, report
+
+
+def test_local_file_is_filled_once_updated_in_place_and_replaced_whole(example, tmp_path):
+    example = with_settings(example)
+    marker = tmp_path / "mlflow.json"
+    first = import_into(example, marker)
+    database = tmp_path / "mlflow.db"
+    local = MlflowClient(f"sqlite:///{database}")
+    before = check_content(local, first)
+    second = import_into(example, marker)
+    assert second["runs"] == first["runs"]
+    assert check_content(MlflowClient(f"sqlite:///{database}"), second) == before
+    changed = [dict(run) for run in example[0]["runs"]]
+    changed[0] = {**changed[0], "settings": {"training": {"learning_rate": 0.1}}}
+    third = import_into(example, marker, runs=changed[:-1])
+    assert sum(third["runs"][key] != first["runs"][key] for key in third["runs"]) == 1
+    with sqlite3.connect(database) as connection:
+        active = connection.execute("select count(*) from runs where lifecycle_stage = 'active'").fetchone()[0]
+    assert active == 6  # five models and the parent: one replaced, one gone
+    assert not list(tmp_path.glob(".*partial"))
+
+
+@pytest.fixture
+def server(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    words = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    words += [
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path}/server.db",
+        "--artifacts-destination",
+        str(tmp_path / "store"),
+    ]
+    command = [sys.executable, "-m", "mlflow", *words]
+    with (tmp_path / "server.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+        try:
+            uri = f"http://127.0.0.1:{port}"
+            wait_for(uri, process)
+            yield uri
+        finally:
+            os.killpg(process.pid, 15)
+            process.wait(20)
+
+
+def wait_for(uri, process):
+    for _ in range(240):
+        if process.poll() is not None:
+            pytest.fail("the MLflow server ended before it answered")
+        try:
+            with urllib.request.urlopen(f"{uri}/health", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.25)
+    pytest.fail("the MLflow server did not answer within a minute")
+
+
+def test_a_real_server_holds_the_same(example, tmp_path, server):
+    example = with_settings(example)
+    marker = tmp_path / "out" / "mlflow.json"
+    first = import_into(example, marker, server)
+    before = check_content(MlflowClient(server), first)
+    assert check_content(MlflowClient(server), import_into(example, marker, server)) == before
+    assert not (tmp_path / "out" / "mlflow.db").exists()
+
+
+def test_a_server_that_is_not_there_is_one_message(example, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(InputError, match="MLflow at http://127.0.0.1:9"):
+        import_into(example, tmp_path / "mlflow.json", "http://127.0.0.1:9")
+    assert not (tmp_path / "mlflow.json").exists()
+
+
+def test_a_run_cut_short_is_replaced(example, tmp_path, monkeypatch):
+    marker = tmp_path / "mlflow.json"
+    first = import_into(example, marker)
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    key = "demo/unet/seed0"
+    client.delete_tag(first["runs"][key], CONTENT)
+    shutil.copyfile(marker, tmp_path / "old.json")
+    second = import_into(example, marker)
+    assert {name for name in second["runs"] if second["runs"][name] != first["runs"][name]} == {key}
