@@ -144,11 +144,7 @@ rule log_to_mlflow:
     params:
         experiment=EXPERIMENT.settings.experiment,
         uri=EXPERIMENT.settings.tracking.uri,
-        runs=[
-            {"dataset": dataset, "model": model, "replicate": replicate}
-            for dataset, model, replicate in EXPERIMENT.runs()
-        ],
-        recipes={name: model.recipe() for name, model in EXPERIMENT.models.items()},
+        runs=EXPERIMENT.summary()["runs"],
         results=R,
     script:
         "../scripts/log_to_mlflow.py"

@@ -111,4 +111,4 @@ class Dataset(Settings):
 
     def source_module(self) -> str:
         """Return the name of the module in ``sources`` that lists the images."""
-        return {"images": "images", "volume": "volume"}.get(self.source.kind, "scan")
+        return "scan" if self.source.kind == "simulation" else self.source.kind
