@@ -3,6 +3,7 @@
 The formula, the arguments and the result are those of ``nlm_numba``. It needs numpy and torch alone.
 """
 
+import math
 from itertools import product
 from typing import Literal
 
@@ -63,14 +64,22 @@ def _denoise(
         y, x = first + margin + dy, first + margin + dx
         there = padded[around[0] + dz : sum(around) + dz, y : y + height + extra, x : x + width + extra]
         patches = _sum_windows((here - there).square_(), extra + 1, across)
-        weights = torch.exp(patches.mul_(-scale).add_(subtracted).clamp_(max=0))
-        # exp(-5): patches further apart than this have no weight.
-        weights.mul_(weights >= 0.006737947)
+        weights = _weights(patches.mul_(-scale).add_(subtracted).clamp_(-6, 0), exact=first == -last)
         z = margin + dz if across else 0
         shifted = padded[z : z + depth, margin + dy :, margin + dx :][:, :height, :width]
         norm.add_(weights)
         total.addcmul_(weights, shifted)
     return total.div_(norm)
+
+
+def _weights(exponents: Tensor, exact: bool) -> Tensor:
+    """Exponentiate, exactly or as scikit-image does (see ``nlm_numba``); nothing below an exponent of -5 counts."""
+    if exact:
+        weights = torch.exp(exponents)
+    else:
+        slope, origin = 2**23 / math.log(2), 2**23 * (127 - 60801 / 2**20)
+        weights = (exponents * slope + origin).to(torch.int32).view(torch.float32)
+    return weights.mul_(exponents >= -5)
 
 
 def _sum_windows(squares: Tensor, window: int, across: bool) -> Tensor:

@@ -28,7 +28,7 @@ class Params(Settings):
     dimensions: Literal[2, 3] = 2
     """2 for each slice on its own, 3 for patches and search across slices."""
     window: Literal["full", "scikit-image"] = "full"
-    """Whole patches, or those of scikit-image's fast mode, which lack a row and a column, for equal results."""
+    """Whole patches and exact weights, or those of scikit-image's fast mode, for the same results as it gives."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where it runs; auto takes a GPU that torch can use, else the processor."""
 

@@ -13,6 +13,14 @@ def image():
     return (clean + rng.normal(0, 0.06, clean.shape)).astype(np.float32)
 
 
+def weigh(distance, quirk):
+    if not quirk:
+        return np.exp(-distance)
+    # scikit-image's exponential: linear between powers of two.
+    power = -distance / np.log(2) - 60801 / 2**20
+    return (1 + power - np.floor(power)) * 2.0 ** np.floor(power)
+
+
 def by_definition(volume, h, noise, patch_size, distance, across, quirk=False):
     """Every weight on its own, in float64."""
     half, span = patch_size // 2, range(-distance, distance + 1)
@@ -36,7 +44,7 @@ def by_definition(volume, h, noise, patch_size, distance, across, quirk=False):
                     for x in inside
                 )
                 d = np.maximum(patch, 0) / (h * h * patch_size ** (3 if across else 2))
-                weight = np.where(d <= 5, np.exp(-d), 0)
+                weight = np.where(d <= 5, weigh(d, quirk), 0)
                 total, norm = total + weight * shifted(dz, dy, dx), norm + weight
     return total / norm
 
@@ -66,13 +74,25 @@ def test_blocks_leave_no_trace():
 
 
 @pytest.mark.parametrize(("patch_size", "noise"), [(5, 0.0), (5, 0.06), (7, 0.06)])
-def test_agrees_with_scikit_image(image, patch_size, noise):
+def test_gives_what_scikit_image_gives(image, patch_size, noise):
     from skimage.restoration import denoise_nl_means
 
     settings = {"patch_size": patch_size, "patch_distance": 6}
     theirs = denoise_nl_means(image, **settings, h=0.08, sigma=noise, fast_mode=True)
     ours = non_local_means(image[None], 0.08, noise, **settings, window="scikit-image")[0]
-    assert np.abs(ours - theirs).max() < 1e-3 * np.ptp(image)
+    np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+@pytest.mark.parametrize("window", ["full", "scikit-image"])
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_torch_gives_what_numba_gives(image, window, dimensions):
+    from scan2seg.denoising import nlm_torch
+
+    volume = np.stack([image[:40, :33], image[20:60, 20:53], image[40:80, 40:73]])
+    arguments = (volume, 0.08, 0.05, 5, 3, dimensions, window)
+    np.testing.assert_allclose(
+        nlm_torch.non_local_means(*arguments, device="cpu"), non_local_means(*arguments), atol=2e-5
+    )
 
 
 @pytest.mark.parametrize("blur", [0, 0.8])
