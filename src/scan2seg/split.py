@@ -107,18 +107,20 @@ def _make_units(kept: Sequence[int], hashes: Sequence[str], groups: Sequence[str
 
 
 def _fill_parts(units: list[list[int]], shares: Shares, counts: bool, total: int) -> Split:
-    wanted = {part: getattr(shares, part) * (1 if counts else total) for part in PARTS}
-    if sum(wanted.values()) > total + 1e-6:
-        raise InputError(f"split.counts: {sum(wanted.values()):.0f} images are asked for, there are {total}")
+    ends = np.cumsum([0.0] + [getattr(shares, part) * (1 if counts else total) for part in PARTS])
+    if ends[-1] > total + 1e-6:
+        raise InputError(f"split.counts: {ends[-1]:.0f} images are asked for, there are {total}")
+    # rounded ends rather than rounded lengths, so that the parts add up
+    wanted = dict(zip(PARTS, np.diff(np.round(ends)).astype(int).tolist(), strict=True))
     split: Split = {part: [] for part in PARTS}
     # the largest remaining need takes the next unit, so that large groups do not starve a part
     for unit in units:
         need = {part: wanted[part] - len(split[part]) for part in PARTS}
-        part = max(PARTS, key=lambda name: (need[name] / max(wanted[name], 1e-9), need[name]))
-        if need[part] > 0.5 or (need[part] > 0 and not split[part]):
+        part = max(PARTS, key=lambda name: (need[name] / max(wanted[name], 1), need[name]))
+        if need[part] > 0:
             split[part].extend(unit)
     for part in PARTS:
-        if wanted[part] >= 0.5 and not split[part]:
+        if wanted[part] and not split[part]:
             raise InputError(f"split: nothing is left for {part}; {len(units)} separate units are too few")
         if not split[part] and part != "validation":
             raise InputError(f"split: {part} would be empty with {total} images; raise its share")

@@ -1,4 +1,5 @@
 # The experiment, and what the rules share.
+import os
 import sys
 from pathlib import Path
 

@@ -30,7 +30,7 @@ def dataset_files(name):
 
 
 def template_files():
-    files = [str(path) for path in sorted(Path(workflow.basedir).glob("src/scan2seg/reporting/templates/*"))]
+    files = [os.path.relpath(path) for path in sorted(Path(workflow.basedir).glob("src/scan2seg/reporting/templates/*"))]
     return files if EXPERIMENT.settings.track_code else [ancient(file) for file in files]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from scan2seg.config.base import Settings
 
@@ -50,13 +50,18 @@ class SplitSettings(Settings):
     seed: int = Field(default=42, ge=0)
     """Seed of the random order."""
 
+    @field_validator("fractions")
+    @classmethod
+    def _check_fractions(cls, fractions: Shares | None) -> Shares | None:
+        total = sum(fractions.model_dump().values()) if fractions else 0
+        if total > 1 + 1e-9:
+            raise ValueError(f"the fractions add up to {total:g}; make them add up to 1 or less")
+        return fractions
+
     @model_validator(mode="after")
     def _check_shares(self) -> Self:
         if self.fractions and self.counts:
             raise ValueError("give either fractions or counts, not both")
-        if self.fractions and sum(self.fractions.model_dump().values()) > 1 + 1e-9:
-            total = sum(self.fractions.model_dump().values())
-            raise ValueError(f"the fractions add up to {total:g}; make them add up to 1 or less")
         shares = self.fractions or self.counts
         if shares and (shares.train == 0 or shares.test == 0):
             raise ValueError("train and test must not be 0")

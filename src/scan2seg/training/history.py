@@ -47,11 +47,12 @@ class History(Callback):
         if self._bar is not None:
             self._bar.update()
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Add the row of the epoch that ends, and say it."""
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Add the row of the epoch that ends, and say it; callbacks come before the module's own hook."""
         if self._bar is not None:
             self._bar.close()
-        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        values: dict[str, float] = {"train_loss": module.train_loss()}
+        values |= {name: float(value) for name, value in trainer.callback_metrics.items() if name != "train_loss"}
         row: dict[str, float | int | None] = {
             "epoch": trainer.current_epoch + 1,
             "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),

@@ -104,8 +104,12 @@ class TrainingModule(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss."""
-        self.log("train_loss", torch.stack(self.sums["train_loss"]).float().mean())
+        self.log("train_loss", self.train_loss())
         self.sums["train_loss"].clear()
+
+    def train_loss(self) -> float:
+        """Return the mean training loss of the epoch so far."""
+        return float(torch.stack(self.sums["train_loss"]).float().mean())
 
     def configure_optimizers(self) -> Any:
         """Build optimizer and schedule."""

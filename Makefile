@@ -1,0 +1,41 @@
+# Two commands: `make demo` runs the whole pipeline on a simulated scan, `make test` runs the tests.
+# Everything is set up inside this folder, except uv's download cache. No root is needed.
+
+PYTHON ?= python3
+CORES ?= 2
+export UV_PYTHON_DOWNLOADS = never
+export UV_LINK_MODE ?= hardlink
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --extra test --extra lint
+
+.PHONY: demo test lint lock slurm-test setup
+
+demo: setup
+	$(BIN)/snakemake -c$(CORES) --configfile config/experiments/demo.yaml --quiet rules host progress
+	@$(BIN)/scan2seg ranking results/reports/demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint
+
+lock: $(UV)
+	$(UV) pip compile $(LOCK_FLAGS) --upgrade pyproject.toml -o envs/requirements.lock
+
+slurm-test: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/slurm
+
+setup: .venv/ready
+
+.venv/ready: envs/requirements.lock pyproject.toml | $(UV)
+	@echo "Setting up .venv (several GB, once; about a minute with a fast network)"
+	test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python $(BIN)/python --compile-bytecode envs/requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv

@@ -1,0 +1,131 @@
+"""Loading: everything wrong is found at once, named with file, key, value and what to do."""
+
+from pathlib import Path
+
+import pytest
+from helpers import DATASET, MODEL, make_images
+
+from scan2seg.config.check import check_file
+from scan2seg.config.experiment import load_experiment
+from scan2seg.config.problems import ConfigurationError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make_images(tmp_path)
+    (tmp_path / "cells.yaml").write_text(DATASET.format(folder="."))
+    (tmp_path / "small.yaml").write_text(MODEL.format(architecture="{method: unet, encoder: null, width: 4, depth: 2}"))
+    (tmp_path / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\n")
+    return tmp_path
+
+
+def problems_of(path: Path) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        check_file(path)
+    return str(caught.value)
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_valid_files_of_every_kind_are_named(folder: Path) -> None:
+    assert "experiment 'try' (1 datasets, 1 models, 1 runs)" in check_file(folder / "try.yaml")
+    assert "dataset 'cells'" in check_file(folder / "cells.yaml")
+    assert "model 'small' (unet)" in check_file(folder / "small.yaml")
+
+
+def test_every_problem_of_every_file_is_listed_at_once(folder: Path) -> None:
+    change(folder / "cells.yaml", "strategy: random", "strateggy: random, fractions: {train: 0.9, validation: 0.2, test: 0.2}")
+    change(folder / "small.yaml", "epochs: 2", "epochs: 0")
+    change(folder / "small.yaml", "method: unet", "method: unett")
+    text = problems_of(folder / "try.yaml")
+    assert "cells.yaml: split.strateggy" in text and "did you mean 'strategy'" in text
+    assert "add up to 1.3" in text
+    assert "small.yaml: training.epochs = 0" in text and "greater than or equal to 1" in text
+    assert "unknown architectures plugin 'unett': did you mean 'unet'" in text and "resunet" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("/images/*.png", "/nothing/*.png", "nothing matches"),
+        ("grey: 100", "grey: 101", "label values 100 are in no class"),
+        ("classes: [dark, grey, bright]", "classes: [dark, grey, bright, gold]", "no training label holds this class"),
+        ("bright: 200", "white: 200", "the labels name white"),
+        ("classes: [dark, grey, bright]", "classes: [dark, grey, grey]", "a name stands twice"),
+        ("kind: images", "kind: pictures", "'images', 'volume', 'scan', 'simulation'"),
+        ("seed: 1", "seed: one", "valid integer"),
+        ("images: ", "images: ${SURELY_NOT_SET}", "set the environment variable SURELY_NOT_SET"),
+    ],
+)
+def test_a_mistake_in_a_dataset_is_named(folder: Path, old: str, new: str, expected: str) -> None:
+    change(folder / "cells.yaml", old, new)
+    text = problems_of(folder / "try.yaml")
+    assert expected in text
+    assert "cells.yaml" in text
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lambda folder: (folder / "labels" / "cell_03_mask.png").unlink(), "no label for cell_03.png"),
+        (lambda folder: (folder / "images" / "cell_03.png").unlink(), "no image for the labels cell_03_mask.png"),
+        (lambda folder: make_images_of_other_size(folder), "is 40 x 40, its image cell_00.png is 24 x 24"),
+        (lambda folder: truncate(folder / "images" / "cell_00.png"), "cell_00.png: cannot be read as an image"),
+        (lambda folder: [path.unlink() for path in (folder / "labels").iterdir()], "nothing matches"),
+    ],
+)
+def test_damaged_data_is_found_before_any_job(folder: Path, damage, expected: str) -> None:
+    damage(folder)
+    assert expected in problems_of(folder / "try.yaml")
+
+
+def make_images_of_other_size(folder: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (24, 24)).save(folder / "images" / "cell_00.png")
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def test_the_same_name_twice_and_the_same_key_twice(folder: Path) -> None:
+    change(folder / "try.yaml", "[./small.yaml]", "[./small.yaml, ./small.yaml]")
+    assert "this name is there already" in problems_of(folder / "try.yaml")
+    (folder / "try.yaml").write_text("datasets: [a]\ndatasets: [b]\n")
+    assert "the key 'datasets' stands twice" in problems_of(folder / "try.yaml")
+
+
+def test_missing_files_name_the_choices(folder: Path) -> None:
+    (folder / "models").mkdir()
+    (folder / "models" / "good.yaml").write_text(MODEL.format(architecture="otsu"))
+    change(folder / "try.yaml", "./small.yaml", "godo")
+    text = problems_of(folder / "try.yaml")
+    assert "there is no such file in models" in text and "good" in text
+
+
+def test_a_model_can_be_a_changed_copy(folder: Path) -> None:
+    change(folder / "try.yaml", "[./small.yaml]", "[./small.yaml, {base: ./small.yaml, name: fast, optimizer: {learning_rate: 0.1}}]")
+    experiment = load_experiment(folder / "try.yaml")
+    assert experiment.models["fast"].optimizer.learning_rate == 0.1
+    assert experiment.models["fast"].architecture == experiment.models["small"].architecture
+
+
+def test_replicates_are_seeds_or_folds_and_a_deterministic_model_has_one_seed(folder: Path) -> None:
+    change(folder / "small.yaml", "resources", "deterministic_fit: true\nresources")
+    with (folder / "try.yaml").open("a") as file:
+        file.write("replicates: {seeds: [3, 4], folds: 2}\n")
+    experiment = load_experiment(folder / "try.yaml")
+    assert experiment.settings.replicates.names() == ["fold0-seed3", "fold0-seed4", "fold1-seed3", "fold1-seed4"]
+    assert experiment.replicates("small") == ["fold0-seed3", "fold1-seed3"]
+
+
+def test_a_reference_model_must_be_there(folder: Path) -> None:
+    with (folder / "try.yaml").open("a") as file:
+        file.write("reference_model: gone\nensembles: {both: [small, other]}\n")
+    text = problems_of(folder / "try.yaml")
+    assert "reference_model = 'gone'" in text and "ensembles.both = 'other'" in text

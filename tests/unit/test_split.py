@@ -1,0 +1,107 @@
+"""No split leaks: shown on arbitrary datasets, not on examples."""
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from scan2seg.config.split import PARTS, Lists, Shares, SplitSettings
+from scan2seg.errors import InputError
+from scan2seg.split import make_folds, make_split
+
+DATASETS = st.integers(3, 60).flatmap(
+    lambda count: st.tuples(
+        st.lists(st.integers(0, 9), min_size=count, max_size=count),
+        st.lists(st.integers(0, 40), min_size=count, max_size=count),
+    )
+)
+
+
+def split_of(chosen: SplitSettings, groups: list[int], contents: list[int], parts=None) -> dict[str, list[int]]:
+    count = len(groups)
+    names = [f"image{index}" for index in range(count)]
+    try:
+        return make_split(chosen, names, [str(g) for g in groups], [str(c) for c in contents], parts or [None] * count, range(count))
+    except InputError:
+        assume(False)
+        raise
+
+
+def sides_of(split: dict[str, list[int]], keys: list[int]) -> list[set[int]]:
+    return [{keys[index] for index in split[part]} for part in PARTS]
+
+
+def assert_disjoint(sides: list[set[int]]) -> None:
+    assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
+
+
+@settings(max_examples=150, deadline=None)
+@given(DATASETS, st.sampled_from(["random", "blocked", "grouped"]), st.integers(0, 3), st.integers(0, 5))
+def test_equal_images_stand_on_one_side_and_none_twice(dataset, strategy: str, gap: int, seed: int) -> None:
+    groups, contents = dataset
+    split = split_of(SplitSettings(strategy=strategy, gap=gap, seed=seed), groups, contents)
+    assert_disjoint(sides_of(split, contents))
+    assert_disjoint(sides_of(split, list(range(len(groups)))))
+    assert split["train"] and split["test"]
+    if strategy == "grouped":
+        assert_disjoint(sides_of(split, groups))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(6, 200), st.integers(0, 5))
+def test_blocks_are_contiguous_with_a_gap_between_them(count: int, gap: int) -> None:
+    split = split_of(SplitSettings(strategy="blocked", gap=gap), list(range(count)), list(range(count)))
+    for part in PARTS:
+        assert split[part] == list(range(split[part][0], split[part][-1] + 1))
+    assert split["validation"][0] - split["train"][-1] == gap + 1
+    assert split["test"][0] - split["validation"][-1] == gap + 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(10, 700), st.integers(0, 99))
+def test_random_parts_have_the_asked_shares(count: int, seed: int) -> None:
+    split = split_of(SplitSettings(seed=seed), list(range(count)), list(range(count)))
+    for part, share in zip(PARTS, (0.6, 0.2, 0.2), strict=True):
+        assert abs(len(split[part]) - share * count) <= 1
+    assert split == split_of(SplitSettings(seed=seed), list(range(count)), list(range(count)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(DATASETS, st.integers(2, 6))
+def test_folds_validate_every_image_once(dataset, folds: int) -> None:
+    _, contents = dataset
+    units = [[index for index, value in enumerate(contents) if value == unique] for unique in sorted(set(contents))]
+    assume(len(units) >= folds)
+    made = make_folds(units, folds, seed=0)
+    validated = sorted(index for fold in made for index in fold["validation"])
+    assert validated == list(range(len(contents)))
+    for fold in made:
+        assert {contents[i] for i in fold["train"]}.isdisjoint({contents[i] for i in fold["validation"]})
+        assert sorted(fold["train"] + fold["validation"]) == list(range(len(contents)))
+
+
+def test_counts_and_given_lists() -> None:
+    split = split_of(SplitSettings(counts=Shares(train=5, validation=2, test=3)), list(range(12)), list(range(12)))
+    assert [len(split[part]) for part in PARTS] == [5, 2, 3]
+    lists = Lists(train=["image2", "image0"], test=["image1"])
+    split = split_of(SplitSettings(strategy="given", lists=lists), [0] * 3, [0, 1, 2])
+    assert split == {"train": [0, 2], "validation": [], "test": [1]}
+
+
+def test_a_given_test_image_that_is_also_a_training_image_is_left_out_of_training() -> None:
+    split = split_of(SplitSettings(strategy="given", lists=Lists(train=["image0", "image1"], test=["image2"])), [0] * 3, [5, 6, 5])
+    assert split == {"train": [1], "validation": [], "test": [2]}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (SplitSettings(counts=Shares(train=9, validation=9, test=9)), "27 images are asked for, there are 4"),
+        (SplitSettings(strategy="blocked", gap=50), "lower the gap"),
+        (SplitSettings(strategy="given", lists=Lists(train=["nobody"], test=["image0"])), "no image 'nobody'"),
+        (SplitSettings(strategy="given", lists=Lists(train=["image0"], test=["image0"])), "is in two parts"),
+    ],
+)
+def test_impossible_splits_say_why(chosen: SplitSettings, message: str) -> None:
+    names = [f"image{index}" for index in range(4)]
+    with pytest.raises(InputError, match=message):
+        make_split(chosen, names, names, names, [None] * 4, range(4))
