@@ -35,7 +35,11 @@ def test_disc_of_one_comes_back_as_one_from_centre_to_rim(size, offset):
 
 @settings(max_examples=15, deadline=None)
 @given(
-    x=st.floats(-30, 30), y=st.floats(-30, 30), centre=st.floats(55, 72), start=st.floats(0, 3), size=st.integers(126, 131)
+    x=st.floats(-30, 30),
+    y=st.floats(-30, 30),
+    centre=st.floats(55, 72),
+    start=st.floats(0, 3),
+    size=st.integers(126, 131),
 )
 def test_a_disc_stays_where_it_is(x, y, centre, start, size):
     angles = start + np.arange(180) * np.pi / 180

@@ -45,7 +45,7 @@ def test_hot_and_dead_pixels_are_filled(tmp_path):
         scan.darks = Frames(darks.shape, lambda images, rows: darks[images, rows])
         fields = preprocessing.read_fields(scan, slice(0, 5))
         assert np.argwhere(np.isnan(fields.beams[0])).tolist() == [[1, 20], [2, 30]]
-        result, bad = preprocessing.transmissions(raw, fields)
+        result, _ = preprocessing.transmissions(raw, fields)
     assert preprocessing.fill(result, 1.0) == 0
     assert np.abs(-np.log(result) - integrals).max() < 0.01
 
@@ -120,7 +120,10 @@ def test_half_acquisition_sees_the_whole_specimen(centre):
 
 def test_dark_flats_are_an_error_that_names_the_file(tmp_path):
     path = write_scan(
-        tmp_path / "dark.h5", np.zeros((3, 9, 16), np.float32), np.arange(9) * 20, exchange__data_white=np.zeros((5, 3, 16))
+        tmp_path / "dark.h5",
+        np.zeros((3, 9, 16), np.float32),
+        np.arange(9) * 20,
+        exchange__data_white=np.zeros((5, 3, 16)),
     )
     with open_scan(path) as scan, pytest.raises(InputError, match=r"dark\.h5.*nowhere above"):
         preprocessing.read_fields(scan, slice(0, 3))

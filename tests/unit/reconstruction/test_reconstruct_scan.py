@@ -24,7 +24,7 @@ def integrals(rows=6):
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory):
     size = {"measurement__instrument__detector__pixel_size": 2.0}
-    return write_scan(tmp_path_factory.mktemp("scan") / "pillar.h5", integrals(), DEGREES, beam=60000, **size)
+    return write_scan(tmp_path_factory.mktemp("scan") / "pillar.h5", integrals(), DEGREES, beam=50000, **size)
 
 
 def run(scan, tmp_path, threads=1, name="out.zarr", **settings):
@@ -60,10 +60,10 @@ def test_slabs_threads_and_halos_do_not_matter(scan, tmp_path, monkeypatch):
 
 
 def test_rows_crop_binning_and_units(scan, tmp_path):
-    whole = run(scan, tmp_path, centre=CENTRE)
+    whole = run(scan, tmp_path, centre=CENTRE, stripes="none")
     part = run(scan, tmp_path, centre=CENTRE, rows=(2, 5), crop=(10, 90, 20, 110), stripes="none")
     assert part.shape == (3, 80, 90)
-    assert np.abs(part - whole[2:5, 10:90, 20:110]).max() < 3e-3
+    assert np.abs(part - whole[2:5, 10:90, 20:110]).max() < 2e-6
     assert run(scan, tmp_path, centre=CENTRE, crop=0.5).shape == (6, 64, 64)
     binned = run(scan, tmp_path, binning=2, units="per_millimetre", name="binned.zarr")
     y, x = grid(64)
@@ -80,7 +80,7 @@ def test_a_broken_slice_harms_no_other_and_is_reported(tmp_path):
     path = write_scan(tmp_path / "b.h5", whole, DEGREES, dtype=np.float32)
     volume = run(path, tmp_path, centre=CENTRE)
     assert np.isfinite(volume).all()
-    assert not volume[4].any()
+    assert np.abs(volume[4]).max() < 1e-6
     others = [row for row in range(30) if row not in (4, 7)]
     assert np.abs(volume[others] - good[others]).max() < 2e-6
     counts = storage.open_store(tmp_path / "out.zarr").attrs["corrections"]
