@@ -1,7 +1,8 @@
 """The OLE container of Zeiss Xradia microscopes. Imported only by its reader.
 
 Streams, little-endian: ``ImageInfo/ImageWidth``, ``ImageHeight``, ``NoOfImages``, ``Angles``, ``PixelSize``,
-``DataType`` (3: 8-bit, 5: 16-bit, 10: float); image n in ``ImageData{ceil(n / 100)}/Image{n}``, n from 1; ``ReferenceData/Image``.
+``DataType`` (3: 8-bit, 5: 16-bit, 10: float); image n, from 1, in ``ImageData{ceil(n / 100)}/Image{n}``; flats in
+``ReferenceData/Image``.
 """
 
 import threading

@@ -1,7 +1,6 @@
 """Series of TIFF images, read page by page and row by row when asked for. Imported only by the TIFF reader."""
 
 import re
-import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -50,18 +49,17 @@ def _many_pages(path: Path) -> tuple[Frames, Callable[[], None]]:
         file.close()
         raise _damaged(path, error) from None
 
-    # Pages are read when first used, and that is not safe in two threads at once.
-    finding = threading.Lock()
-
     def read_one(index: int, rows: slice) -> NDArray[Any]:
-        with finding:
-            page = file.pages[index]
-        return _rows_of(page, rows, path, shape, dtype)
+        return _rows_of(file.pages[index], rows, path, shape, dtype)
 
-    return _frames(count, shape, dtype, read_one, 1), file.close
+    # One thread: the pages share a file whose position moves when a page is looked up.
+    return _frames(count, shape, dtype, read_one, 1, threads=1), file.close
 
 
 def _many_files(paths: list[Path]) -> tuple[Frames, Callable[[], None]]:
+    empty = next((path for path in paths if path.stat().st_size == 0), None)
+    if empty:
+        raise InputError(f"{empty}: is empty. Copy it again from its source")
     forms = []
     for path in (paths[0], paths[-1]):
         with _open(path) as file:
@@ -80,7 +78,7 @@ def _many_files(paths: list[Path]) -> tuple[Frames, Callable[[], None]]:
             return _rows_of(file.pages[0], rows, path, shape, dtype)
 
     # Opening a file costs more than reading it: many rows at once.
-    return _frames(len(paths), shape, dtype, read_one, shape[0]), lambda: None
+    return _frames(len(paths), shape, dtype, read_one, shape[0], threads=2), lambda: None
 
 
 def _frames(
@@ -89,6 +87,7 @@ def _frames(
     dtype: np.dtype[Any],
     read_one: Callable[[int, slice], NDArray[Any]],
     at_once: int,
+    threads: int,
 ) -> Frames:
     def read(images: Selection, rows: slice) -> NDArray[Any]:
         indices = np.arange(count)[images]
@@ -97,7 +96,7 @@ def _frames(
         def fetch(place: int) -> None:
             result[place] = read_one(int(indices[place]), rows)
 
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(fetch, range(len(indices))))
         return result
 
