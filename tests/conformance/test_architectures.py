@@ -11,6 +11,7 @@ torch.set_num_threads(1)
 
 SMALL = {"encoder": "mobilenet_v2"}
 TINY = {
+    "random_forest": {"trees": 5, "sigmas": [1.0, 2.0]},
     "downup": {"widths": [4, 8, 8]},
     "drn_a_18": SMALL,
     "resnet50_unet": {"encoder": "resnet18", "convolutions": 1},

@@ -16,7 +16,8 @@ class Params(WarpParams):
     amplitude: float = Field(720.0, gt=0)
     """Factor of the shifts, in pixels before smoothing: uniform noise in -1..1 is smoothed and multiplied by it."""
     sigma: float = Field(24.0, gt=0)
-    """Standard deviation of the smoothing in pixels; 720 and 24 shift by about 9 pixels (root mean square)."""
+    """Standard deviation of the smoothing in pixels; 720 and 24 shift by about 5 pixels along each axis (root mean
+    square)."""
 
 
 def apply(params: Params, images: "Tensor", labels: "Tensor") -> tuple["Tensor", "Tensor"]:
