@@ -56,7 +56,7 @@ def _stages(encoder: nn.Module, channels: int) -> dict[str, int]:
     """Return the stage of every parameter: the number of the first feature that depends on it."""
     training = encoder.training
     encoder.eval()
-    features: list[Tensor] = features_of(encoder, torch.zeros(1, channels, 128, 128))
+    features: list[Tensor] = features_of(encoder, torch.zeros(1, channels, 96, 96))
     names, parameters = zip(*encoder.named_parameters(), strict=True)
     stages: dict[str, int] = {}
     for number, feature in enumerate(features):

@@ -18,7 +18,7 @@ def prune_unused(encoder: nn.Module, channels: int) -> None:
     encoder.eval()
     called: set[nn.Module] = set()
     hooks = [part.register_forward_hook(lambda module, *_: called.add(module)) for part in encoder.modules()]
-    features = features_of(encoder, torch.zeros(1, channels, 128, 128))
+    features = features_of(encoder, torch.zeros(1, channels, 96, 96))
     for hook in hooks:
         hook.remove()
     parameters = list(encoder.parameters())
