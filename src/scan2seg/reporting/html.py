@@ -61,7 +61,12 @@ def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
         sections.append(build_section(entry, ranked.get(entry["name"], []), mine, reference, folder))
     scans = [summarise_scan(entry, folder) for entry in content["scans"]]
     known = [scan for scan in scans if scan is not None]
-    return _Page(sections, known, _overview(ranked), _describe(settings))
+    return _Page(
+        [section for section in sections if section.winner or section.data],
+        known,
+        _overview(ranked),
+        _describe(settings),
+    )
 
 
 def _datasets(content: ReportInputs, ranked: dict[str, list[Ranked]]) -> list[DatasetInput]:
