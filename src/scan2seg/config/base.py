@@ -1,9 +1,20 @@
 """What every part of the configuration shares: strict frozen models, and fields that name a plugin."""
 
+import os
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from scan2seg import plugins
@@ -67,3 +78,18 @@ def plugin_params(kind: str, settings: dict[str, Any], key: str = "method") -> A
     """Turn a resolved plugin dictionary back into the plugin's ``Params`` object."""
     rest = {name: value for name, value in settings.items() if name != key}
     return plugins.load(kind, settings[key]).Params.model_validate(rest)
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+"""A name that becomes a folder: lower-case letters, digits, ``_`` and ``-``."""
+
+
+def _resolve(pattern: str, info: ValidationInfo) -> str:
+    folder = (info.context or {}).get("folder")
+    if folder is None or Path(pattern).is_absolute():
+        return pattern
+    return os.path.normpath(os.path.relpath(Path(folder) / pattern))
+
+
+FilePath = Annotated[str, AfterValidator(_resolve)]
+"""A path or glob pattern; relative ones count from the folder of the YAML file that names them."""

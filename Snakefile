@@ -1,0 +1,54 @@
+# From raw projections to a benchmark of segmentation models. Run it with
+#   snakemake -c2 --configfile config/experiments/NAME.yaml
+# or, on a cluster, with  snakemake --profile slurm  (see README.md).
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/acquire.smk"
+include: "workflow/rules/reconstruct.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/evaluate.smk"
+
+
+localrules:
+    all,
+    report,
+    reconstructions,
+    stacks,
+    segmentations,
+
+
+# simulate_scan ─┐
+# raw scan ──────┴> reconstruct_scan ─> denoise_scan ─┐
+# images + masks, volumes + labels ───────────────────┴> assemble_stack ─> split_stack ─> extract_patches ─> train_model
+# report <─ render_report <─ compare_models <─ score_prediction <─ predict_stack, ensemble_predictions <─ train_model
+# mlflow <─ log_to_mlflow <─ compare_models                        time_inference, map_saliency        <─ train_model
+# new scan ─> reconstruct_scan ─> denoise_scan ─> segment_scan (best model of a report)
+rule all:
+    default_target: True
+    input:
+        report_files(),
+        volumes(),
+        segmentation_files(),
+
+
+rule report:
+    input:
+        report_files(),
+
+
+rule reconstructions:
+    input:
+        volumes(),
+
+
+rule stacks:
+    input:
+        stack_files(),
+
+
+rule segmentations:
+    input:
+        segmentation_files(),

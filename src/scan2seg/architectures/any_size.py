@@ -1,0 +1,109 @@
+"""The wrapper that gives every network the same promise: any height and width in, the same out, logits."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from scan2seg.errors import InputError
+
+
+def head_channels(output: str, classes: int) -> int:
+    """Return how many channels the last layer has: one for a sigmoid, else one a class.
+
+    Raises:
+        InputError: a sigmoid is asked for with other than two classes.
+    """
+    if output == "sigmoid":
+        if classes != 2:
+            raise InputError(f"architecture: output: sigmoid needs two classes, there are {classes}; use softmax")
+        return 1
+    return classes
+
+
+def mirror_pad(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Extend images (N, C, *spatial) at the far end of each spatial axis to ``size``, mirrored as often as needed.
+
+    Unlike torch's reflection it takes any amount, also for axes of length 1.
+    """
+    for axis, (length, target) in enumerate(zip(images.shape[2:], size, strict=True), start=2):
+        if target > length:
+            period = max(2 * (length - 1), 1)
+            index = torch.arange(target, device=images.device) % period
+            images = images.index_select(axis, torch.where(index < length, index, period - index))
+    return images
+
+
+def least_size(network: nn.Module, channels: int, stride: int, dimensions: int = 2) -> int:
+    """Return the least multiple of the stride, at most four, that the network takes as size of its images."""
+    training = network.training
+    network.eval()
+    try:
+        for size in range(stride, 4 * stride, stride):
+            try:
+                with torch.no_grad():
+                    network(torch.zeros(1, channels, *[size] * dimensions))
+                return size
+            except (RuntimeError, ValueError):
+                continue
+        return 4 * stride
+    finally:
+        network.train(training)
+
+
+class AnySize(nn.Module):
+    """Pads mirrored to a multiple of the network's stride, resizes its output to the padded size, and crops.
+
+    Args:
+        network: (N, C, *padded) -> logits or a list of logits (N, k, *any).
+        stride: the padded size is a multiple of it.
+        minimum: the least padded size; default one stride.
+        sigmoid: the network gives one logit z; it becomes (0, z).
+    """
+
+    def __init__(self, network: nn.Module, stride: int, minimum: int | None = None, sigmoid: bool = False) -> None:
+        """Wrap the network; its batch normalisation is made to take single values."""
+        super().__init__()
+        self.network = network
+        self.stride = stride
+        self.minimum = stride if minimum is None else minimum
+        self.sigmoid = sigmoid
+        tolerate_single_values(network)
+
+    def forward(self, images: Tensor) -> Tensor | list[Tensor]:
+        """Map images (N, C, *spatial) to logits (N, K, *spatial), or to a list of them in train mode."""
+        size = images.shape[2:]
+        padded = [max(self.minimum, -(-length // self.stride) * self.stride) for length in size]
+        logits = self.network(mirror_pad(images, padded))
+        if isinstance(logits, Tensor):
+            return self._finish(logits, padded, size)
+        return [self._finish(one, padded, size) for one in logits]
+
+    def _finish(self, logits: Tensor, padded: Sequence[int], size: Sequence[int]) -> Tensor:
+        if list(logits.shape[2:]) != list(padded):
+            mode = "bilinear" if len(size) == 2 else "trilinear"
+            logits = F.interpolate(logits, size=tuple(padded), mode=mode, align_corners=False)
+        for axis, length in enumerate(size, start=2):
+            logits = logits.narrow(axis, 0, length)
+        return torch.cat([torch.zeros_like(logits), logits], 1) if self.sigmoid else logits
+
+
+class TolerantBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation that uses its running statistics for a single value a channel instead of failing.
+
+    Global pooling of a batch of one image gives one value a channel, whose variance does not exist.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (N, C, H, W)."""
+        if self.training and input.shape[0] * input.shape[2] * input.shape[3] == 1:
+            return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, False, 0, self.eps)
+        return super().forward(input)
+
+
+def tolerate_single_values(network: nn.Module) -> None:
+    """Turn every plain ``BatchNorm2d`` of the network into a ``TolerantBatchNorm2d``, in place."""
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = TolerantBatchNorm2d

@@ -1,0 +1,86 @@
+"""U-Nets over encoders and plain ones, from the options that ``unet`` offers."""
+
+from itertools import pairwise
+from typing import Any
+
+from torch import nn
+
+from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+from scan2seg.architectures.blocks import (
+    Convolutions,
+    DecoderLevel,
+    EncoderDecoder,
+    Stages,
+    Style,
+    initialise,
+    upsample,
+)
+from scan2seg.errors import InputError
+
+_DECODER_CHANNELS = (256, 128, 64, 32, 16)
+
+
+def build_unet(params: Any, channels: int, classes: int) -> nn.Module:
+    """Build what the settings of ``unet`` describe.
+
+    Raises:
+        InputError: the decoder's channels do not fit the depth, or the encoder is unknown.
+    """
+    style = Style.of(params)
+    depth = params.depth or (5 if params.encoder else 4)
+    if params.encoder is None:
+        widths = [params.width * 2**level for level in range(depth + 1)]
+        encoder, features = plain_encoder(channels, widths, style, params.convolutions), widths
+        decoder = params.decoder_channels or widths[-2::-1]
+    else:
+        from scan2seg.encoders.build import build_encoder
+
+        encoder, features = build_encoder(params, channels, min(depth, 5))
+        decoder = params.decoder_channels or _DECODER_CHANNELS[len(_DECODER_CHANNELS) - len(features) + 1 :]
+    if len(decoder) != len(features) - 1:
+        raise InputError(
+            f"architecture: decoder_channels: {list(decoder)} has {len(decoder)} levels, "
+            f"but the size is halved {len(features) - 1} times; give one number a halving"
+        )
+    bridge = nn.Identity()
+    levels = decoder_levels(features, decoder, style, params.upsampling, params.convolutions)
+    outputs = head_channels(params.output, classes)
+    head = nn.Conv2d(decoder[-1], outputs, 3, padding=1)
+    extra = [nn.Conv2d(width, outputs, 1) for width in list(decoder)[-2::-1][: params.supervised_levels - 1]]
+    for part in [*levels, head, *extra] + ([encoder] if params.encoder is None else []):
+        initialise(part, params.initialisation)
+    network = EncoderDecoder(encoder, bridge, levels, head, extra)
+    stride = 2 ** (len(features) - 1)
+    minimum = least_size(network, channels, stride)
+    return AnySize(network, stride, minimum, sigmoid=params.output == "sigmoid")
+
+
+def plain_encoder(channels: int, widths: list[int], style: Style, count: int) -> nn.Module:
+    """Return levels of convolutions with max-pooling between them."""
+    stages: list[nn.Module] = [Convolutions(channels, widths[0], style, count)]
+    for inputs, outputs in pairwise(widths):
+        stages.append(nn.Sequential(nn.MaxPool2d(2), Convolutions(inputs, outputs, style, count)))
+    return Stages(stages)
+
+
+def decoder_levels(
+    features: list[int], widths: list[int] | tuple[int, ...], style: Style, upsampling: str, count: int
+) -> list[DecoderLevel]:
+    """Return decoder levels that concatenate the features of the encoder.
+
+    Args:
+        features: channels of the encoder's features, finest first; 0 means that there is no skip.
+        widths: channels of the decoder's levels, deepest first.
+        style: what the convolutions share.
+        upsampling: how the size is doubled.
+        count: convolutions in a level.
+    """
+    levels = []
+    current = features[-1]
+    for skip, width in zip(features[-2::-1], widths, strict=True):
+        up = upsample(upsampling, current, width)
+        raised = width if upsampling == "transposed" else current
+        block = nn.Sequential(style.drop(), Convolutions(raised + skip, width, style, count))
+        levels.append(DecoderLevel(up, block, merge="concatenate" if skip else "none"))
+        current = width
+    return levels

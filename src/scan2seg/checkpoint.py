@@ -1,0 +1,92 @@
+"""A trained model and its file: normalisation, network, and the plain data that rebuilds them.
+
+The file is a dictionary of tensors and JSON values, saved by torch and loaded with ``weights_only=True``, so
+that a model from elsewhere cannot run code.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scan2seg import plugins
+from scan2seg.config.base import plugin_params
+from scan2seg.errors import InputError
+from scan2seg.normalisation import Normalisation
+from scan2seg.storage import replacing
+
+FORMAT = 1
+
+
+class SegmentationModel(nn.Module):
+    """Images in their own grey values (N, C, H, W) to logits (N, K, H, W)."""
+
+    def __init__(self, architecture: dict[str, Any], normalisation: Normalisation, channels: int, classes: int) -> None:
+        """Build the network that the architecture's plugin describes, behind the normalisation."""
+        super().__init__()
+        self.architecture = architecture
+        self.channels = channels
+        self.classes = classes
+        self.normalisation = normalisation
+        params = plugin_params("architectures", architecture)
+        inputs = normalisation.output_channels or channels
+        self.network: nn.Module = plugins.load("architectures", architecture["method"]).build(params, inputs, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits; in train mode a network may return a list of them."""
+        logits: Tensor = self.network(self.normalisation(images))
+        return logits
+
+    @property
+    def dimensions(self) -> int:
+        """2, or 3 for networks on volumes."""
+        return int(getattr(self.network, "DIMENSIONS", 2))
+
+
+def save_checkpoint(path: Path, model: SegmentationModel, description: dict[str, Any]) -> None:
+    """Write the model; ``description`` (JSON values) travels with it: classes, patching, inference, provenance."""
+    content = {
+        "format": FORMAT,
+        "architecture": model.architecture,
+        "channels": model.channels,
+        "class_count": model.classes,
+        "normalisation": {
+            "channels": model.normalisation.shift.shape[0],
+            "per_image": model.normalisation.per_image,
+            "output_channels": model.normalisation.output_channels,
+        },
+        "state": {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()},
+        "description": description,
+    }
+    with replacing(path) as partial:
+        torch.save(content, partial)
+
+
+def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel, dict[str, Any]]:
+    """Rebuild the model in eval mode on a device; return it with its description.
+
+    Raises:
+        InputError: the file is missing, truncated, not ours, or does not fit its own architecture.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        normalisation = Normalisation(
+            content["normalisation"]["channels"],
+            per_image=content["normalisation"]["per_image"],
+            output_channels=content["normalisation"]["output_channels"],
+        )
+        architecture = without_downloads(content["architecture"])
+        model = SegmentationModel(architecture, normalisation, content["channels"], content["class_count"])
+        model.load_state_dict(content["state"])
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: is not a readable checkpoint ({type(error).__name__}: {error})") from None
+    return model.eval().to(device), content["description"]
+
+
+def without_downloads(architecture: dict[str, Any]) -> dict[str, Any]:
+    """Return the architecture without the file of its first weights: the checkpoint has the trained ones."""
+    unused = {key: "none" for key in ("pretrained", "freeze") if key in architecture}
+    return {**architecture, **unused, **({"sha256": None} if "sha256" in architecture else {})}

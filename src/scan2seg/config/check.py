@@ -1,0 +1,35 @@
+"""Checking one configuration file of any kind, with the data it names."""
+
+from pathlib import Path
+
+from scan2seg.config.dataset import Dataset
+from scan2seg.config.experiment import load_experiment, load_part
+from scan2seg.config.model import Model
+from scan2seg.config.problems import ConfigurationError
+from scan2seg.config.yaml_files import read_yaml
+
+
+def check_file(path: Path) -> str:
+    """Check an experiment, dataset or model file; return one line that says what is in it.
+
+    Raises:
+        ConfigurationError: with every problem of every file.
+    """
+    from scan2seg.validation import check_data, check_dataset
+
+    content = read_yaml(path)
+    entry = str(path.resolve())
+    if "architecture" in content:
+        model, _ = load_part("models", Model, entry, path.parent)
+        return f"{path}: model '{model.name}' ({model.architecture['method']}) is valid"
+    if "source" in content:
+        dataset, _ = load_part("datasets", Dataset, entry, path.parent)
+        problems = list(check_dataset(dataset, str(path)))
+        if problems:
+            raise ConfigurationError(problems)
+        return f"{path}: dataset '{dataset.name}' ({dataset.source.kind}, {len(dataset.classes)} classes) is valid"
+    experiment = load_experiment(path)
+    check_data(experiment, path)
+    runs = len(list(experiment.runs())) if experiment.models else 0
+    counted = f"{len(experiment.datasets)} datasets, {len(experiment.models)} models, {runs} runs"
+    return f"{path}: experiment '{experiment.settings.experiment}' ({counted}) is valid"

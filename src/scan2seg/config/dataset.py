@@ -1,0 +1,114 @@
+"""A dataset: where its images come from, its classes and its split."""
+
+import re
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from scan2seg.config.base import Name, Settings
+from scan2seg.config.images import ImageSource
+from scan2seg.config.source import ScanSource, SimulationSource, Source
+from scan2seg.config.split import SplitSettings
+from scan2seg.config.volumes import VolumeSource
+
+
+class PublishedRow(Settings):
+    """A row of the literature, shown marked beside our own."""
+
+    model: str
+    """What the source calls the model."""
+    source: str
+    """Where the number stands."""
+    mean_iou: float | None = Field(default=None, ge=0, le=1)
+    """Mean IoU as published."""
+    mean_dice: float | None = Field(default=None, ge=0, le=1)
+    """Mean Dice coefficient as published."""
+    pixel_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """Pixel accuracy as published."""
+    mean_image_jaccard: float | None = Field(default=None, ge=0, le=1)
+    """Mean over images of the Jaccard index."""
+    mean_image_f1: float | None = Field(default=None, ge=0, le=1)
+    """Mean over images of the F1 score."""
+    note: str = ""
+    """What differs from this benchmark."""
+
+
+class Dataset(Settings):
+    """A dataset file."""
+
+    name: Name
+    """Its name; the file's stem unless given."""
+    description: str = ""
+    """A sentence for the report."""
+    source: Source
+    """Where the images come from."""
+    classes: list[str] = []
+    """The names of the classes, in the order of their indices; none for data without labels."""
+    pixel_size: float | None = Field(default=None, gt=0)
+    """Size of a pixel in micrometres, where the files do not say it."""
+    split: SplitSettings = SplitSettings()
+    """How the images are divided."""
+    published: list[PublishedRow] = []
+    """Rows of the literature."""
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes: a name stands twice in {self.classes}")
+        if len(self.classes) == 1 or len(self.classes) > 255:
+            raise ValueError("classes: give 2 to 255 names (the background is a class too), or none")
+        unknown = sorted(self.source.class_names() - set(self.classes))
+        if unknown:
+            raise ValueError(f"the labels name {', '.join(unknown)}, which classes: does not list")
+        by_folders = isinstance(self.source, ImageSource) and self.source.train is not None
+        if self.split.strategy == "given" and not by_folders and self.split.lists is None:
+            raise ValueError("split: strategy given needs lists:, or a source with train:, validation: and test:")
+        return self
+
+    def scans(self) -> dict[str, dict[str, Any]]:
+        """Return name to settings of each scan of a scan or simulation source; empty for the others."""
+        if isinstance(self.source, SimulationSource):
+            return {name: scan.model_dump(mode="json") for name, scan in self.source.scans.items()}
+        if not isinstance(self.source, ScanSource):
+            return {}
+        if self.source.scans is not None:
+            return {name: scan.model_dump(mode="json") for name, scan in self.source.scans.items()}
+        stem = re.sub(r"[^a-z0-9_-]+", "-", Path(str(self.source.projections)).stem.lower()).strip("-_") or "scan"
+        return {stem: {"projections": self.source.projections, "labels": self.source.labels}}
+
+    def has_labels(self) -> bool:
+        """Tell whether the dataset can train and score models."""
+        source = self.source
+        if isinstance(source, SimulationSource):
+            return True
+        if isinstance(source, ScanSource):
+            return any(scan.get("labels") for scan in self.scans().values())
+        if isinstance(source, VolumeSource) and source.volumes is not None:
+            return any(files.labels for files in source.volumes.values())
+        if isinstance(source, ImageSource) and source.train is not None:
+            return source.train.labels is not None
+        return source.labels is not None
+
+    def reconstruction(self, scan: str) -> dict[str, Any]:
+        """Return the settings of a scan's reconstruction: the dataset's with the scan's own put in."""
+        assert isinstance(self.source, (ScanSource, SimulationSource))
+        settings = self.source.reconstruction.model_dump(mode="json")
+        changes = self.scans()[scan].get("reconstruction", {}) if isinstance(self.source, ScanSource) else {}
+        resolved: dict[str, Any] = type(self.source.reconstruction).model_validate({**settings, **changes}).model_dump(
+            mode="json"
+        )
+        return resolved
+
+    def denoising(self) -> list[dict[str, Any]]:
+        """Return the steps of denoising."""
+        assert isinstance(self.source, (ScanSource, SimulationSource))
+        return list(self.source.denoising)
+
+    def stack_source(self) -> dict[str, Any]:
+        """Return what the stack depends on: the source without what stages before it have done."""
+        return self.source.model_dump(mode="json", exclude={"scans", "reconstruction", "denoising"})
+
+    def source_module(self) -> str:
+        """Return the name of the module in ``sources`` that lists the images."""
+        return "scan" if self.source.kind == "simulation" else self.source.kind

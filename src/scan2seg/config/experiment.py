@@ -1,0 +1,285 @@
+"""An experiment: which datasets, which models, how often; and the loading of all the files it names."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+
+from scan2seg.config.base import FilePath, Name, Settings
+from scan2seg.config.dataset import Dataset
+from scan2seg.config.model import Model
+from scan2seg.config.problems import ConfigurationError, Problem, from_validation
+from scan2seg.config.yaml_files import expand_variables, merge, read_yaml
+
+
+class Replicates(Settings):
+    """How often each model is trained."""
+
+    seeds: list[int] = [0]
+    """One training a seed."""
+    folds: int | None = Field(default=None, ge=2, le=50)
+    """Cross-validation: the training and validation images are divided anew into this many folds; the test
+    images stay apart."""
+
+    @model_validator(mode="after")
+    def _check_seeds(self) -> Self:
+        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds: give at least one, none below 0, none twice")
+        return self
+
+    def names(self) -> list[str]:
+        """Return the names of the replicates, such as ``seed0`` or ``fold2-seed0``."""
+        if self.folds is None:
+            return [f"seed{seed}" for seed in self.seeds]
+        return [f"fold{fold}-seed{seed}" for fold in range(self.folds) for seed in self.seeds]
+
+
+class Tracking(Settings):
+    """Where MLflow keeps the runs."""
+
+    uri: str | None = None
+    """Address of an MLflow server; null keeps an SQLite file beside the report."""
+
+
+class Cluster(Settings):
+    """Facts of the site, written in the profile."""
+
+    cpu_partition: str | None = None
+    """Partition of jobs without a GPU."""
+    gpu_partition: str | None = None
+    """Partition of jobs with a GPU."""
+    gpu_request: Literal["gpu", "gres", "none"] = "none"
+    """How GPUs are asked for: gpu sends --gpus=N, gres sends --gres=gpu:N; sites take one or the other."""
+    account: str | None = None
+    """Account that the jobs are charged to."""
+
+
+class Segmentation(Settings):
+    """New scans that the best model segments."""
+
+    datasets: list[str | dict[str, Any]] = Field(min_length=1)
+    """Dataset files with the new scans."""
+    model: str = "best"
+    """A model of this experiment, or the best of its ranking."""
+    trained_on: Name | None = None
+    """The dataset whose models are used; needed where the experiment has several."""
+    tiff: bool = False
+    """Write the labels as a multi-page TIFF too."""
+
+
+class ExperimentSettings(Settings):
+    """An experiment file."""
+
+    experiment: Name
+    """Its name; the report's folder."""
+    description: str = ""
+    """A sentence for the report."""
+    datasets: list[str | dict[str, Any]] = Field(min_length=1)
+    """Stems in config/datasets, paths of YAML files, or ``{base: NAME, name: NEW, ...}`` with changed keys."""
+    models: list[str | dict[str, Any]] = []
+    """Stems in config/models, paths, or ``{base: NAME, name: NEW, ...}``; none stops at the volumes."""
+    replicates: Replicates = Replicates()
+    """How often each model is trained."""
+    reference_model: str | None = None
+    """The model that the others are tested against; the first one when not given."""
+    ensembles: dict[Name, list[str]] = {}
+    """Name to the models whose probabilities are averaged."""
+    saliency: bool = False
+    """Draw maps of the input gradient for the best model's example images."""
+    segment: Segmentation | None = None
+    """New scans to segment."""
+    tracking: Tracking = Tracking()
+    """Where MLflow keeps the runs."""
+    results: FilePath = "results"
+    """The folder of all results, from where snakemake runs."""
+    track_code: bool = True
+    """Run stages again whose source code changed; usually switched in the profile."""
+    cluster: Cluster = Cluster()
+    """Facts of the site, written in the profile."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment with every file that it names loaded and checked."""
+
+    settings: ExperimentSettings
+    datasets: dict[str, Dataset]
+    models: dict[str, Model]
+    new_scans: dict[str, Dataset]
+    files: dict[str, str]
+    """``datasets.NAME`` and ``models.NAME`` to the file each came from, for messages."""
+
+    def replicates(self, model: str) -> list[str]:
+        """Return the replicates of a model or ensemble."""
+        names = self.settings.replicates.names()
+        recipe = self.models.get(model)
+        if recipe is not None and recipe.deterministic_fit:
+            first = self.settings.replicates.seeds[0]
+            names = [name for name in names if name.endswith(f"seed{first}")]
+        return names
+
+    def runs(self) -> Iterator[tuple[str, str, str]]:
+        """Iterate over (dataset, model, replicate), ensembles included."""
+        for dataset in self.datasets:
+            if not self.datasets[dataset].has_labels():
+                continue
+            for model in (*self.models, *self.settings.ensembles):
+                for replicate in self.replicates(model):
+                    yield dataset, model, replicate
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the report and MLflow show: everything resolved, without what changes no result."""
+        return {
+            "experiment": self.settings.experiment,
+            "description": self.settings.description,
+            "reference_model": self.settings.reference_model,
+            "replicates": self.settings.replicates.names(),
+            "ensembles": self.settings.ensembles,
+            "datasets": {name: dataset.model_dump(mode="json") for name, dataset in self.datasets.items()},
+            "models": {
+                name: {"description": model.description, **model.recipe(), "inference": model.inference.model_dump()}
+                for name, model in self.models.items()
+            },
+            "runs": [list(run) for run in self.runs()] if self.models else [],
+            "scans": [
+                [name, scan, dataset.source.kind == "simulation"]
+                for name, dataset in {**self.datasets, **self.new_scans}.items()
+                for scan in dataset.scans()
+            ],
+            "segmentations": [scan for dataset in self.new_scans.values() for scan in dataset.scans()],
+        }
+
+
+Part = TypeVar("Part", Dataset, Model)
+
+
+def load_experiment(path: Path | str, content: dict[str, Any] | None = None) -> Experiment:
+    """Load an experiment file and the dataset and model files that it names.
+
+    Args:
+        path: the experiment file; relative paths within count from its folder.
+        content: what it holds, where the caller has merged several files or the command line into it.
+
+    Raises:
+        ConfigurationError: with every problem of every file.
+    """
+    path = Path(path)
+    raw = read_yaml(path) if content is None else expand_variables(content, path)
+    try:
+        settings = ExperimentSettings.model_validate({"experiment": path.stem, **raw})
+    except ValidationError as error:
+        raise ConfigurationError(from_validation(error, ExperimentSettings, path)) from None
+    problems: list[Problem] = []
+    files: dict[str, str] = {}
+    datasets = _load_parts("datasets", Dataset, settings.datasets, path, files, problems)
+    models = _load_parts("models", Model, settings.models, path, files, problems)
+    entries = settings.segment.datasets if settings.segment else []
+    new_scans = _load_parts("datasets", Dataset, entries, path, files, problems, key="segment.datasets")
+    experiment = Experiment(settings, datasets, models, new_scans, files)
+    if not problems:
+        problems.extend(_check_references(experiment, str(path)))
+    if problems:
+        raise ConfigurationError(problems)
+    return experiment
+
+
+def load_part(kind: str, model: type[Part], entry: str | dict[str, Any], folder: Path) -> tuple[Part, Path]:
+    """Load one dataset or model by stem, path or mapping with a ``base``; return it and its file."""
+    changes = dict(entry) if isinstance(entry, dict) else {}
+    base = changes.pop("base", None) if changes else entry
+    if changes and base is None:
+        raise ConfigurationError([Problem(str(folder), kind, "a mapping here needs base: with a name or path")])
+    file = find_file(kind, str(base), folder)
+    content = merge({"name": file.stem, **read_yaml(file)}, changes)
+    try:
+        return model.model_validate(content, context={"folder": str(file.parent)}), file
+    except ValidationError as error:
+        raise ConfigurationError(from_validation(error, model, file)) from None
+
+
+def find_file(kind: str, name: str, folder: Path) -> Path:
+    """Find ``config/KIND/NAME.yaml`` near the folder or below the working folder, or take the name as a path."""
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        return folder / name
+    places = [folder.parent / kind, folder / kind, Path("config") / kind]
+    candidates = [place / f"{name}.yaml" for place in places]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    choices = sorted({file.stem for place in places for file in place.glob("*.yaml")})
+    hint = f"; there are {', '.join(choices)}" if choices else ""
+    raise ConfigurationError([Problem(str(candidates[0]), "", f"there is no such file in {kind}{hint}", name)])
+
+
+def _load_parts(
+    kind: str,
+    model: type[Part],
+    entries: list[str | dict[str, Any]],
+    path: Path,
+    files: dict[str, str],
+    problems: list[Problem],
+    key: str | None = None,
+) -> dict[str, Part]:
+    parts: dict[str, Part] = {}
+    for index, entry in enumerate(entries):
+        try:
+            part, file = load_part(kind, model, entry, path.parent)
+        except ConfigurationError as error:
+            problems.extend(error.problems)
+            continue
+        if part.name in parts:
+            place = f"{key or kind}.{index}"
+            problems.append(Problem(str(path), place, "this name is there already; set another name:", part.name))
+        parts[part.name] = part
+        files[f"{kind}.{part.name}"] = str(file)
+    return parts
+
+
+def _check_references(experiment: Experiment, path: str) -> Iterator[Problem]:
+    settings = experiment.settings
+    names = {*experiment.models, *settings.ensembles}
+    listed = ", ".join(sorted(names))
+    if settings.reference_model is not None and settings.reference_model not in names:
+        yield Problem(path, "reference_model", f"is none of {listed}", settings.reference_model)
+    for name, members in settings.ensembles.items():
+        if name in experiment.models:
+            yield Problem(path, f"ensembles.{name}", "a model has this name already; choose another")
+        if len(members) < 2:
+            yield Problem(path, f"ensembles.{name}", "name at least two models", members)
+        for member in members:
+            if member not in experiment.models:
+                yield Problem(path, f"ensembles.{name}", f"is none of {', '.join(experiment.models)}", member)
+    yield from _check_segmentation(experiment, path)
+    patchings: dict[str, Any] = {}
+    for name, model in experiment.models.items():
+        folder = model.patching.folder()
+        if patchings.setdefault(folder, model.patching) != model.patching:
+            message = f"another model has other settings under the patching name '{folder}'; choose another name"
+            yield Problem(experiment.files[f"models.{name}"], "patching.name", message)
+    if experiment.models and not any(dataset.has_labels() for dataset in experiment.datasets.values()):
+        yield Problem(path, "models", "no dataset has labels to train on; set models: [] to stop at the volumes")
+
+
+def _check_segmentation(experiment: Experiment, path: str) -> Iterator[Problem]:
+    segment = experiment.settings.segment
+    if segment is None:
+        return
+    names = {*experiment.models}
+    if segment.model != "best" and segment.model not in names:
+        yield Problem(path, "segment.model", f"choose best or one of {', '.join(sorted(names))}", segment.model)
+    if not experiment.models:
+        yield Problem(path, "segment", "needs models: to segment with")
+    trained_on = segment.trained_on
+    if trained_on is None and len(experiment.datasets) > 1:
+        yield Problem(path, "segment.trained_on", "the experiment has several datasets; name one of them")
+    if trained_on is not None and trained_on not in experiment.datasets:
+        yield Problem(path, "segment.trained_on", f"is none of {', '.join(experiment.datasets)}", trained_on)
+    seen: dict[str, str] = {}
+    for name, dataset in experiment.new_scans.items():
+        if not dataset.scans():
+            yield Problem(path, "segment.datasets", "holds no scans; its source must be a scan or a simulation", name)
+        for scan in dataset.scans():
+            if seen.setdefault(scan, name) != name:
+                yield Problem(path, "segment.datasets", f"the scan '{scan}' is in {seen[scan]} too; rename one", name)

@@ -1,0 +1,46 @@
+"""Single images with label images."""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from scan2seg.config.base import FilePath, Settings
+from scan2seg.config.labels import LabelMapping
+
+
+class ImageFiles(Settings):
+    """Images and their labels, matched by stem."""
+
+    images: FilePath
+    """Glob pattern of the images (PNG, TIFF or JPEG)."""
+    labels: FilePath | None = None
+    """Glob pattern of the labels."""
+
+
+class ImageSource(LabelMapping):
+    """Single images with one label image each."""
+
+    kind: Literal["images"]
+    """Images."""
+    images: FilePath | None = None
+    """Glob pattern of all images, where no folders say the split."""
+    labels: FilePath | None = None
+    """Glob pattern of all labels."""
+    train: ImageFiles | None = None
+    """The training images, where folders say the split."""
+    validation: ImageFiles | None = None
+    """The validation images."""
+    test: ImageFiles | None = None
+    """The test images."""
+    label_suffix: str | None = None
+    """What a label's stem has behind the image's (``_mask``); found when not given."""
+    resize: tuple[int, int] | None = None
+    """Resize every image to (height, width); labels by nearest neighbour."""
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Self:
+        if (self.images is None) == (self.train is None):
+            raise ValueError("give either images: and labels:, or train:, validation: and test: with them")
+        if self.train is not None and self.test is None:
+            raise ValueError("train: is given, so test: must be given too")
+        return self

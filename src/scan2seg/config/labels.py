@@ -1,0 +1,36 @@
+"""How the values or colours of a label file become classes."""
+
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from scan2seg.config.base import Settings
+
+Colour = tuple[int, int, int]
+
+
+class LabelMapping(Settings):
+    """At most one of values, colours and nearest; without any, a label's value is the index of its class."""
+
+    label_values: dict[str, int | list[int]] | None = None
+    """Class name to the value, or the values, that mean it."""
+    label_colours: dict[str, Colour | None] | None = None
+    """Class name to its exact colour [red, green, blue]; null means every other colour."""
+    label_divisor: int | None = Field(default=None, ge=1)
+    """Labels are divided by this number first, without remainder (33001 with 1000 is 33)."""
+    label_nearest: dict[str, float] | None = None
+    """Class name to its grey level; a pixel takes the class whose level is nearest."""
+    ignore_values: list[int] = []
+    """Label values (after the divisor) that are left out of training and scores."""
+
+    @model_validator(mode="after")
+    def _check_single(self) -> Self:
+        given = [self.label_values, self.label_colours, self.label_nearest]
+        if sum(item is not None for item in given) > 1:
+            raise ValueError("give only one of label_values, label_colours and label_nearest")
+        return self
+
+    def class_names(self) -> set[str]:
+        """Return the class names that the mapping mentions."""
+        named: dict[str, Any] = self.label_values or self.label_colours or self.label_nearest or {}
+        return set(named)

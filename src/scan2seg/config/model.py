@@ -1,0 +1,64 @@
+"""A model recipe: architecture, patches, training and inference."""
+
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from scan2seg.config.base import Name, Settings
+from scan2seg.config.patching import PatchingSettings
+from scan2seg.config.training import (
+    Architecture,
+    Augmentations,
+    InferenceSettings,
+    Losses,
+    NormalisationSettings,
+    OptimizerSettings,
+    ResourceSettings,
+    ScheduleSettings,
+    TrainingSettings,
+    Weightings,
+)
+
+
+class Model(Settings):
+    """A model file."""
+
+    name: Name
+    """Its name; the file's stem unless given."""
+    description: str = ""
+    """A sentence for the report."""
+    architecture: Architecture
+    """The network, or the classical method, and its settings."""
+    deterministic_fit: bool = False
+    """The result does not depend on the seed (Otsu): only the first replicate of each fold is run."""
+    patching: PatchingSettings = PatchingSettings()
+    """The patches it trains on."""
+    normalisation: NormalisationSettings = NormalisationSettings()
+    """How grey values become input."""
+    augmentation: Augmentations = []
+    """Changes of the training patches, drawn anew for each sample, in order."""
+    loss: Losses = Field(default=["cross_entropy"], validate_default=True)
+    """The losses, summed with their weights; one may be written without the list."""
+    weighting: Weightings = []
+    """Maps of pixel weights, multiplied."""
+    optimizer: OptimizerSettings = OptimizerSettings()
+    """The optimizer."""
+    schedule: ScheduleSettings = ScheduleSettings()
+    """The learning rate's curve."""
+    training: TrainingSettings = TrainingSettings()
+    """The training loop."""
+    inference: InferenceSettings = InferenceSettings()
+    """How it is applied."""
+    resources: ResourceSettings = ResourceSettings()
+    """What its jobs need."""
+
+    @field_validator("loss", "augmentation", "weighting", mode="before")
+    @classmethod
+    def _make_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, (str, dict)) else value
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what training depends on: everything but resources, inference and words."""
+        words = {"description", "resources", "inference", "name"}
+        recipe: dict[str, Any] = self.model_dump(mode="json", exclude=words)
+        return recipe

@@ -1,0 +1,48 @@
+"""The patches that a model trains on."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from scan2seg.config.base import Name, Settings
+from scan2seg.provenance import fingerprint
+
+
+class PatchingSettings(Settings):
+    """Size and places of patches; models with equal settings share one store."""
+
+    name: Name | None = None
+    """Name of the store's folder; made from the settings when not given."""
+    size: tuple[int, int] | int | None = None
+    """Height and width; null means the whole image."""
+    stride: tuple[int, int] | int | None = None
+    """Step between patches; the size when not given."""
+    strategy: Literal["grid", "foreground"] = "grid"
+    """grid: all places a stride apart, the last one moved to the edge; foreground: of these, only the
+    ``count`` places an image that hold most pixels of any class but the first."""
+    count: int = Field(default=1, ge=1)
+    """With ``foreground``: patches an image."""
+    minimum_foreground: float = Field(default=0.0, ge=0, le=1)
+    """Leave out patches with a smaller share of pixels of any class but the first."""
+    neighbours: int = Field(default=0, ge=0, le=8)
+    """Slices above and below that become further channels (2.5-D)."""
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        for value in (*(self.pair(self.size) or ()), *(self.pair(self.stride) or ())):
+            if value < 1:
+                raise ValueError("size and stride must be at least 1")
+        return self
+
+    @staticmethod
+    def pair(value: tuple[int, int] | int | None) -> tuple[int, int] | None:
+        """Return (height, width) of a size that may be one number."""
+        return (value, value) if isinstance(value, int) else value
+
+    def folder(self) -> str:
+        """Return the name of the store."""
+        if self.name:
+            return self.name
+        size = self.pair(self.size)
+        label = "whole" if size is None else f"{size[0]}x{size[1]}"
+        return f"{label}-{fingerprint(self.model_dump(mode='json'))[:6]}"

@@ -1,0 +1,100 @@
+"""What is wrong with a configuration: file, key, value and what to do, all of it at once."""
+
+import difflib
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from scan2seg.errors import InputError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake."""
+
+    file: str
+    key: str
+    message: str
+    value: Any = None
+
+    def __str__(self) -> str:
+        """Return the line that a person reads."""
+        shown = "" if self.value is None else f" = {_shorten(self.value)}"
+        where = f": {self.key}{shown}" if self.key else ""
+        return f"{self.file}{where}: {self.message}"
+
+
+class ConfigurationError(InputError):
+    """A configuration with mistakes: ``problems`` has them all."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Word the message: a line a problem."""
+        self.problems = list(dict.fromkeys(problems))
+        count = len(self.problems)
+        title = f"{count} problem{'s' if count > 1 else ''} in the configuration:"
+        super().__init__("\n".join([title, *(f"  {problem}" for problem in self.problems)]))
+
+
+def from_validation(error: ValidationError, model: type[BaseModel], file: Path | str) -> list[Problem]:
+    """Turn pydantic's errors into problems, with the nearest known key for each unknown one."""
+    problems: list[Problem] = []
+    for detail in error.errors(include_url=False):
+        problems.extend(_from_detail(dict(detail), model, str(file), ()))
+    return problems
+
+
+def _from_detail(detail: dict[str, Any], model: Any, file: str, prefix: tuple[Any, ...]) -> list[Problem]:
+    place = (*prefix, *detail["loc"])
+    nested = detail.get("ctx", {}).get("errors") if detail["type"] == "plugin_params" else None
+    if nested:
+        return [problem for item in nested for problem in _from_detail(dict(item), None, file, place)]
+    message = detail["msg"].removeprefix("Value error, ")
+    value = detail.get("input")
+    if detail["type"] == "extra_forbidden":
+        known = sorted(_known_keys(model, detail["loc"][:-1])) if model else []
+        near = difflib.get_close_matches(str(place[-1]), known, n=1)
+        message = "unknown key; " + (f"did you mean '{near[0]}'?" if near else "remove it")
+        if known and not near:
+            message = f"unknown key; the keys here are {', '.join(known)}"
+    elif detail["type"] == "missing":
+        message, value = "this key is required", None
+    if isinstance(value, (dict, BaseModel)):
+        value = None
+    return [Problem(file, ".".join(str(part) for part in place), message, value)]
+
+
+def _known_keys(annotation: Any, location: tuple[Any, ...]) -> set[str]:
+    """Find the keys of the model that stands at a location of the configuration."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _known_keys(get_args(annotation)[0], location)
+    if origin in (Union, types.UnionType):
+        parts = get_args(annotation)
+        tagged = [part for part in parts if location and _has_tag(part, location[0])]
+        if tagged:
+            return _known_keys(tagged[0], location[1:])
+        return set().union(*(_known_keys(part, location) for part in parts))
+    if origin in (list, dict, tuple):
+        return _known_keys(get_args(annotation)[-1], location[1:])
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return set()
+    if not location:
+        return set(annotation.model_fields)
+    field = annotation.model_fields.get(str(location[0]))
+    return _known_keys(field.annotation, location[1:]) if field else set()
+
+
+def _has_tag(annotation: Any, tag: Any) -> bool:
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        return False
+    kind = annotation.model_fields.get("kind")
+    return kind is not None and tag in get_args(kind.annotation)
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,127 @@
+"""How a model is trained and applied."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from scan2seg.config.base import Plugin, Settings
+
+
+class NormalisationSettings(Settings):
+    """How grey values become the network's input; statistics come from the training images alone."""
+
+    method: Literal["standardise", "scale", "range", "none"] = "standardise"
+    """standardise: minus mean, by standard deviation; scale: divided by ``divisor``; range: percentiles to 0..1."""
+    divisor: float = Field(default=255.0, gt=0)
+    """With ``scale``: the number that becomes 1."""
+    percentiles: tuple[float, float] = (0.5, 99.5)
+    """With ``range``: the percentiles that become 0 and 1."""
+    per_image: bool = False
+    """Statistics of each image by itself instead of the training set's."""
+    channels: int | None = Field(default=None, ge=1)
+    """Channels of the input; a grey image is repeated to fill them."""
+
+
+class OptimizerSettings(Settings):
+    """The optimizer."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    """Its algorithm."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """The learning rate; with one-cycle its peak."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Weight decay."""
+    epsilon: float = Field(default=1e-8, gt=0)
+    """Adam's epsilon; larger ones stop late spikes of the loss."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum of SGD."""
+
+
+class ScheduleSettings(Settings):
+    """How the learning rate changes."""
+
+    name: Literal["constant", "cosine", "plateau", "one_cycle", "polynomial"] = "cosine"
+    """The curve."""
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    """Epochs of linear rise from zero."""
+    factor: float = Field(default=0.1, gt=0, lt=1)
+    """With plateau: the rate is multiplied by this."""
+    patience: int = Field(default=5, ge=0)
+    """With plateau: epochs without a better validation loss."""
+    minimum: float = Field(default=0.0, ge=0)
+    """The lowest learning rate."""
+    power: float = Field(default=0.9, gt=0)
+    """With polynomial: the exponent."""
+
+
+class TrainingSettings(Settings):
+    """The training loop."""
+
+    epochs: int = Field(default=20, ge=1)
+    """Passes over the training patches."""
+    batch_size: int = Field(default=16, ge=1)
+    """Patches a step."""
+    samples_per_epoch: int | None = Field(default=None, ge=1)
+    """Patches an epoch, drawn anew each time; all of them when not given."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """auto: bfloat16 where the processor or GPU computes with it, else float32."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to train."""
+    early_stopping: int | None = Field(default=None, ge=1)
+    """Stop after this many epochs without a better monitored value."""
+    monitor: Literal["validation_loss", "validation_mean_iou"] = "validation_mean_iou"
+    """What decides which epoch is best."""
+    gradient_clipping: float | None = Field(default=None, gt=0)
+    """Largest norm of the gradient."""
+    accumulate: int = Field(default=1, ge=1)
+    """Steps whose gradients are summed before the weights change."""
+    average: Literal["none", "ema", "swa"] = "none"
+    """Averaging of weights: exponential, or the mean over the last quarter of the epochs."""
+    ema_decay: float = Field(default=0.99, gt=0, lt=1)
+    """Decay of the exponential average a step."""
+    class_weights: list[float] | Literal["none", "inverse_frequency"] = "none"
+    """Weight of each class in the losses: given, or inverse to its share of the training pixels."""
+    sampling: Literal["uniform", "class_balanced"] = "uniform"
+    """class_balanced: patches with rare classes are drawn more often."""
+    time_budget_minutes: float | None = Field(default=None, gt=0)
+    """End cleanly after this time with the best weights so far."""
+    compile: bool = False
+    """Use torch.compile."""
+    deterministic: bool = True
+    """Ask every library for deterministic algorithms."""
+
+
+class InferenceSettings(Settings):
+    """How a trained model is applied to whole images."""
+
+    tile: tuple[int, int] | int | None = None
+    """Tile size; the patch size when not given."""
+    overlap: float = Field(default=0.25, ge=0, le=0.9)
+    """Share of a tile that overlaps its neighbour; overlaps are blended."""
+    batch_size: int = Field(default=16, ge=1)
+    """Tiles a batch."""
+    blend: Literal["gaussian", "constant"] = "gaussian"
+    """Weights of a tile's pixels where tiles overlap."""
+    flips: bool = False
+    """Average over the four mirrored versions of each tile."""
+    probabilities: bool = False
+    """Keep the probabilities (float16) beside the labels."""
+
+
+class ResourceSettings(Settings):
+    """What a training job asks of the cluster; the site's facts stand in the profile."""
+
+    mem_mb: int = Field(default=8000, ge=500)
+    """Memory in megabytes; tried again with more after a kill."""
+    runtime: int = Field(default=240, ge=1)
+    """Minutes; tried again with more after a kill."""
+    gpus: int = Field(default=1, ge=0)
+    """GPUs; 0 keeps the job on the CPU partition."""
+    threads: int = Field(default=2, ge=1)
+    """Processor cores."""
+
+
+Augmentations = list[Annotated[dict[str, Any], Plugin("augmentation")]]
+Losses = list[Annotated[dict[str, Any], Plugin("losses")]]
+Weightings = list[Annotated[dict[str, Any], Plugin("weighting")]]
+Architecture = Annotated[dict[str, Any], Plugin("architectures")]

@@ -1,0 +1,12 @@
+"""Denoisers: one plugin file a method, applied in sequence by ``scan.denoise_scan``.
+
+A plugin defines:
+
+- ``Params``, its settings;
+- ``depth(params) -> (z, y, x)``: how many voxels beyond a block's edge a voxel of the result can depend on;
+- ``denoise(volume, params, measured, threads) -> volume``: float32 (z, y, x) in, the same shape out. Beyond the edges
+  of what it is given it goes by its own boundary rule, which must not depend on anything but the distance to the edge;
+- optionally ``measure(sample, params) -> dict``: numbers that hold for the whole volume, such as the noise level. It
+  is called once, with a block from the middle of the volume as this step will see it, and its result is passed
+  to every ``denoise`` as ``measured``; without it ``measured`` is empty. So all blocks are denoised alike.
+"""

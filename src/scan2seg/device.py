@@ -1,0 +1,97 @@
+"""The device and the precision that a job computes with."""
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scan2seg.errors import InputError
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """Return ``cuda`` or ``cpu``.
+
+    Raises:
+        InputError: a GPU is asked for and there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError("device: cuda is asked for, but torch sees no GPU; use auto or cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+
+
+def choose_precision(wanted: str, device: str) -> str:
+    """Return ``float32``, ``bfloat16`` or ``float16``: bfloat16 where the hardware computes with it."""
+    if wanted != "auto":
+        return wanted
+    if device == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    return "bfloat16" if _cpu_has_bfloat16() else "float32"
+
+
+def autocast(device: str, precision: str) -> AbstractContextManager[Any]:
+    """Return the context in which a model computes in this precision."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device, dtype=getattr(torch, precision))
+
+
+def set_threads(threads: int) -> None:
+    """Let torch use this many processor cores."""
+    torch.set_num_threads(max(1, threads))
+
+
+def synchronise(device: str) -> None:
+    """Wait until the GPU has finished, so that a clock tells the truth."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_memory(device: str) -> int:
+    """Return the most memory used so far in bytes: of the GPU where there is one, else of the process."""
+    if device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class EnergyMeter:
+    """Energy of the GPU (NVML) or the processor package (RAPL); ``joules`` stays None where neither can be read."""
+
+    joules: float | None = None
+
+    @contextmanager
+    def measure(self, device: str) -> Iterator[None]:
+        """Measure what is used inside the block."""
+        before, started = self._read(device), time.monotonic()
+        yield
+        after = self._read(device)
+        if before is not None and after is not None and after >= before and time.monotonic() > started:
+            self.joules = after - before
+
+    @staticmethod
+    def _read(device: str) -> float | None:
+        try:
+            if device == "cuda":
+                import pynvml
+
+                pynvml.nvmlInit()
+                handle = pynvml.nvmlDeviceGetHandleByIndex(torch.cuda.current_device())
+                return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
+            packages = Path("/sys/class/powercap").glob("intel-rapl:?")
+            readings = [int((package / "energy_uj").read_text()) for package in packages]
+            return sum(readings) / 1e6 if readings else None
+        except Exception:
+            return None
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 in hardware; torch's emulation is slower than float32."""
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        check = getattr(torch.cpu, name, None)
+        if check is not None and check():
+            return True
+    return False

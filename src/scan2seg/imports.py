@@ -1,0 +1,55 @@
+"""Which source files a stage depends on, found by reading imports, so that an edit reruns what it concerns."""
+
+import ast
+import os
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def source_files(*modules: str) -> list[str]:
+    """List the package's files that the modules import, transitively and with imports inside functions.
+
+    Plugins are found by name at run time, so a rule names the ones it uses beside its function's module.
+
+    Args:
+        modules: dotted names such as ``scan2seg.denoising.scan``.
+
+    Returns:
+        Sorted paths, relative to the working folder.
+    """
+    found: set[Path] = set()
+    waiting = [path for module in modules for path in _locate(module)]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting.extend(_imported(path))
+    return sorted(os.path.relpath(path) for path in found)
+
+
+@cache
+def _imported(path: Path) -> tuple[Path, ...]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(file for name in sorted(names) if name.startswith("scan2seg.") for file in _locate(name))
+
+
+def _locate(module: str) -> list[Path]:
+    """Return the file of a module, or of the module that holds the name, and the packages it is in.
+
+    The package's own ``__init__`` holds the version alone and is left out: a release need not rerun everything.
+    """
+    parts = module.split(".")[1:]
+    found: list[Path] = []
+    for depth in range(1, len(parts) + 1):
+        place = _PACKAGE.joinpath(*parts[:depth])
+        for candidate in (place / "__init__.py", place.with_suffix(".py")):
+            if candidate.is_file():
+                found.append(candidate)
+    return found

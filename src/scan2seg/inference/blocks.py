@@ -1,0 +1,43 @@
+"""Work over the shards of a store with Dask: a block is exactly one shard, so that no two writers share one."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import zarr
+
+from scan2seg.logging import progress
+from scan2seg.storage import shards
+
+Result = TypeVar("Result")
+
+
+def run_blocks(
+    work: Callable[[slice], Result], targets: Sequence[zarr.Array[Any]], label: str, workers: int = 2
+) -> list[Result]:
+    """Call ``work`` for the slice of every shard of the targets, several at a time; return the results in order.
+
+    Args:
+        work: reads, computes and writes ``target[block]`` of each target.
+        targets: arrays with the same shards along their first axis.
+        label: what the progress line says.
+        workers: threads; two let one read and write while the other computes.
+
+    Raises:
+        AssertionError: the targets' shards differ, which would let two blocks write to one shard.
+    """
+    import dask
+
+    blocks = shards(targets[0])
+    assert all(shards(target) == blocks for target in targets), "blocks must be whole shards of every target"
+    bar = progress(iter(range(len(blocks))), label, total=len(blocks))
+
+    def counted(block: slice) -> Result:
+        result = work(block)
+        next(bar, None)
+        return result
+
+    tasks = [dask.delayed(counted, pure=False)(block) for block in blocks]
+    with dask.config.set(scheduler="threads", num_workers=workers):
+        results: list[Result] = list(dask.compute(*tasks))
+    next(bar, None)
+    return results

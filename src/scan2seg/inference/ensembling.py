@@ -1,0 +1,52 @@
+"""Ensembles: the mean of several models' probabilities."""
+
+from pathlib import Path
+
+import numpy as np
+
+from scan2seg.errors import InputError
+from scan2seg.inference.blocks import run_blocks
+from scan2seg.labels import IGNORE
+from scan2seg.provenance import record
+from scan2seg.storage import create_array, creating, open_store
+
+
+def ensemble_predictions(members: list[Path], output: Path) -> None:
+    """Average the probabilities of several predictions of the same images, and write the labels.
+
+    Args:
+        members: prediction stores with ``probability`` (m, k, y, x).
+        output: a prediction store with ``label`` and ``index``.
+
+    Raises:
+        InputError: a member without probabilities, or of other images or classes.
+    """
+    stores = [open_store(member) for member in members]
+    for member, store in zip(members, stores, strict=True):
+        if "probability" not in store:
+            raise InputError(f"{member}: has no probabilities; set inference.probabilities: true for the model")
+        same = store.attrs["classes"] == stores[0].attrs["classes"]
+        if not same or not np.array_equal(np.asarray(store["index"]), np.asarray(stores[0]["index"])):
+            raise InputError(f"{member}: predicts other images or classes than {members[0]}")
+    probabilities = [store["probability"] for store in stores]
+    count, _, height, width = probabilities[0].shape  # type: ignore[union-attr]
+    with creating(output) as group:
+        per_shard = (probabilities[0].shards or probabilities[0].chunks)[0]  # type: ignore[union-attr]
+        label = create_array(
+            group, "label", (count, height, width), "uint8", per_shard=per_shard, axes="myx", fill_value=IGNORE
+        )
+
+        def average_block(block: slice) -> None:
+            labels = np.empty((block.stop - block.start, height, width), np.uint8)
+            for place in range(block.start, block.stop):
+                mean = np.mean([np.asarray(array[place], np.float32) for array in probabilities], axis=0)  # type: ignore[index]
+                outside = np.asarray(stores[0]["label"][place]) == IGNORE  # type: ignore[index]
+                labels[place - block.start] = np.where(outside, IGNORE, mean.argmax(axis=0))
+            label[block] = labels
+
+        run_blocks(average_block, [label], "averaging", workers=1)
+        index = group.create_array("index", shape=(count,), dtype="int64", chunks=(count,))
+        index[:] = np.asarray(stores[0]["index"])
+        attrs = {key: stores[0].attrs[key] for key in ("split", "classes")}
+        names = [str(member.parent.parent.name) for member in members]
+        group.attrs.update({**attrs, "provenance": record({"members": names}, members)})

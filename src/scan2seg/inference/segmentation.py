@@ -1,0 +1,127 @@
+"""The winner put to work: a reconstructed volume segmented by a trained model."""
+
+import csv
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from scan2seg.device import set_threads
+from scan2seg.errors import InputError
+from scan2seg.inference.blocks import run_blocks
+from scan2seg.inference.tiling import Predictor
+from scan2seg.logging import info
+from scan2seg.provenance import record
+from scan2seg.storage import create_volume, creating, open_store, replacing, write_json
+
+
+def choose_model(scores: Path, dataset: str, checkpoints: list[Path], wanted: str = "best") -> tuple[str, Path]:
+    """Return the run to use, as MODEL/REPLICATE, and its checkpoint: the highest mean IoU on a dataset.
+
+    Args:
+        scores: scores.csv of the report.
+        dataset: on which the models were compared.
+        checkpoints: ``.../MODEL/REPLICATE/checkpoint.pt``; ensembles have none and are passed over.
+        wanted: ``best``, or the name of one model.
+
+    Raises:
+        InputError: no such run.
+    """
+    with scores.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["dataset"] == dataset]
+    files = {f"{path.parent.parent.name}/{path.parent.name}": path for path in checkpoints}
+    runs = {f"{row['model']}/{row['replicate']}": float(row["mean_iou"] or 0) for row in rows}
+    possible = {
+        name: score
+        for name, score in runs.items()
+        if name in files and (wanted == "best" or name.split("/")[0] == wanted)
+    }
+    if not possible:
+        raise InputError(f"{scores}: has no run of '{wanted}' on {dataset} with a checkpoint")
+    best = max(possible, key=lambda name: possible[name])
+    return best, files[best]
+
+
+def segment_scan(
+    volume: Path,
+    checkpoint: Path,
+    labels: Path,
+    summary: Path,
+    *,
+    model: str,
+    inference: dict[str, Any],
+    tiff: Path | None = None,
+    threads: int = 1,
+) -> None:
+    """Segment every slice of a volume; write the labels, a summary and, when asked for, a multi-page TIFF.
+
+    Args:
+        volume: a store with ``volume`` (z, y, x), denoised as the training data were.
+        checkpoint: the trained model.
+        labels: the Zarr store to write, ``label`` (z, y, x) uint8 with OME-Zarr metadata.
+        summary: summary.json: the share of each class, counts, model and pixel size.
+        model: its run, MODEL/REPLICATE, for the summary.
+        inference: resolved inference settings.
+        tiff: where to write a TIFF, or None.
+        threads: processor cores.
+
+    Raises:
+        InputError: the model was trained on images of more than one channel.
+    """
+    set_threads(threads)
+    predictor = Predictor(checkpoint, inference)
+    source = open_store(volume)
+    array: Any = source["volume"]
+    if predictor.model.channels != 2 * predictor.neighbours + 1:
+        raise InputError(f"{checkpoint}: was trained on images of several channels; a volume has one")
+    pixel_size: Any = source.attrs.get("pixel_size")
+    lock = threading.Lock()
+    with creating(labels) as group:
+        target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, name="label")
+
+        def segment_block(block: slice) -> NDArray[np.int64]:
+            found = np.empty((block.stop - block.start, *array.shape[1:]), np.uint8)
+            for place in range(block.start, block.stop):
+                image = _read_slices(array, place, predictor.neighbours)
+                with lock:
+                    probabilities = predictor.predict(image)
+                    found[place - block.start] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
+            target[block] = found
+            return np.bincount(found.ravel(), minlength=len(predictor.classes))
+
+        counts = np.sum(run_blocks(segment_block, [target], "segmenting"), axis=0)
+        provenance = record({"model": model, "inference": inference}, [volume, checkpoint])
+        group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
+    if tiff is not None:
+        _write_tiff(labels, tiff)
+    shares = {name: float(count / counts.sum()) for name, count in zip(predictor.classes, counts, strict=True)}
+    write_json(
+        summary,
+        {
+            "model": model,
+            "shape": list(array.shape),
+            "pixel_size": pixel_size,
+            "voxels": dict(zip(predictor.classes, counts.tolist(), strict=True)),
+            "volume_fractions": shares,
+            "provenance": provenance,
+        },
+    )
+    info("%s: %s", model, ", ".join(f"{name} {share:.2%}" for name, share in shares.items()))
+
+
+def _read_slices(array: Any, index: int, neighbours: int) -> NDArray[np.float32]:
+    """Read a slice with its neighbours as channels; at the ends the last one is repeated."""
+    chosen = np.clip(np.arange(index - neighbours, index + neighbours + 1), 0, array.shape[0] - 1)
+    return np.stack([np.asarray(array[int(place)], np.float32) for place in chosen])
+
+
+def _write_tiff(labels: Path, tiff: Path) -> None:
+    import tifffile
+
+    array: Any = open_store(labels)["label"]
+    with replacing(tiff) as partial, tifffile.TiffWriter(partial, bigtiff=array.nbytes > 2**31) as writer:
+        for index in range(array.shape[0]):
+            writer.write(np.asarray(array[index]), compression="zlib", contiguous=False)

@@ -1,0 +1,34 @@
+"""What losses share: the mask of labelled pixels, one-hot targets, weighted means."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+IGNORE = 255
+Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+def split_target(target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the target with ignored pixels set to class 0, and the mask of the others as float32."""
+    valid = target != IGNORE
+    return torch.where(valid, target, 0), valid.float()
+
+
+def one_hot(target: Tensor, classes: int) -> Tensor:
+    """Turn class indices (N, *spatial) into float32 (N, K, *spatial)."""
+    return F.one_hot(target, classes).movedim(-1, 1).float()
+
+
+def pixel_factors(target: Tensor, valid: Tensor, class_weights: Tensor | None, pixel_weights: Tensor | None) -> Tensor:
+    """Return each pixel's factor (N, *spatial): its class's weight times its own, 0 where it is ignored."""
+    factors = valid
+    if class_weights is not None:
+        factors = factors * class_weights.to(target.device, torch.float32)[target]
+    return factors if pixel_weights is None else factors * pixel_weights
+
+
+def weighted_mean(values: Tensor, factors: Tensor) -> Tensor:
+    """Return the mean of the values by the factors; 0, with a gradient of 0, where all factors are 0."""
+    return (values * factors).sum() / factors.sum().clamp_min(torch.finfo(torch.float32).tiny)

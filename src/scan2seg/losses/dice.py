@@ -1,0 +1,51 @@
+"""Soft Dice loss (Milletari et al. 2016)."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from scan2seg.losses.settings import LossParams
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scan2seg.losses.common import Loss
+
+
+class Params(LossParams):
+    """Settings of the Dice loss."""
+
+    per: Literal["batch", "sample"] = "batch"
+    """Over what overlap and sizes are summed before the division: the whole batch, steadier where small objects
+    are missing from many patches, or each sample on its own, then averaged."""
+    include_background: bool = True
+    """Whether class 0 counts; without it a binary loss is the foreground's alone."""
+    squared: bool = False
+    """Square the probabilities in the denominator, as in V-Net."""
+    smooth: float = Field(1e-5, gt=0)
+    """Added to numerator and denominator: a class without a pixel in truth and prediction has loss 0."""
+
+
+def build(params: Params, class_weights: "Tensor | None") -> "Loss":
+    """Make the loss: 1 - (2 sum(p t) + s) / (sum(p) + sum(t) + s), the mean over classes by their weights."""
+    from scan2seg.losses.common import one_hot, split_target
+
+    def loss(logits: "Tensor", target: "Tensor", pixel_weights: "Tensor | None" = None) -> "Tensor":
+        filled, valid = split_target(target)
+        factors = (valid if pixel_weights is None else valid * pixel_weights).flatten(1).unsqueeze(1)
+        probability = logits.float().softmax(1).flatten(2)
+        truth = one_hot(filled, logits.shape[1]).flatten(2)
+        power = 2 if params.squared else 1
+        overlap = (factors * probability * truth).sum(2)
+        size = (factors * (probability**power + truth)).sum(2)
+        if params.per == "batch":
+            overlap, size = overlap.sum(0), size.sum(0)
+        values = 1 - (2 * overlap + params.smooth) / (size + params.smooth)
+        first = 0 if params.include_background else 1
+        values = values[..., first:]
+        if class_weights is None:
+            return values.mean()
+        weights = class_weights.to(values)[first:]
+        return ((values * weights).sum(-1) / weights.sum()).mean()
+
+    return loss

@@ -1,0 +1,121 @@
+"""What a raw scan is, whatever its file: projections, flats, darks and angles, all read when asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scan2seg.errors import InputError
+
+Selection = slice | NDArray[np.intp]
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A series of images on disk: shape (images, rows, columns) and how to read a part of it."""
+
+    shape: tuple[int, int, int]
+    read: Callable[[Selection, slice], NDArray[Any]]
+    """``read(images, rows)`` returns (images, rows, columns) in the file's own type."""
+    positions: NDArray[np.float64] | None = None
+    """For flats and darks: when each was taken, counted in projections; -1 is before the first. None: unknown."""
+    rows_per_read: int = 1
+    """Reading fewer rows at once than this costs the same: a compressed chunk, or a TIFF page."""
+
+    def select(self, keep: NDArray[np.intp], positions: NDArray[np.float64] | None = None) -> "Frames":
+        """Return some of the images as a series of their own."""
+
+        def read(images: Selection, rows: slice) -> NDArray[Any]:
+            return self.read(keep[images], rows)
+
+        return Frames((len(keep), *self.shape[1:]), read, positions, self.rows_per_read)
+
+
+@dataclass
+class Contents:
+    """What a reader found in its files."""
+
+    projections: Frames
+    flats: Frames | None = None
+    darks: Frames | None = None
+    angles: NDArray[np.float64] | None = None
+    """As the file gives them, in ``angle_unit``."""
+    angle_unit: str | None = None
+    """``degrees`` or ``radians``; None where the file does not say."""
+    pixel_size: float | None = None
+    """In micrometres."""
+    close: Callable[[], None] = _nothing
+    details: dict[str, Any] = field(default_factory=dict)
+    """Further facts for ``scan2seg inspect``, JSON-able."""
+
+
+@dataclass
+class Scan:
+    """An open scan; a context manager. Nothing but headers and angles is in memory."""
+
+    path: Path
+    reader: str
+    projections: Frames
+    flats: Frames | None
+    darks: Frames | None
+    angles: NDArray[np.float64]
+    """(projections,) in radians."""
+    pixel_size: float | None
+    """In micrometres, at the sample."""
+    details: dict[str, Any]
+    closers: list[Callable[[], None]]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(projections, rows, columns)."""
+        return self.projections.shape
+
+    def read_rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Read detector rows of all projections: (projections, rows, columns), as stored.
+
+        Raises:
+            InputError: the file is truncated or damaged.
+        """
+        return self._read(self.projections, slice(0, self.shape[0]), slice(start, stop))
+
+    def read_projection(self, index: int) -> NDArray[Any]:
+        """Read one projection: (rows, columns), as stored."""
+        return np.asarray(self._read(self.projections, slice(index, index + 1), slice(0, self.shape[1]))[0])
+
+    def read_frames(self, frames: Frames, rows: slice) -> NDArray[np.float32]:
+        """Read rows of all flats or darks as float32: (images, rows, columns)."""
+        return self._read(frames, slice(0, frames.shape[0]), rows).astype(np.float32)
+
+    def _read(self, frames: Frames, images: Selection, rows: slice) -> NDArray[Any]:
+        try:
+            return frames.read(images, rows)
+        except InputError:
+            raise
+        except (OSError, ValueError, RuntimeError, KeyError, IndexError, EOFError, TypeError) as error:
+            raise InputError(
+                f"{self.path}: cannot be read at rows {rows.start} to {rows.stop}: the file is truncated or damaged "
+                f"({type(error).__name__}: {error}). Copy it again from its source"
+            ) from None
+
+    def close(self) -> None:
+        """Close all files."""
+        for close in self.closers:
+            close()
+
+    def __enter__(self) -> "Scan":
+        """Return the scan itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all files."""
+        self.close()

@@ -1,0 +1,34 @@
+"""HDF5 volumes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scan2seg.config.base import Settings
+from scan2seg.readers.volumes import Volume, choose_key
+
+SUFFIXES = (".h5", ".hdf5", ".hdf", ".nx", ".nxs")
+
+
+class Params(Settings):
+    """Settings of the reader."""
+
+    key: str | None = None
+    """Path of the dataset; needed only where there are several."""
+
+
+def open_volume(path: Path, params: Params) -> Volume:
+    """Open a three-dimensional dataset (z, y, x)."""
+    import h5py
+
+    file = h5py.File(path, "r")
+    found: list[str] = []
+    file.visititems(lambda name, item: found.append(name) if getattr(item, "ndim", 0) == 3 else None)
+    data = file[choose_key(found, params.key, path)]
+
+    def plane(axis: int, index: int) -> NDArray[Any]:
+        return np.asarray(data[(slice(None),) * axis + (index,)])
+
+    return Volume(tuple(data.shape), data.dtype, plane)

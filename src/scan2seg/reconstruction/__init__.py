@@ -1,0 +1,24 @@
+"""From sinograms to slices: correction, rotation centre, and one plugin a reconstruction method.
+
+Geometry, the same for every backend. A sample of value ``f(x, y)`` per pixel is measured as the line integrals
+
+    p(angle, column) = integral of f along x cos(angle) + y sin(angle) = column - centre
+
+where ``x`` is the slice's column and ``y`` its row, counted downwards, both from the middle of the slice,
+``(size - 1) / 2``, in detector pixels. At 0 degrees the detector sees the slice's columns, at 90 degrees its rows.
+
+A backend is a file with ``class Params(Settings)`` and the function
+
+    reconstruct(sinograms, angles, centre, params, threads, device) -> slices
+
+- ``sinograms``: float32 (rows, projections, columns), minus-log attenuation, finite; not changed
+- ``angles``: float64 (projections,) in radians, in any order and range
+- ``centre``: the rotation axis in columns, where column 0's middle is 0.0
+- ``params``: the backend's ``Params``
+- ``threads``: how many to use; the result does not depend on it
+- ``device``: ``auto``, ``cpu`` or ``cuda``
+- returns float32 (rows, columns, columns): attenuation per pixel. A disc of value 1 comes back as 1, its centre of
+  mass where it was.
+
+Backends know nothing of files, so that they can be measured and used alone.
+"""

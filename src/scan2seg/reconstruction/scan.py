@@ -1,0 +1,299 @@
+"""The stage: a raw scan becomes a volume, one slab of sinograms at a time; reading, computing and writing overlap."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scan2seg import logging, plugins, provenance, storage
+from scan2seg.config.base import plugin_params
+from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.errors import InputError
+from scan2seg.readers import open_scan
+from scan2seg.readers.scan import Scan
+from scan2seg.reconstruction import half_acquisition, preprocessing
+from scan2seg.reconstruction.centre_search import find_centre
+
+Sinograms = NDArray[np.float32]
+# Files that are stored in tall compressed chunks are read in blocks up to this size, not chunk after chunk again.
+READ_BYTES = 256 * 2**20
+
+
+@dataclass
+class Counts:
+    """What had to be mended, over the whole scan."""
+
+    nonfinite: int = 0
+    clipped: int = 0
+    zingers: int = 0
+    bad_pixels: int = 0
+    empty_slices: int = 0
+    values: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for attributes."""
+        return dict(vars(self))
+
+
+@dataclass
+class Correction:
+    """Turns rows of the detector into sinograms, by the settings, and counts what it mends."""
+
+    scan: Scan
+    settings: ReconstructionSettings
+    threads: int = 1
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def phase_length(self) -> float | None:
+        """Length of Paganin's filter in binned pixels; None without phase retrieval."""
+        s = self.settings
+        if s.delta_beta is None or s.energy is None or s.distance is None:
+            return None
+        size = s.pixel_size or self.scan.pixel_size
+        if size is None:
+            raise InputError(f"{self.scan.path}: has no pixel size, which phase retrieval needs. Give pixel_size:")
+        return preprocessing.paganin_length(s.delta_beta, s.energy, s.distance, size * s.binning)
+
+    @property
+    def halo(self) -> int:
+        """How many detector rows beyond the wanted ones each side enter the result."""
+        length = self.phase_length
+        return 0 if length is None else int(np.ceil(8 * length)) * self.settings.binning
+
+    def sinograms(self, raw: NDArray[Any], start: int) -> Sinograms:
+        """Correct raw counts (projections, rows, columns) of the rows from ``start``; binned, halo included."""
+        s, counts = self.settings, self.counts
+        fields = None
+        if not (s.already_normalised or s.already_logarithm):
+            fields = preprocessing.read_fields(self.scan, slice(start, start + raw.shape[1]), s.bad_pixels)
+            counts.bad_pixels += int(np.isnan(fields.beams).any(axis=0).sum())
+        sinograms, bad = preprocessing.transmissions(raw, fields, threads=self.threads)
+        counts.nonfinite += bad
+        counts.values += raw.size
+        counts.empty_slices += preprocessing.fill(sinograms, 0.0 if s.already_logarithm else 1.0, self.threads)
+        if s.zinger_threshold is not None and not s.already_logarithm:
+            counts.zingers += preprocessing.remove_zingers(sinograms, s.zinger_threshold, self.threads)
+        sinograms = preprocessing.bin_pixels(sinograms, s.binning)
+        if not s.already_logarithm:
+            if self.phase_length is not None:
+                preprocessing.retrieve_phase(sinograms, self.phase_length, self.threads)
+            counts.clipped += preprocessing.minus_logarithm(sinograms, s.minimum_transmission)
+        return sinograms
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the slices are: all in binned pixels but ``first_row`` and ``last_row``."""
+
+    first_row: int
+    last_row: int
+    slices: int
+    columns: int
+    centre: float
+    half: bool
+    size: int
+    crop: tuple[slice, slice]
+    pixel_size: float | None
+
+
+def reconstruct_scan(
+    source: dict[str, Any], output: Path, settings: ReconstructionSettings, threads: int = 1, seed: int = 0
+) -> None:
+    """Reconstruct a scan to an OME-Zarr volume (z, y, x) float32.
+
+    Args:
+        source: what ``readers.open_scan`` takes.
+        output: the store to write; it appears when it is complete.
+        settings: everything else.
+        threads: for computing; one more reads and one writes. The result does not depend on it.
+        seed: of methods that draw random numbers; there are none yet.
+
+    Raises:
+        InputError: the scan is unreadable, incomplete or not a scan; nothing is written.
+    """
+    source = dict(source)
+    if settings.angles is not None:
+        source["angles"] = settings.model_dump()["angles"]
+    with open_scan(source) as scan:
+        first, last = _rows(scan, settings)
+        correction = Correction(scan, settings, threads)
+        centre = find_centre(scan, settings, slice(first, last), threads)
+        geometry = make_geometry(scan, settings, centre.value)
+        correction.counts = Counts()
+        with storage.creating(output) as group:
+            shape = (geometry.slices, *(part.stop - part.start for part in geometry.crop))
+            volume = storage.create_volume(group, shape, pixel_size=geometry.pixel_size)
+            _reconstruct(correction, geometry, volume, threads)
+            _check(correction.counts, scan, settings)
+            group.attrs.update(
+                {
+                    "provenance": provenance.record(settings.model_dump(mode="json"), [scan.path]),
+                    "centre": centre.as_dict(),
+                    "units": settings.units,
+                    "half_acquisition": geometry.half,
+                    "corrections": correction.counts.as_dict(),
+                }
+            )
+
+
+def make_geometry(scan: Scan, settings: ReconstructionSettings, centre: float) -> Geometry:
+    """Settle sizes from the scan, the settings and the centre in columns of the file.
+
+    Raises:
+        InputError: rows, crop or centre lie outside the scan, or units need a pixel size that nothing gives.
+    """
+    binning = settings.binning
+    first, last = _rows(scan, settings)
+    slices, columns = (last - first) // binning, scan.shape[2] // binning
+    if slices < 1 or columns < 2:
+        raise InputError(f"{scan.path}: nothing is left of {scan.shape[1:]} pixels with binning: {binning}")
+    if not 0 <= centre <= scan.shape[2] - 1:
+        raise InputError(f"{scan.path}: the centre {centre:g} is outside its {scan.shape[2]} columns")
+    centre = (centre - (binning - 1) / 2) / binning
+    half = settings.half_acquisition
+    if half == "auto":
+        half = half_acquisition.is_half_acquisition(scan.angles, centre, columns)
+    size = int(np.floor(2 * max(centre, columns - 1 - centre))) + 1 if half else columns
+    pixel_size = settings.pixel_size or scan.pixel_size
+    if settings.units == "per_millimetre" and pixel_size is None:
+        raise InputError(f"{scan.path}: has no pixel size, which units: per_millimetre needs. Give pixel_size:")
+    crop = _crop(settings.crop, size, str(scan.path))
+    return Geometry(
+        first,
+        last,
+        slices,
+        columns,
+        centre,
+        bool(half),
+        size,
+        crop,
+        None if pixel_size is None else pixel_size * binning,
+    )
+
+
+def slices_of(correction: Correction, geometry: Geometry, sinograms: Sinograms, threads: int) -> Sinograms:
+    """Reconstruct corrected sinograms (rows, projections, columns) to cropped slices in the wanted units."""
+    settings = correction.settings
+    stripes = plugins.load("reconstruction.stripes", settings.stripes["method"])
+    stripe_params = plugin_params("reconstruction.stripes", settings.stripes)
+    sinograms = stripes.remove(sinograms, stripe_params, threads)
+    angles, centre = correction.scan.angles, geometry.centre
+    if geometry.half:
+        sinograms, angles, centre = half_acquisition.stitch(sinograms, angles, centre)
+    backend = plugins.load("reconstruction", settings.backend["method"])
+    params = plugin_params("reconstruction", settings.backend)
+    slices = backend.reconstruct(sinograms, angles, centre, params, threads, settings.device)
+    if settings.circular_mask:
+        middle = (geometry.size - 1) / 2
+        radius = min(centre, geometry.size - 1 - centre) + 0.5
+        y, x = np.ogrid[: geometry.size, : geometry.size]
+        slices[:, (y - middle) ** 2 + (x - middle) ** 2 > radius**2] = 0
+    slices = slices[:, geometry.crop[0], geometry.crop[1]]
+    if settings.units == "per_millimetre" and geometry.pixel_size:
+        slices = slices * np.float32(1000 / geometry.pixel_size)
+    return np.asarray(slices, dtype=np.float32)
+
+
+def _reconstruct(correction: Correction, geometry: Geometry, volume: Any, threads: int) -> None:
+    """Compute slab after slab while the next is read and the one before is written."""
+    shards = storage.shards(volume)
+    writing: Future[None] | None = None
+
+    def write(part: slice, slices: Sinograms) -> None:
+        volume[part] = slices
+
+    slabs = _read_ahead(correction, geometry, shards)
+    with ThreadPoolExecutor(1) as writer:
+        for part, raw, start in logging.progress(slabs, "reconstruct", len(shards)):
+            sinograms = correction.sinograms(raw, start)
+            wanted = (
+                part.start * correction.settings.binning + geometry.first_row - start
+            ) // correction.settings.binning
+            sinograms = np.ascontiguousarray(sinograms[wanted : wanted + part.stop - part.start])
+            slices = slices_of(correction, geometry, sinograms, threads)
+            _check(correction.counts, correction.scan, correction.settings, volume.shape[0])
+            if writing:
+                writing.result()
+            writing = writer.submit(write, part, slices)
+        if writing:
+            writing.result()
+
+
+def _read_ahead(
+    correction: Correction, geometry: Geometry, shards: list[slice]
+) -> Iterator[tuple[slice, NDArray[Any], int]]:
+    """Yield each shard with its raw rows, halo included, and the detector row they start at; one block ahead."""
+    scan, binning, halo = correction.scan, correction.settings.binning, correction.halo
+    rows = [
+        (
+            max(geometry.first_row + part.start * binning - halo, 0),
+            min(geometry.first_row + part.stop * binning + halo, scan.shape[1]),
+        )
+        for part in shards
+    ]
+    item = scan.shape[0] * scan.shape[2] * 4
+    per_block = min(READ_BYTES // item, scan.projections.rows_per_read)
+    blocks: list[list[int]] = []
+    for index in range(len(shards)):
+        if blocks and rows[index][1] - rows[blocks[-1][0]][0] <= per_block:
+            blocks[-1].append(index)
+        else:
+            blocks.append([index])
+
+    def read(block: list[int]) -> tuple[NDArray[Any], int]:
+        start, stop = rows[block[0]][0], rows[block[-1]][1]
+        return scan.read_rows(start, stop), start
+
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(read, blocks[0])
+        for number, block in enumerate(blocks):
+            raw, first = coming.result()
+            if number + 1 < len(blocks):
+                coming = reader.submit(read, blocks[number + 1])
+            for index in block:
+                start, stop = rows[index]
+                yield shards[index], raw[:, start - first : stop - first], start
+
+
+def _rows(scan: Scan, settings: ReconstructionSettings) -> tuple[int, int]:
+    first, last = settings.rows or (0, scan.shape[1])
+    if last > scan.shape[1]:
+        raise InputError(f"{scan.path}: rows: [{first}, {last}] but the detector has {scan.shape[1]} rows")
+    return first, last
+
+
+def _crop(crop: tuple[int, int, int, int] | float | None, size: int, where: str) -> tuple[slice, slice]:
+    if crop is None:
+        return slice(0, size), slice(0, size)
+    if isinstance(crop, float):
+        kept = max(1, round(size * crop))
+        start = (size - kept) // 2
+        return slice(start, start + kept), slice(start, start + kept)
+    if crop[1] > size or crop[3] > size:
+        raise InputError(f"{where}: crop: {list(crop)} is beyond the slice of {size} x {size} pixels")
+    return slice(crop[0], crop[1]), slice(crop[2], crop[3])
+
+
+def _check(counts: Counts, scan: Scan, settings: ReconstructionSettings, slices: int = 0) -> None:
+    """Stop when too much is not finite; at the end (no number of slices given), tell what was mended."""
+    total = counts.values if not slices else max(counts.values, scan.shape[0] * scan.shape[2] * slices)
+    if counts.nonfinite > settings.maximum_bad * total:
+        raise InputError(
+            f"{scan.path}: {counts.nonfinite} values of the projections are not finite, more than maximum_bad: "
+            f"{settings.maximum_bad:g} allows. Repair the scan, leave rows out by rows:, or raise maximum_bad"
+        )
+    if slices:
+        return
+    for number, what in (
+        (counts.nonfinite, "values that are not finite were filled from their neighbours"),
+        (counts.empty_slices, "detector rows have no finite value; their slices are empty"),
+        (counts.clipped, f"transmissions were below {settings.minimum_transmission:g} and raised to it"),
+    ):
+        if number:
+            logging.warn("%s: %d %s", scan.path.name, number, what)
+    logging.info("%s: %d bad pixels and %d zingers replaced", scan.path.name, counts.bad_pixels, counts.zingers)

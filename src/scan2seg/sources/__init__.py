@@ -1,0 +1,68 @@
+"""The sources of a stack: each lists its images, reads one at a time, and knows nothing of what follows.
+
+A source is a module with ``list_items(source, scans) -> list[Item]``: the resolved source of the dataset file, and
+the volumes and labels of its scans.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scan2seg.errors import InputError
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a stack before it is read."""
+
+    name: str
+    """Unique within the dataset."""
+    group: str
+    """The volume or patient that it comes from; its own name for single images."""
+    part: str | None
+    """train, validation or test, where the source's folders say so."""
+    size: tuple[int, int]
+    """Height and width."""
+    read: Callable[[], NDArray[np.float32]]
+    """Reads the image as (channel, y, x)."""
+    read_label: Callable[[], NDArray[Any]] | None
+    """Reads the raw label (y, x) or (y, x, 3), before values become classes."""
+    pixel_size: float | None = None
+    """Micrometres, where the source knows it."""
+
+
+def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list[Item]:
+    """List the images of a source through the module of its kind; a simulation's are scans like any other.
+
+    Raises:
+        InputError: files are missing, unreadable, or do not belong together.
+    """
+    kind = {"simulation": "scan"}.get(source["kind"], source["kind"])
+    items: list[Item] = importlib.import_module(f"scan2seg.sources.{kind}").list_items(source, scans)
+    return items
+
+
+def find_files(pattern: str, key: str) -> list[Path]:
+    """List the files that a pattern matches, in natural order of their names.
+
+    Raises:
+        InputError: it matches nothing.
+    """
+    found = sorted((Path(name) for name in glob(pattern, recursive=True)), key=natural_key)
+    if not found:
+        raise InputError(f"{key}: nothing matches '{pattern}'; correct the path (relative to the YAML file)")
+    return found
+
+
+def natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key in which slice_2 stands before slice_10."""
+    import re
+
+    parts = re.split(r"(\d+)", str(path))
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]

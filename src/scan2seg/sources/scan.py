@@ -1,0 +1,57 @@
+"""Reconstructed volumes of scans, with their label volumes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scan2seg.errors import InputError
+from scan2seg.readers.volumes import Volume, open_volume
+from scan2seg.sources import Item
+from scan2seg.storage import open_store
+
+
+def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list[Item]:
+    """List the slices of each scan: ``{name: {volume, labels, labels_key}}``.
+
+    The label volume may be larger than the reconstruction where that was cropped: the attribute ``crop`` of
+    the volume ([z0, z1, y0, y1, x0, x1] in the uncropped frame) says which part of it belongs to it.
+
+    Raises:
+        InputError: labels of another shape.
+    """
+    return [item for name, files in scans.items() for item in _scan_items(name, files)]
+
+
+def _scan_items(name: str, files: dict[str, Any]) -> list[Item]:
+    volume = open_volume(Path(files["volume"]), "volume")
+    labels = open_volume(Path(files["labels"]), files.get("labels_key")) if files.get("labels") else None
+    crop = open_store(files["volume"]).attrs.get("crop")
+    offset = _find_offset(volume, labels, crop, files)
+    depth, height, width = volume.shape
+
+    def item(index: int) -> Item:
+        def read() -> NDArray[np.float32]:
+            return volume.plane(0, index)[None].astype(np.float32)
+
+        def read_label() -> NDArray[Any]:
+            assert labels is not None
+            z, y, x = offset
+            return labels.plane(0, index + z)[y : y + height, x : x + width]
+
+        place = f"{name}/{index:05d}"
+        return Item(place, name, None, (height, width), read, read_label if labels else None, volume.pixel_size)
+
+    return [item(index) for index in range(depth)]
+
+
+def _find_offset(volume: Volume, labels: Volume | None, crop: Any, files: dict[str, Any]) -> tuple[int, int, int]:
+    if labels is None or labels.shape == volume.shape:
+        return 0, 0, 0
+    if crop is not None:
+        place = [int(value) for value in crop]
+        if all(place[2 * axis + 1] <= labels.shape[axis] for axis in range(3)):
+            return place[0], place[2], place[4]
+    message = f"has shape {labels.shape}, the reconstruction {volume.shape}"
+    raise InputError(f"{files['labels']}: {message}; give labels of the whole or of the cropped volume")

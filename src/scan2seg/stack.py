@@ -1,0 +1,166 @@
+"""The stack: the one form that every source takes, and all that the later stages see.
+
+A store with ``image`` (n, c, y, x) float32, ``label`` (n, y, x) uint8 (255 = ignore), ``size`` (n, 2) heights
+and widths before padding at the bottom and right, and the attributes names, groups, parts, hashes, classes,
+pixel_size, labelled and provenance.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from scan2seg.config.labels import LabelMapping
+from scan2seg.errors import InputError
+from scan2seg.labels import IGNORE, map_labels
+from scan2seg.logging import info, progress
+from scan2seg.provenance import record
+from scan2seg.sources import Item, list_items
+from scan2seg.storage import create_array, creating, open_store, shards
+
+
+def assemble_stack(
+    source: dict[str, Any],
+    output: Path,
+    *,
+    classes: Sequence[str],
+    scans: dict[str, dict[str, Any]] | None = None,
+    pixel_size: float | None = None,
+    threads: int = 1,
+) -> None:
+    """Read every image and label, map labels to classes, pad to a common size and write the stack.
+
+    Args:
+        source: the resolved source of the dataset file; its label keys say how raw labels become classes.
+        output: the Zarr store to write.
+        classes: class names in the order of their indices; none for data without labels.
+        scans: name to volume, labels and labels_key of each scan, where the source is scans.
+        pixel_size: micrometres; None takes that of the scans.
+        threads: images read at a time.
+
+    Raises:
+        InputError: no images, names that stand twice, a label of another shape, a label value or colour that
+            no class claims, values that are not finite.
+    """
+    items = list_items(source, scans or {})
+    mapping = LabelMapping.model_validate({key: source[key] for key in LabelMapping.model_fields if key in source})
+    settings = {"source": source, "scans": scans, "classes": list(classes)}
+    pixel_size = pixel_size or next((item.pixel_size for item in items if item.pixel_size), None)
+    labelled = _check_items(items, classes)
+    first = items[0].read()
+    channels = max(first.shape[0], *(items[index].read().shape[0] for index in _sample(len(items)))) if items else 1
+    height, width = (max(item.size[axis] for item in items) for axis in (0, 1))
+    with creating(output) as group, ThreadPoolExecutor(threads) as pool:
+        image = create_array(group, "image", (len(items), channels, height, width), "float32", axes="ncyx")
+        per_shard = (image.shards or image.chunks)[0]
+        label = create_array(
+            group, "label", (len(items), height, width), "uint8", axes="nyx", fill_value=IGNORE, per_shard=per_shard
+        )
+        read = _make_reader(mapping, classes, channels, (height, width), labelled)
+        hashes: list[str] = []
+        counts = np.zeros(256, np.int64)
+        for block in progress(shards(image), "assembling", total=len(shards(image))):
+            results = list(pool.map(read, items[block]))
+            image[block] = np.stack([result[0] for result in results])
+            label[block] = np.stack([result[1] for result in results])
+            hashes.extend(result[2] for result in results)
+            counts += sum(result[3] for result in results)
+        _write_attributes(group, items, classes, pixel_size, labelled, hashes, settings, counts)
+    _report(items, classes, counts, labelled)
+
+
+def read_classes(stack: Path | str) -> list[str]:
+    """Return the class names of a stack."""
+    return list(open_store(stack).attrs["classes"])  # type: ignore[arg-type]
+
+
+def _check_items(items: Sequence[Item], classes: Sequence[str]) -> bool:
+    if not items:
+        raise InputError("source: there are no images")
+    names = [item.name for item in items]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"source: the image name '{twice}' stands twice; names must differ")
+    labelled = all(item.read_label is not None for item in items)
+    if not labelled and any(item.read_label is not None for item in items):
+        missing = next(item.name for item in items if item.read_label is None)
+        raise InputError(f"source: {missing} has no labels, other images have; give labels for all or for none")
+    if labelled and not classes:
+        raise InputError("classes: labels are given, so name their classes")
+    return labelled
+
+
+def _sample(count: int) -> list[int]:
+    """Choose images whose channels are looked at: all of a small set, every so many of a large one."""
+    return list(range(0, count, max(1, count // 1000)))
+
+
+def _make_reader(
+    mapping: LabelMapping, classes: Sequence[str], channels: int, size: tuple[int, int], labelled: bool
+) -> Callable[[Item], tuple[NDArray[np.float32], NDArray[np.uint8], str, NDArray[np.int64]]]:
+    def read(item: Item) -> tuple[NDArray[np.float32], NDArray[np.uint8], str, NDArray[np.int64]]:
+        pixels = item.read()
+        if not np.isfinite(pixels).all():
+            raise InputError(f"{item.name}: holds values that are not finite; repair the image first")
+        if pixels.shape[0] == 1:
+            pixels = np.repeat(pixels, channels, axis=0)
+        if pixels.shape[0] != channels:
+            raise InputError(f"{item.name}: has {pixels.shape[0]} channels, other images have {channels}")
+        label = np.full(pixels.shape[1:], IGNORE, np.uint8)
+        if labelled and item.read_label is not None:
+            try:
+                label = map_labels(item.read_label(), mapping, classes)
+            except InputError as error:
+                raise InputError(f"labels of {item.name}: {error}") from None
+        if label.shape != pixels.shape[1:]:
+            raise InputError(f"labels of {item.name}: have shape {label.shape}, the image {pixels.shape[1:]}")
+        digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]
+        rest = [(0, size[axis] - label.shape[axis]) for axis in (0, 1)]
+        padded = np.pad(pixels, [(0, 0), *rest])
+        counts = np.bincount(label.ravel(), minlength=256)
+        return padded, np.pad(label, rest, constant_values=IGNORE), digest, counts
+
+    return read
+
+
+def _write_attributes(
+    group: zarr.Group,
+    items: Sequence[Item],
+    classes: Sequence[str],
+    pixel_size: float | None,
+    labelled: bool,
+    hashes: list[str],
+    settings: dict[str, Any],
+    counts: NDArray[np.int64],
+) -> None:
+    size = group.create_array("size", shape=(len(items), 2), dtype="int32", chunks=(len(items), 2))
+    size[:] = np.array([item.size for item in items], np.int32)
+    group.attrs.update(
+        {
+            "names": [item.name for item in items],
+            "groups": [item.group for item in items],
+            "parts": [item.part for item in items],
+            "hashes": hashes,
+            "classes": list(classes),
+            "class_pixels": counts[: len(classes)].tolist(),
+            "labelled": labelled,
+            "pixel_size": pixel_size,
+            "provenance": record(settings),
+        }
+    )
+
+
+def _report(items: Sequence[Item], classes: Sequence[str], counts: NDArray[np.int64], labelled: bool) -> None:
+    info("%d images of %d groups", len(items), len({item.group for item in items}))
+    if labelled:
+        total = max(int(counts[: len(classes)].sum()), 1)
+        shares = ", ".join(f"{name} {count / total:.2%}" for name, count in zip(classes, counts, strict=False))
+        info("classes: %s; ignored pixels: %d", shares, int(counts[IGNORE]))
+        for index, name in enumerate(classes):
+            if counts[index] == 0:
+                info("no label holds the class '%s'", name)

@@ -1,0 +1,1 @@
+"""Training: patches to a checkpoint, through Lightning for networks and ``fit`` for classical models."""

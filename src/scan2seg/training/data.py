@@ -1,0 +1,179 @@
+"""Training and validation patches as batches: on the device, in memory, or streamed from their shards."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scan2seg.errors import InputError
+from scan2seg.logging import info
+from scan2seg.storage import open_store, read_json
+
+MEMORY_SHARE = 0.4
+"""Share of the free memory, of the device or the machine, that patches may take."""
+
+
+@dataclass
+class Patches:
+    """The patches of one store, and which of them train and validate."""
+
+    image: Any
+    """(p, c, y, x) float32: a tensor, or the Zarr array where it does not fit."""
+    label: Any
+    """(p, y, x) uint8."""
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    histogram: NDArray[np.int64]
+    """(p, classes)."""
+    origin: NDArray[np.int32]
+    """(p, 3) image index, row, column."""
+    classes: list[str]
+    names: list[str]
+    size: tuple[int, int]
+    place: str
+    """``cuda``, ``memory`` or ``disk``."""
+
+    def fetch(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return images (n, c, y, x) float32 and labels (n, y, x) uint8 of the given patches."""
+        if isinstance(self.image, Tensor):
+            index = torch.as_tensor(indices, device=self.image.device)
+            return self.image[index], self.label[index]
+        images = np.stack([np.asarray(self.image[int(i)]) for i in indices])
+        labels = np.stack([np.asarray(self.label[int(i)]) for i in indices])
+        return torch.from_numpy(images), torch.from_numpy(labels)
+
+    def describe(self, index: int) -> str:
+        """Name a patch for a message."""
+        image, row, column = (int(value) for value in self.origin[index])
+        return f"{self.names[image]} at row {row}, column {column}"
+
+
+def open_patches(path: Path, split: Path, fold: int | None, device: str) -> Patches:
+    """Open the patches; put them on the device or into memory where they fit.
+
+    Args:
+        path: the patch store.
+        split: split.json, which has the folds.
+        fold: its number, or None for the split's own training and validation images.
+        device: where the model trains.
+
+    Raises:
+        InputError: no training patches.
+    """
+    store = open_store(path)
+    divided = read_json(split)
+    sides = divided["folds"][fold] if fold is not None else divided
+    origin = np.asarray(store["origin"])
+    train = np.flatnonzero(np.isin(origin[:, 0], sides["train"]))
+    validation = np.flatnonzero(np.isin(origin[:, 0], sides["validation"]))
+    if train.size == 0:
+        raise InputError(f"{path}: holds no training patches; check patching.minimum_foreground and the split")
+    image: Any = store["image"]
+    label: Any = store["label"]
+    place = _choose_place(int(np.prod(image.shape)) * 4 + int(np.prod(label.shape)), device)
+    if place != "disk":
+        image, label = torch.from_numpy(image[:]), torch.from_numpy(label[:])
+        if place == "cuda":
+            image, label = image.to(device), label.to(device)
+    info("%d training and %d validation patches, %s", len(train), len(validation), _describe_place(place))
+    histogram = np.asarray(store["histogram"])
+    size = tuple(store.attrs["size"])  # type: ignore[arg-type]
+    classes, names = list(store.attrs["classes"]), list(store.attrs["names"])  # type: ignore[arg-type]
+    return Patches(image, label, train, validation, histogram, origin, classes, names, size, place)  # type: ignore[arg-type]
+
+
+class BatchLoader:
+    """Iterates over batches of one epoch; the order depends on seed and epoch alone, so a resumed run repeats it."""
+
+    def __init__(
+        self,
+        patches: Patches,
+        indices: NDArray[np.int64],
+        batch_size: int,
+        *,
+        seed: int | None = None,
+        weights: NDArray[np.float64] | None = None,
+        samples: int | None = None,
+    ) -> None:
+        """Set the order: as given without a seed; shuffled, or drawn by weights, with one."""
+        self.patches, self.indices, self.batch_size = patches, indices, batch_size
+        self.seed, self.weights, self.samples = seed, weights, samples or len(indices)
+        self.epoch = 0
+        self.rank, self.world = 0, 1
+
+    def __len__(self) -> int:
+        """Return the number of batches an epoch."""
+        share = -(-self.samples // self.world)
+        return -(-share // self.batch_size)
+
+    def order(self) -> NDArray[np.int64]:
+        """Return the patches of this epoch in order."""
+        if self.seed is None:
+            chosen = self.indices
+        else:
+            generator = np.random.default_rng([self.seed, self.epoch])
+            if self.weights is not None:
+                chosen = generator.choice(self.indices, self.samples, p=self.weights / self.weights.sum())
+            else:
+                rounds = -(-self.samples // len(self.indices))
+                chosen = np.concatenate([generator.permutation(self.indices) for _ in range(rounds)])[: self.samples]
+        share = -(-len(chosen) // self.world)
+        return np.resize(chosen, share * self.world)[self.rank :: self.world] if self.world > 1 else chosen
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, NDArray[np.int64]]]:
+        """Yield images, labels and patch indices; from disk the next two batches are read ahead."""
+        order = self.order()
+        groups = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+        if self.patches.place != "disk":
+            for group in groups:
+                yield (*self.patches.fetch(group), group)
+            return
+        with ThreadPoolExecutor(2) as pool:
+            pending = [pool.submit(self.patches.fetch, group) for group in groups[:2]]
+            for number, group in enumerate(groups):
+                images, labels = pending.pop(0).result()
+                if number + 2 < len(groups):
+                    pending.append(pool.submit(self.patches.fetch, groups[number + 2]))
+                yield images, labels, group
+
+
+def sampling_weights(histogram: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weigh each patch by the rarity of its classes: the sum over classes of its share of all their pixels."""
+    totals = np.maximum(histogram.sum(axis=0), 1)
+    weights: NDArray[np.float64] = (histogram / totals).sum(axis=1)
+    return weights + weights[weights > 0].min(initial=1.0) * 0.05
+
+
+def class_weights(setting: list[float] | str, histogram: NDArray[np.int64]) -> Tensor | None:
+    """Return the weight of each class, mean 1, or None.
+
+    Raises:
+        InputError: the given weights are not one a class.
+    """
+    if setting == "none":
+        return None
+    if isinstance(setting, list):
+        if len(setting) != histogram.shape[1]:
+            raise InputError(f"training.class_weights: {len(setting)} weights, {histogram.shape[1]} classes")
+        return torch.tensor(setting, dtype=torch.float32)
+    totals = histogram.sum(axis=0).astype(np.float64)
+    present = totals > 0
+    weights = np.where(present, totals.sum() / np.maximum(totals, 1), 0.0)
+    return torch.as_tensor(weights / weights[present].mean(), dtype=torch.float32)
+
+
+def _choose_place(size: int, device: str) -> str:
+    if device == "cuda" and size < MEMORY_SHARE * torch.cuda.mem_get_info()[0]:
+        return "cuda"
+    return "memory" if size < MEMORY_SHARE * psutil.virtual_memory().available else "disk"
+
+
+def _describe_place(place: str) -> str:
+    return {"cuda": "held on the GPU", "memory": "held in memory", "disk": "streamed from disk"}[place]

@@ -1,0 +1,77 @@
+"""The curves of a training, epoch by epoch: kept in the checkpoint, shown as progress, written as CSV."""
+
+import csv
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+
+from scan2seg.logging import info
+from scan2seg.storage import replacing
+
+COLUMNS = ("epoch", "learning_rate", "train_loss", "validation_loss", "validation_mean_iou", "seconds")
+
+
+class History(Callback):
+    """Collects a row an epoch; a resumed run goes on with the rows of the one before."""
+
+    def __init__(self, epochs: int) -> None:
+        """Start empty, for a training of so many epochs."""
+        self.epochs = epochs
+        self.rows: list[dict[str, float | int | None]] = []
+        self._started = 0.0
+        self._bar: Any = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the checkpoint keeps."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the rows of the run before."""
+        self.rows = list(state["rows"])
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Start the clock and, on a terminal, the bar."""
+        self._started = time.monotonic()
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            label = f"epoch {trainer.current_epoch + 1}/{self.epochs}"
+            self._bar = tqdm(total=int(trainer.num_training_batches), desc=label, leave=False, file=sys.stderr)
+
+    def on_train_batch_end(self, *arguments: Any, **keywords: Any) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Add the row of the epoch that ends, and say it."""
+        if self._bar is not None:
+            self._bar.close()
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row: dict[str, float | int | None] = {
+            "epoch": trainer.current_epoch + 1,
+            "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
+            "seconds": time.monotonic() - self._started,
+        }
+        row.update({name: values.get(name) for name in COLUMNS[2:5]})
+        self.rows.append(row)
+        recent = [float(past["seconds"] or 0) for past in self.rows[-5:]]
+        left = (self.epochs - trainer.current_epoch - 1) * sum(recent) / len(recent)
+        shown = ", ".join(f"{name.replace('_', ' ')} {row[name]:.4f}" for name in COLUMNS[2:5] if row[name] is not None)
+        info("epoch %d/%d: %s (%.1f s, at most %.0f s left)", row["epoch"], self.epochs, shown, row["seconds"], left)
+
+    def write(self, path: Path) -> None:
+        """Write history.csv; a classical model's has the header only."""
+        write_history(path, self.rows)
+
+
+def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the curves."""
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)

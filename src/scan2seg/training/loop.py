@@ -1,0 +1,157 @@
+"""The training loop: Lightning with our checkpoints, which let a killed run go on where it was."""
+
+import logging
+import shutil
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, Timer
+
+from scan2seg.checkpoint import SegmentationModel
+from scan2seg.config.training import TrainingSettings
+from scan2seg.errors import InputError
+from scan2seg.logging import info
+from scan2seg.storage import read_json, write_json
+from scan2seg.training.data import BatchLoader, Patches, class_weights, sampling_weights
+from scan2seg.training.history import History
+from scan2seg.training.module import TrainingModule
+
+_PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+
+
+def run_loop(
+    model: SegmentationModel,
+    data: Patches,
+    recipe: dict[str, Any],
+    state: Path,
+    identity: str,
+    seed: int,
+    device: str,
+    precision: str,
+) -> dict[str, Any]:
+    """Train the model in place and leave it with the weights of its best epoch.
+
+    Args:
+        model: fresh, with its normalisation fitted.
+        data: the patches.
+        recipe: the resolved model file.
+        state: folder for the checkpoints of the unfinished run.
+        identity: of recipe, seed and data; a state of another identity is thrown away.
+        seed: of everything random.
+        device: cpu or cuda.
+        precision: float32, bfloat16 or float16.
+
+    Returns:
+        epochs, best_epoch (from 1), rows of the history, samples seen.
+
+    Raises:
+        InputError: the loss is not finite, or the memory does not suffice.
+    """
+    settings = TrainingSettings.model_validate(recipe["training"])
+    weights = sampling_weights(data.histogram[data.train]) if settings.sampling == "class_balanced" else None
+    samples = settings.samples_per_epoch
+    loader = BatchLoader(data, data.train, settings.batch_size, seed=seed, weights=weights, samples=samples)
+    validation = BatchLoader(data, data.validation, settings.batch_size)
+    losses_of = class_weights(settings.class_weights, data.histogram[data.train])
+    module = TrainingModule(model, recipe, loader, seed, losses_of).to(memory_format=torch.channels_last)
+    if settings.compile:
+        model.network.compile()
+    history = History(settings.epochs)
+    best = _make_checkpoints(state, settings, bool(data.validation.size))
+    trainer = _make_trainer(settings, device, precision, [history, *best, *_extras(settings)], len(loader))
+    resume = _find_state(state, identity)
+    try:
+        _fit(trainer, module, loader, validation if data.validation.size else None, resume)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        size = settings.batch_size
+        message = f"training.batch_size: {size} patches do not fit into memory; try {max(1, size // 2)}"
+        raise InputError(f"{message} ({type(error).__name__})") from None
+    chosen = best[0].best_model_path or best[1].last_model_path
+    content = torch.load(chosen, map_location="cpu", weights_only=True)
+    module.load_state_dict(content["state_dict"])
+    best_epoch = int(content["epoch"]) + 1
+    shutil.rmtree(state)
+    model.eval()
+    epochs = len(history.rows)
+    info("best epoch %d of %d", best_epoch, epochs)
+    return {
+        "epochs": epochs,
+        "best_epoch": best_epoch,
+        "rows": history.rows,
+        "samples": epochs * (samples or len(data.train)),
+    }
+
+
+def _make_checkpoints(state: Path, settings: TrainingSettings, has_validation: bool) -> list[ModelCheckpoint]:
+    monitor = settings.monitor if has_validation else "train_loss"
+    mode = "max" if monitor == "validation_mean_iou" else "min"
+    best = ModelCheckpoint(state, "best", monitor=monitor, mode=mode, save_on_train_epoch_end=True)
+    last = ModelCheckpoint(
+        state, "last", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    return [best, last]
+
+
+def _extras(settings: TrainingSettings) -> list[Callback]:
+    extras: list[Callback] = []
+    if settings.early_stopping is not None:
+        mode = "max" if settings.monitor == "validation_mean_iou" else "min"
+        extras.append(
+            EarlyStopping(settings.monitor, patience=settings.early_stopping, mode=mode, check_on_train_epoch_end=True)
+        )
+    if settings.time_budget_minutes is not None:
+        extras.append(Timer(timedelta(minutes=settings.time_budget_minutes), interval="epoch"))
+    return extras
+
+
+def _make_trainer(
+    settings: TrainingSettings, device: str, precision: str, callbacks: list[Callback], batches: int
+) -> lightning.Trainer:
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    return lightning.Trainer(
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=1,
+        max_epochs=settings.epochs,
+        precision=_PRECISIONS[precision],
+        callbacks=callbacks,
+        gradient_clip_val=settings.gradient_clipping,
+        accumulate_grad_batches=min(settings.accumulate, batches),
+        deterministic="warn" if settings.deterministic else None,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def _fit(
+    trainer: lightning.Trainer,
+    module: TrainingModule,
+    loader: BatchLoader,
+    validation: BatchLoader | None,
+    resume: Path | None,
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if resume is not None:
+            info("going on from the last finished epoch of an unfinished run")
+        trainer.fit(module, loader, validation, ckpt_path=str(resume) if resume else None, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+def _find_state(state: Path, identity: str) -> Path | None:
+    """Return the last checkpoint of an unfinished run with the same recipe and data; remove any other state."""
+    marker, last = state / "identity.json", state / "last.ckpt"
+    if marker.is_file() and last.is_file() and read_json(marker) == identity:
+        return last
+    shutil.rmtree(state, ignore_errors=True)
+    write_json(marker, identity)
+    return None

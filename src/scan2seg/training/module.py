@@ -1,0 +1,149 @@
+"""The Lightning module: one step of training and validation of a segmentation model."""
+
+from collections.abc import Callable
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+
+from scan2seg import plugins
+from scan2seg.checkpoint import SegmentationModel
+from scan2seg.config.base import plugin_params
+from scan2seg.config.training import OptimizerSettings, ScheduleSettings
+from scan2seg.errors import InputError
+from scan2seg.labels import IGNORE
+from scan2seg.training.data import BatchLoader
+from scan2seg.training.optimisation import make_optimizer, make_schedule
+
+Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class TrainingModule(lightning.LightningModule):
+    """Trains a model with the losses, augmentations and pixel weights of its recipe."""
+
+    def __init__(
+        self,
+        model: SegmentationModel,
+        recipe: dict[str, Any],
+        loader: BatchLoader,
+        seed: int,
+        weights: Tensor | None = None,
+    ) -> None:
+        """Build the losses and augmentations that the recipe names.
+
+        Args:
+            model: normalisation and network.
+            recipe: the resolved model file.
+            loader: training batches, to name the patches of a bad batch.
+            seed: of everything random in training.
+            weights: of the classes, or None.
+        """
+        super().__init__()
+        self.model = model
+        self.recipe = recipe
+        self.loader = loader
+        self.seed = seed
+        self.losses = [_build_loss(settings, weights) for settings in recipe["loss"]]
+        self.augmentations = [_build_augmentation(settings) for settings in recipe["augmentation"]]
+        self.weightings = [_build_weighting(settings) for settings in recipe["weighting"]]
+        self.confusion = torch.zeros(model.classes, model.classes, dtype=torch.int64)
+        self.sums: dict[str, list[Tensor]] = {"train_loss": [], "validation_loss": []}
+
+    def on_train_epoch_start(self) -> None:
+        """Seed everything from seed and epoch, so that a resumed run draws what an undisturbed one would have."""
+        self.loader.epoch = self.current_epoch
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+
+    def training_step(self, batch: Any, number: int) -> Tensor:
+        """Return the loss of one batch.
+
+        Raises:
+            InputError: the loss is not finite; the message names the patches.
+        """
+        images, labels, indices = batch
+        images = self.model.normalisation(images)
+        for augment in self.augmentations:
+            images, labels = augment(images, labels)
+        outputs = self.model.network(images.contiguous(memory_format=_memory_format(images)))
+        loss = self._loss(outputs, labels)
+        if not torch.isfinite(loss):
+            patches = "; ".join(self.loader.patches.describe(int(index)) for index in indices[:4])
+            raise InputError(
+                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {number + 1}, with the patches "
+                f"{patches}. Lower optimizer.learning_rate or set training.gradient_clipping"
+            )
+        self.sums["train_loss"].append(loss.detach())
+        return loss
+
+    def validation_step(self, batch: Any, number: int) -> None:
+        """Add one batch to the validation loss and confusion matrix."""
+        images, labels, _ = batch
+        outputs = self.model(images.contiguous(memory_format=_memory_format(images)))
+        self.sums["validation_loss"].append(self._loss(outputs, labels))
+        predicted = outputs.argmax(dim=1)
+        valid = labels != IGNORE
+        pairs = labels[valid].long() * self.model.classes + predicted[valid]
+        self.confusion += torch.bincount(pairs, minlength=self.model.classes**2).view_as(self.confusion).cpu()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log validation loss and mean IoU from the epoch's summed confusion matrix."""
+        if self.trainer.sanity_checking:
+            self.confusion.zero_()
+            self.sums["validation_loss"].clear()
+            return
+        hits = self.confusion.diagonal().double()
+        union = self.confusion.sum(0) + self.confusion.sum(1) - self.confusion.diagonal()
+        present = union > 0
+        iou = (hits[present] / union[present]).mean() if present.any() else torch.tensor(0.0)
+        self.log("validation_mean_iou", iou.float())
+        self.log("validation_loss", torch.stack(self.sums["validation_loss"]).float().mean())
+        self.confusion.zero_()
+        self.sums["validation_loss"].clear()
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean training loss."""
+        self.log("train_loss", torch.stack(self.sums["train_loss"]).float().mean())
+        self.sums["train_loss"].clear()
+
+    def configure_optimizers(self) -> Any:
+        """Build optimizer and schedule."""
+        optimizer = make_optimizer(OptimizerSettings.model_validate(self.recipe["optimizer"]), self.model.parameters())
+        settings = ScheduleSettings.model_validate(self.recipe["schedule"])
+        steps = int(self.trainer.estimated_stepping_batches)
+        per_epoch = max(1, steps // max(int(self.trainer.max_epochs or 1), 1))
+        has_validation = bool(self.loader.patches.validation.size)
+        monitor = "validation_loss" if has_validation else "train_loss"
+        return {"optimizer": optimizer, "lr_scheduler": make_schedule(settings, optimizer, steps, per_epoch, monitor)}
+
+    def _loss(self, outputs: Tensor | list[Tensor], labels: Tensor) -> Tensor:
+        target = labels.long()
+        weights: Tensor | None = None
+        for weigh in self.weightings:
+            factor = weigh(labels)
+            weights = factor if weights is None else weights * factor
+        levels = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        terms = [weight * loss(level, target, weights) for level in levels for weight, loss in self.losses]
+        return torch.stack(terms).sum() / len(levels)
+
+
+def _memory_format(images: Tensor) -> torch.memory_format:
+    return torch.channels_last if images.ndim == 4 else torch.channels_last_3d
+
+
+def _build_loss(settings: dict[str, Any], weights: Tensor | None) -> tuple[float, Loss]:
+    params = plugin_params("losses", settings)
+    return params.weight, plugins.load("losses", settings["method"]).build(params, weights)
+
+
+def _build_augmentation(settings: dict[str, Any]) -> Augmentation:
+    params = plugin_params("augmentation", settings)
+    apply = plugins.load("augmentation", settings["method"]).apply
+    return lambda images, labels: apply(params, images, labels)
+
+
+def _build_weighting(settings: dict[str, Any]) -> Callable[[Tensor], Tensor]:
+    params = plugin_params("weighting", settings)
+    weigh = plugins.load("weighting", settings["method"]).weigh
+    return lambda labels: weigh(params, labels)

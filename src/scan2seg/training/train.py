@@ -1,0 +1,145 @@
+"""Train one model: patches in; checkpoint, history and costs out."""
+
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from scan2seg.checkpoint import SegmentationModel, save_checkpoint
+from scan2seg.config.training import NormalisationSettings, TrainingSettings
+from scan2seg.device import (
+    EnergyMeter,
+    autocast,
+    choose_device,
+    choose_precision,
+    peak_memory,
+    set_threads,
+)
+from scan2seg.errors import InputError
+from scan2seg.logging import info
+from scan2seg.normalisation import fit_normalisation
+from scan2seg.provenance import fingerprint, record
+from scan2seg.storage import open_store, write_json
+from scan2seg.training.data import Patches, open_patches
+from scan2seg.training.history import write_history
+from scan2seg.training.loop import run_loop
+
+FITTED_PATCHES = 4000
+"""The most patches that a classical model is fitted to."""
+
+
+def train_model(
+    patches: Path,
+    split: Path,
+    output: Path,
+    recipe: dict[str, Any],
+    *,
+    replicate: str = "seed0",
+    threads: int = 1,
+) -> None:
+    """Train a model and write checkpoint.pt, history.csv and training.json into the output folder.
+
+    A run that was killed goes on from its last epoch: ``output/training`` keeps the state until the end.
+
+    Args:
+        patches: the patch store.
+        split: split.json.
+        output: the run's folder.
+        recipe: the resolved model file, without what training does not depend on.
+        replicate: such as ``seed0`` or ``fold2-seed0``: the seed of weights, order, augmentation and dropout, and the
+            cross-validation fold.
+        threads: processor cores.
+
+    Raises:
+        InputError: no training patches, a device that is not there, a loss that is not finite, too little memory.
+    """
+    seed, fold = parse_replicate(replicate)
+    settings = TrainingSettings.model_validate(recipe["training"])
+    device = choose_device(settings.device)
+    precision = choose_precision(settings.precision, device)
+    set_threads(threads)
+    torch.manual_seed(seed)
+    data = open_patches(patches, split, fold, device)
+    normalisation_settings = NormalisationSettings.model_validate(recipe["normalisation"])
+    normalisation = fit_normalisation(normalisation_settings, open_store(patches)["image"], data.train)  # type: ignore[arg-type]
+    model = SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
+    info("%s on %s in %s", recipe["architecture"]["method"], device, precision)
+    meter, started = EnergyMeter(), time.monotonic()
+    with meter.measure(device):
+        if hasattr(model.network, "fit"):
+            fit_classical(model, data, seed)
+            result: dict[str, Any] = {"epochs": 0, "best_epoch": None, "rows": [], "samples": len(data.train)}
+        else:
+            identity = fingerprint([recipe, seed, fold, _created(patches)])
+            result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
+    seconds = time.monotonic() - started
+    provenance = record({"recipe": recipe, "seed": seed, "fold": fold}, [patches, split])
+    description = {
+        "classes": data.classes,
+        "patch_size": list(data.size),
+        "neighbours": recipe["patching"]["neighbours"],
+        "provenance": provenance,
+    }
+    save_checkpoint(output / "checkpoint.pt", model, description)
+    write_history(output / "history.csv", result["rows"])
+    trained_seconds = sum(float(row["seconds"]) for row in result["rows"]) or seconds
+    write_json(
+        output / "training.json",
+        {
+            "wall_seconds": trained_seconds if result["rows"] else seconds,
+            "epochs": result["epochs"],
+            "best_epoch": result["best_epoch"],
+            "samples_per_second": result["samples"] / max(trained_seconds, 1e-9),
+            "peak_memory_bytes": peak_memory(device),
+            "device": device,
+            "precision": precision,
+            "energy_joules": meter.joules,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "flops": count_flops(model, data.size),
+            "provenance": provenance,
+        },
+    )
+
+
+def fit_classical(model: SegmentationModel, data: Patches, seed: int) -> None:
+    """Fit a classical model to the training patches, an even sample of them where there are many."""
+    chosen = data.train[:: -(-len(data.train) // FITTED_PATCHES)]
+    images, labels = data.fetch(chosen)
+    with torch.no_grad():
+        normalised = torch.cat([model.normalisation(batch) for batch in images.split(64)])
+        model.network.fit(normalised, labels, seed)  # type: ignore[operator]
+    model.eval()
+
+
+def count_flops(model: SegmentationModel, size: tuple[int, int]) -> int | None:
+    """Count the floating-point operations of one patch; None where the model has none that torch counts."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    device = model.normalisation.shift.device
+    with warnings.catch_warnings(), torch.no_grad(), counter, autocast(str(device.type), "float32"):
+        warnings.simplefilter("ignore")
+        model.eval()(torch.zeros(1, model.channels, *size, device=device))
+    return int(counter.get_total_flops()) or None
+
+
+def parse_replicate(name: str) -> tuple[int, int | None]:
+    """Return (seed, fold) of a replicate's name, such as ``seed0`` or ``fold2-seed0``.
+
+    Raises:
+        InputError: the name is neither.
+    """
+    fold, dash, seed = name.rpartition("-")
+    if seed.startswith("seed") and seed[4:].isdigit() and (not dash or (fold[:4] == "fold" and fold[4:].isdigit())):
+        return int(seed[4:]), int(fold[4:]) if dash else None
+    raise InputError(f"replicate '{name}': must be like seed0 or fold2-seed0")
+
+
+def _created(patches: Path) -> list[Any]:
+    """Identify the content of a patch store, so that a run never goes on with other data."""
+    store = open_store(patches)
+    provenance: Any = store.attrs["provenance"]
+    return [provenance["created"], np.asarray(store["histogram"]).sum(axis=0).tolist()]

@@ -1,0 +1,140 @@
+"""Checking the data that a configuration names, before the first job: headers and samples, not whole volumes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scan2seg.config.dataset import Dataset
+from scan2seg.config.experiment import Experiment
+from scan2seg.config.images import ImageSource
+from scan2seg.config.labels import LabelMapping
+from scan2seg.config.problems import ConfigurationError, Problem
+from scan2seg.config.source import ScanSource
+from scan2seg.config.volumes import VolumeSource
+from scan2seg.errors import InputError
+from scan2seg.labels import map_labels
+from scan2seg.sources import Item, find_files, list_items
+
+SAMPLES = 24
+"""Images a dataset whose pixels and labels are read."""
+
+
+def check_data(experiment: Experiment, path: Path | str) -> None:
+    """Check every dataset of an experiment.
+
+    Raises:
+        ConfigurationError: with every problem found.
+    """
+    problems: list[Problem] = []
+    for name, dataset in {**experiment.datasets, **experiment.new_scans}.items():
+        file = experiment.files.get(f"datasets.{name}", str(path))
+        problems.extend(check_dataset(dataset, file))
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def check_dataset(dataset: Dataset, file: str) -> Iterator[Problem]:
+    """Yield what is wrong with the files of one dataset."""
+    if isinstance(dataset.source, ScanSource):
+        yield from _check_scans(dataset, file)
+    if not isinstance(dataset.source, (ImageSource, VolumeSource)):
+        return
+    try:
+        items = list_items(dataset.stack_source(), {})
+    except InputError as error:
+        yield Problem(file, "source", str(error))
+        return
+    yield from _check_items(dataset, items, file)
+
+
+def _check_scans(dataset: Dataset, file: str) -> Iterator[Problem]:
+    from scan2seg.readers import check_scan
+    from scan2seg.readers.volumes import open_volume
+
+    for name, scan in dataset.scans().items():
+        source = {key: value for key in ("projections", "flats", "darks", "angles", "reader") if (value := scan.get(key))}
+        missing = False
+        for key in ("projections", "flats", "darks", "angles", "labels"):
+            if scan.get(key):
+                try:
+                    find_files(scan[key], key)
+                except InputError as error:
+                    missing = True
+                    yield Problem(file, f"source.scans.{name}", str(error))
+        if missing:
+            continue
+        for message in check_scan(source):
+            yield Problem(file, f"source.scans.{name}", message)
+        if scan.get("labels"):
+            try:
+                volume = open_volume(Path(scan["labels"]), scan.get("labels_key"))
+                mapping = _mapping_of(dataset)
+                map_labels(volume.plane(0, volume.shape[0] // 2), mapping, dataset.classes)
+            except InputError as error:
+                yield Problem(file, f"source.scans.{name}.labels", str(error))
+
+
+def _mapping_of(dataset: Dataset) -> LabelMapping:
+    fields = LabelMapping.model_fields
+    return LabelMapping.model_validate({key: getattr(dataset.source, key) for key in fields})
+
+
+def _check_items(dataset: Dataset, items: list[Item], file: str) -> Iterator[Problem]:
+    if not items:
+        yield Problem(file, "source", "there are no images")
+        return
+    chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SAMPLES).round())]
+    counts = np.zeros(256, np.int64)
+    channels: set[int] = set()
+    for item in chosen:
+        try:
+            channels.add(item.read().shape[0])
+            if item.read_label is not None:
+                counts += _count(map_labels(item.read_label(), _mapping_of(dataset), dataset.classes))
+        except InputError as error:
+            yield Problem(file, "source", f"{item.name}: {error}")
+    if len(channels - {1}) > 1:
+        yield Problem(file, "source", f"images have {sorted(channels)} channels; they must have as many, or one")
+    yield from _check_classes(dataset, items, chosen, counts, file)
+    yield from _check_split(dataset, items, file)
+
+
+def _check_classes(
+    dataset: Dataset, items: list[Item], chosen: list[Item], counts: NDArray[np.int64], file: str
+) -> Iterator[Problem]:
+    if not dataset.classes or not counts.any():
+        return
+    missing = {index for index in range(len(dataset.classes)) if counts[index] == 0}
+    # a class may be rare: look at the rest of the training labels until it is found
+    for item in items:
+        if not missing:
+            return
+        if item in chosen or item.read_label is None or item.part not in (None, "train"):
+            continue
+        try:
+            found = _count(map_labels(item.read_label(), _mapping_of(dataset), dataset.classes))
+        except InputError as error:
+            yield Problem(file, "source", f"{item.name}: {error}")
+            return
+        missing -= set(np.flatnonzero(found).tolist())
+    for index in sorted(missing):
+        message = "no training label holds this class; remove it or correct the label keys"
+        yield Problem(file, f"classes.{index}", message, dataset.classes[index])
+
+
+def _check_split(dataset: Dataset, items: list[Item], file: str) -> Iterator[Problem]:
+    from scan2seg.split import make_split
+
+    names = [item.name for item in items]
+    groups, parts = [item.group for item in items], [item.part for item in items]
+    try:
+        make_split(dataset.split, names, groups, names, parts, list(range(len(items))))
+    except InputError as error:
+        yield Problem(file, "split", str(error))
+
+
+def _count(labels: NDArray[Any]) -> NDArray[np.int64]:
+    return np.bincount(labels.ravel(), minlength=256)

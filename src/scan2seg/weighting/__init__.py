@@ -1,0 +1,9 @@
+"""Weights of single pixels, one file each: the file's stem is the name in ``weighting: {method: NAME}``.
+
+A plugin defines ``class Params(Settings)`` and::
+
+    def weigh(params: Params, labels: Tensor) -> Tensor
+
+labels (N, H, W) integer, 255 = ignore -> weights (N, H, W) float32, >= 0, on the labels' device. Every label
+map is weighed on its own. Losses multiply the weights with their class weights and divide by their sum.
+"""

@@ -1,0 +1,101 @@
+"""Every architecture keeps the folder's promise: any size in, the same out, logits, gradients, state."""
+
+import io
+
+import pytest
+import torch
+
+from scan2seg import plugins
+
+torch.set_num_threads(1)
+
+TINY = {
+    "unet": {"encoder": None, "width": 4, "depth": 3},
+    "resunet": {"filters": [4, 8, 8]},
+    "deeplabv3_plus": {"encoder": "mobilenet_v2", "decoder_channels": 16},
+}
+SIZES = [(61, 83), (1, 1), (32, 7)]
+NAMES = plugins.names("architectures")
+
+
+def make(name: str, channels: int, classes: int, **settings: object) -> torch.nn.Module:
+    torch.manual_seed(0)
+    module = plugins.load("architectures", name)
+    params = module.Params.model_validate({**TINY.get(name, {}), **settings})
+    return module.build(params, channels, classes)
+
+
+def batch(model: torch.nn.Module, channels: int, height: int, width: int, count: int = 2) -> torch.Tensor:
+    depth = (6,) if getattr(model, "DIMENSIONS", 2) == 3 else ()
+    return torch.randn(count, channels, *depth, height, width)
+
+
+def fit(model: torch.nn.Module, channels: int, classes: int) -> None:
+    if hasattr(model, "fit"):
+        labels = torch.randint(0, classes, (3, 24, 24))
+        images = labels[:, None] + 0.1 * torch.randn(3, channels, 24, 24)
+        labels[0, :3] = 255
+        model.fit(images, labels, seed=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_size_in_the_same_size_out(name: str) -> None:
+    model = make(name, 1, 3)
+    fit(model, 1, 3)
+    model.eval()
+    for height, width in SIZES:
+        images = batch(model, 1, height, width)
+        with torch.no_grad():
+            logits = model(images)
+        assert isinstance(logits, torch.Tensor)
+        assert logits.shape == (2, 3, *images.shape[2:])
+        assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_training_reaches_every_parameter_or_the_fit_its_state(name: str) -> None:
+    model = make(name, 3, 2).train()
+    if hasattr(model, "fit"):
+        fit(model, 3, 2)
+        assert not list(model.parameters())
+        assert sum(buffer.numel() for buffer in model.buffers()) > 0
+        return
+    images = batch(model, 3, 40, 33)
+    outputs = model(images)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    assert all(output.shape == (2, 2, *images.shape[2:]) for output in outputs)
+    sum(output.square().mean() for output in outputs).backward()
+    idle = [key for key, value in model.named_parameters() if value.requires_grad and value.grad is None]
+    assert idle == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_of_one_small_image_trains(name: str) -> None:
+    model = make(name, 1, 2).train()
+    if not hasattr(model, "fit"):
+        outputs = model(batch(model, 1, 17, 20, count=1))
+        assert torch.isfinite((outputs if isinstance(outputs, torch.Tensor) else outputs[0]).sum())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_saved_state_restores_the_predictions(name: str) -> None:
+    model = make(name, 2, 2)
+    fit(model, 2, 2)
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    torch.manual_seed(1)
+    again = make(name, 2, 2)
+    again.load_state_dict(torch.load(file, weights_only=True))
+    images = batch(model, 2, 33, 48)
+    with torch.no_grad():
+        assert torch.equal(model.eval()(images), again.eval()(images))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if "output" in plugins.load("architectures", n).Params.model_fields])
+def test_sigmoid_output_has_one_logit_beside_zero(name: str) -> None:
+    model = make(name, 1, 2, output="sigmoid").eval()
+    with torch.no_grad():
+        logits = model(batch(model, 1, 20, 20))
+    assert (logits[:, 0] == 0).all()
+    assert (logits[:, 1] != 0).any()

@@ -1,0 +1,68 @@
+"""Every loss keeps the folder's promise: ignored pixels do not count, right is better than wrong, gradients."""
+
+import pytest
+import torch
+
+from scan2seg import plugins
+
+torch.set_num_threads(1)
+NAMES = plugins.names("losses")
+
+
+def make(name: str, class_weights: torch.Tensor | None = None, **settings: object):
+    module = plugins.load("losses", name)
+    return module.build(module.Params.model_validate(settings), class_weights)
+
+
+def batch(classes: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(2, classes, 9, 11, generator=generator)
+    return logits, torch.randint(0, classes, (2, 9, 11), generator=generator)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_truth_costs_less_than_chance_and_chance_less_than_the_opposite(name: str, classes: int) -> None:
+    loss = make(name)
+    _, target = batch(classes)
+    truth = torch.nn.functional.one_hot(target, classes).movedim(-1, 1).float()
+    right, chance, wrong = (float(loss(factor * truth, target, None)) for factor in (8.0, 0.0, -8.0))
+    assert right < chance < wrong
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("classes", [2, 4])
+def test_ignored_pixels_change_neither_value_nor_gradient(name: str, classes: int) -> None:
+    loss = make(name, torch.linspace(0.5, 2, classes))
+    logits, target = batch(classes)
+    target[:, :3] = 255
+    changed = logits.clone()
+    changed[:, :, :3] = 50 * torch.randn(2, classes, 3, 11)
+    changed.requires_grad_()
+    value = loss(changed, target, torch.ones(target.shape))
+    value.backward()
+    assert value.dtype == torch.float32
+    assert value.ndim == 0
+    assert float(value) == pytest.approx(float(loss(logits, target, None)), rel=1e-5)
+    assert (changed.grad[:, :, :3] == 0).all()
+    assert (changed.grad[:, :, 3:] != 0).any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_without_labels_has_no_gradient(name: str) -> None:
+    logits, target = batch(3)
+    logits.requires_grad_()
+    value = make(name)(logits, torch.full_like(target, 255), None)
+    value.backward()
+    assert float(value) == pytest.approx(0, abs=1e-6)
+    assert (logits.grad == 0).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_precision_and_extreme_logits_stay_finite(name: str) -> None:
+    logits, target = batch(3)
+    extreme = (300 * logits).bfloat16().requires_grad_()
+    value = make(name)(extreme, target, None)
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(extreme.grad).all()

@@ -1,0 +1,123 @@
+# The experiment, and what the rules share.
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+
+from scan2seg.config.experiment import load_experiment
+from scan2seg.config.problems import ConfigurationError
+from scan2seg.imports import source_files
+from scan2seg.plugins import module_name
+
+
+# a default that is read although another file was given would leak its keys into that one
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+CONFIG_FILE = str(workflow.configfiles[-1])
+try:
+    EXPERIMENT = load_experiment(CONFIG_FILE, config)
+    if workflow.is_main_process:
+        from scan2seg.validation import check_data
+
+        check_data(EXPERIMENT, CONFIG_FILE)
+except ConfigurationError as error:
+    raise WorkflowError(str(error))
+R = EXPERIMENT.settings.results
+REPORT = f"{R}/reports/{EXPERIMENT.settings.experiment}"
+SCANS = {**EXPERIMENT.datasets, **EXPERIMENT.new_scans}
+
+
+wildcard_constraints:
+    dataset="[a-z0-9][a-z0-9_-]*",
+    scan="[a-z0-9][a-z0-9_-]*",
+    patching="[a-z0-9][a-z0-9_-]*",
+    model="[a-z0-9][a-z0-9_-]*",
+    replicate="[a-z0-9][a-z0-9_-]*",
+    experiment="[a-z0-9][a-z0-9_-]*",
+
+
+def code(*modules):
+    """List the source files a stage depends on; untracked ones stay inputs, so that switching reruns nothing."""
+    files = source_files(*modules)
+    return files if EXPERIMENT.settings.track_code else [ancient(file) for file in files]
+
+
+def plugin(kind, settings):
+    """Return the module of a plugin that settings name."""
+    return module_name(kind, settings["method"])
+
+
+def memory(base):
+    """Ask for more memory each time a job is tried again."""
+    return lambda wildcards, attempt: int(base * 1.6 ** (attempt - 1))
+
+
+def minutes(base):
+    """Ask for more time each time a job is tried again."""
+    return lambda wildcards, attempt: base * attempt
+
+
+def needs_gpu(wildcards):
+    """Tell whether a job runs a model that wants a GPU."""
+    model = EXPERIMENT.models.get(getattr(wildcards, "model", None))
+    return model is not None and model.resources.gpus > 0
+
+
+def partition(wildcards):
+    """Take the partition from the profile."""
+    cluster = EXPERIMENT.settings.cluster
+    return cluster.gpu_partition if needs_gpu(wildcards) else cluster.cpu_partition
+
+
+def account(wildcards):
+    return EXPERIMENT.settings.cluster.account
+
+
+def gpus(style):
+    """Ask for GPUs in the style that the site takes; nothing in any other."""
+
+    def request(wildcards):
+        if not needs_gpu(wildcards) or EXPERIMENT.settings.cluster.gpu_request != style:
+            return None
+        count = EXPERIMENT.models[wildcards.model].resources.gpus
+        return count if style == "gpu" else f"gpu:{count}"
+
+    return request
+
+
+def alternatives(names):
+    """Make the constraint of a wildcard that may be one of these names, or nothing."""
+    return "|".join(names) or "(?!)"
+
+
+def report_files():
+    return [f"{REPORT}/index.html", *([f"{REPORT}/mlflow.json"] if EXPERIMENT.models else [])]
+
+
+def volumes():
+    """Name the final volume of every scan."""
+    return [
+        f"{R}/{name}/scans/{scan}/denoised.zarr"
+        for name, dataset in SCANS.items()
+        for scan in dataset.scans()
+    ]
+
+
+def stack_files():
+    return [f"{R}/{name}/stack.zarr" for name, dataset in EXPERIMENT.datasets.items() if dataset.has_labels()]
+
+
+def segmentation_files():
+    segment = EXPERIMENT.settings.segment
+    files = ["labels.zarr", "summary.json"] + (["labels.tif"] if segment and segment.tiff else [])
+    return [
+        f"{R}/segmentations/{scan}/{file}"
+        for dataset in EXPERIMENT.new_scans.values()
+        for scan in dataset.scans()
+        for file in files
+    ]

@@ -1,0 +1,159 @@
+# Trained models applied: to the test images, to the clock, to the input's gradient, to new scans.
+
+
+def inference_settings(wildcards):
+    """Return a model's inference settings; members of an ensemble keep their probabilities."""
+    settings = EXPERIMENT.models[wildcards.model].inference.model_dump(mode="json")
+    member = any(wildcards.model in names for names in EXPERIMENT.settings.ensembles.values())
+    return {**settings, "probabilities": settings["probabilities"] or member}
+
+
+def checkpoints(wildcards):
+    """Name every checkpoint that a new scan may be segmented with."""
+    return [
+        f"{R}/{dataset}/runs/{model}/{replicate}/checkpoint.pt"
+        for dataset, model, replicate in EXPERIMENT.runs()
+        if dataset == trained_on() and model in EXPERIMENT.models
+    ]
+
+
+def trained_on():
+    return EXPERIMENT.settings.segment.trained_on or next(iter(EXPERIMENT.datasets))
+
+
+def new_volume(wildcards):
+    owner = next(name for name, dataset in EXPERIMENT.new_scans.items() if wildcards.scan in dataset.scans())
+    return f"{R}/{owner}/scans/{wildcards.scan}/denoised.zarr"
+
+
+rule predict_stack:
+    input:
+        stack=rules.assemble_stack.output.stack,
+        split=rules.split_stack.output.split,
+        checkpoint=rules.train_model.output.checkpoint,
+        code=lambda wildcards: architecture_code(wildcards, "scan2seg.inference.prediction"),
+    output:
+        prediction=directory(f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/prediction.zarr"),
+    log:
+        f"{R}/logs/predict_stack/{{dataset}}/{{model}}/{{replicate}}.log",
+    benchmark:
+        f"{R}/benchmarks/predict_stack/{{dataset}}/{{model}}/{{replicate}}.tsv"
+    wildcard_constraints:
+        model=alternatives(EXPERIMENT.models),
+    threads: recipe_threads
+    resources:
+        mem_mb=model_resource("mem_mb"),
+        runtime=minutes(120),
+        slurm_partition=partition,
+        slurm_account=account,
+        gpu=gpus("gpu"),
+        gres=gpus("gres"),
+    params:
+        inference=inference_settings,
+    script:
+        "../scripts/predict_stack.py"
+
+
+rule ensemble_predictions:
+    input:
+        members=lambda wildcards: expand(
+            f"{R}/{wildcards.dataset}/runs/{{member}}/{{replicate}}/prediction.zarr",
+            zip,
+            member=EXPERIMENT.settings.ensembles[wildcards.model],
+            replicate=member_replicates(wildcards),
+        ),
+        code=code("scan2seg.inference.ensembling"),
+    output:
+        prediction=directory(f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/prediction.zarr"),
+    log:
+        f"{R}/logs/ensemble_predictions/{{dataset}}/{{model}}/{{replicate}}.log",
+    benchmark:
+        f"{R}/benchmarks/ensemble_predictions/{{dataset}}/{{model}}/{{replicate}}.tsv"
+    wildcard_constraints:
+        model=alternatives(EXPERIMENT.settings.ensembles),
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
+        slurm_partition=partition,
+        slurm_account=account,
+    script:
+        "../scripts/ensemble_predictions.py"
+
+
+rule time_inference:
+    input:
+        stack=rules.assemble_stack.output.stack,
+        split=rules.split_stack.output.split,
+        checkpoint=rules.train_model.output.checkpoint,
+        code=lambda wildcards: architecture_code(wildcards, "scan2seg.inference.timing"),
+    output:
+        timing=f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/timing.json",
+    log:
+        f"{R}/logs/time_inference/{{dataset}}/{{model}}/{{replicate}}.log",
+    benchmark:
+        f"{R}/benchmarks/time_inference/{{dataset}}/{{model}}/{{replicate}}.tsv"
+    # alone on the machine where it can be, for two timings at once measure each other
+    threads: lambda wildcards: workflow.cores if workflow.is_main_process and workflow.local_exec else recipe_threads(wildcards)
+    resources:
+        mem_mb=model_resource("mem_mb"),
+        runtime=minutes(60),
+        slurm_partition=partition,
+        slurm_account=account,
+        gpu=gpus("gpu"),
+        gres=gpus("gres"),
+    params:
+        inference=lambda wildcards: EXPERIMENT.models[wildcards.model].inference.model_dump(mode="json"),
+        threads=recipe_threads,
+    script:
+        "../scripts/time_inference.py"
+
+
+rule map_saliency:
+    input:
+        stack=rules.assemble_stack.output.stack,
+        split=rules.split_stack.output.split,
+        checkpoint=rules.train_model.output.checkpoint,
+        code=lambda wildcards: architecture_code(wildcards, "scan2seg.inference.saliency"),
+    output:
+        saliency=directory(f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/saliency.zarr"),
+    log:
+        f"{R}/logs/map_saliency/{{dataset}}/{{model}}/{{replicate}}.log",
+    benchmark:
+        f"{R}/benchmarks/map_saliency/{{dataset}}/{{model}}/{{replicate}}.tsv"
+    resources:
+        mem_mb=model_resource("mem_mb"),
+        runtime=minutes(30),
+        slurm_partition=partition,
+        slurm_account=account,
+        gpu=gpus("gpu"),
+        gres=gpus("gres"),
+    script:
+        "../scripts/map_saliency.py"
+
+
+rule segment_scan:
+    input:
+        volume=new_volume,
+        scores=f"{REPORT}/scores.csv",
+        checkpoints=checkpoints,
+        code=code("scan2seg.inference.segmentation"),
+    output:
+        labels=directory(f"{R}/segmentations/{{scan}}/labels.zarr"),
+        summary=f"{R}/segmentations/{{scan}}/summary.json",
+        tiff=[f"{R}/segmentations/{{scan}}/labels.tif"] if EXPERIMENT.settings.segment and EXPERIMENT.settings.segment.tiff else [],
+    log:
+        f"{R}/logs/segment_scan/{{scan}}.log",
+    benchmark:
+        f"{R}/benchmarks/segment_scan/{{scan}}.tsv"
+    threads: 8
+    resources:
+        mem_mb=memory(8000),
+        runtime=minutes(240),
+        slurm_partition=partition,
+        slurm_account=account,
+    params:
+        dataset=lambda wildcards: trained_on(),
+        model=lambda wildcards: EXPERIMENT.settings.segment.model,
+        inference={name: model.inference.model_dump(mode="json") for name, model in EXPERIMENT.models.items()},
+    script:
+        "../scripts/segment_scan.py"

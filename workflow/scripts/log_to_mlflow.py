@@ -1,0 +1,24 @@
+from pathlib import Path
+
+from scan2seg.logging import stage
+from scan2seg.reporting.gather import gather_runs
+from scan2seg.reporting.tracking import log_to_mlflow
+
+
+def main(snakemake):
+    params, inputs = snakemake.params, snakemake.input
+    runs = gather_runs(params.runs, Path(params.results))
+    with stage(snakemake.rule, snakemake.log[0]):
+        log_to_mlflow(
+            params.experiment,
+            runs,
+            Path(inputs.report),
+            Path(inputs.tables),
+            Path(inputs.figures),
+            params.uri,
+            Path(snakemake.output.marker),
+        )
+
+
+if __name__ == "__main__":
+    main(snakemake)

@@ -1,0 +1,21 @@
+from pathlib import Path
+
+from scan2seg.logging import stage
+
+
+def main(snakemake):
+    with stage(snakemake.rule, snakemake.log[0]):
+        from scan2seg.training.train import train_model
+
+        train_model(
+            Path(snakemake.input.patches),
+            Path(snakemake.input.split),
+            Path(snakemake.output.checkpoint).parent,
+            snakemake.params.recipe,
+            replicate=snakemake.wildcards.replicate,
+            threads=snakemake.threads,
+        )
+
+
+if __name__ == "__main__":
+    main(snakemake)
