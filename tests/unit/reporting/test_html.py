@@ -148,3 +148,19 @@ def test_a_leaking_split_is_named_in_the_summary(tmp_path):
     split = storage.read_json(content["datasets"][0]["split"])
     storage.write_json(content["datasets"][0]["split"], {**split, "train": [0, 1, 6], "strategy": "random"})
     assert "This split leaks" in render(content, tmp_path / "out")
+
+
+def test_segmented_scans_and_saliency_are_shown(tmp_path):
+    content = example_report.write_experiment(tmp_path, {"unet": 0.9, "otsu": 0.5}, 1)
+    example_report.write_saliency(content["runs"][0]["run"], zero=False)
+    example_report.write_saliency(content["runs"][1]["run"], zero=True)
+    content["segmentations"] = [
+        example_report.write_segmentation(tmp_path),
+        {"scan": "gone", "labels": tmp_path / "gone"},
+    ]
+    text = render(content, tmp_path / "out")
+    saliency = text[text.index("<h3>Saliency") : text.index("<h3>Training curves")]
+    assert (saliency.count("unet"), saliency.count("otsu")) == (4, 0)  # two images, each named twice
+    assert "unet/seed0" in text
+    assert "12.50 %" in text
+    assert "labels of slice 3 of 4" in text
