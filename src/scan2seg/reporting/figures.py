@@ -126,11 +126,12 @@ def _scatter(axis: Axes, points: list[tuple[float, float, str]], best: str) -> N
     _log_scale(axis, [value for value, _, _ in points])
     left, right = (math.log10(edge) for edge in axis.get_xlim())
     low, high = axis.get_ylim()
-    taken: list[tuple[float, float, float]] = []
-    for rank, (value, score, model) in enumerate(points, start=1):
+    places = [((math.log10(value) - left) / (right - left), (score - low) / (high - low)) for value, score, _ in points]
+    taken = [(x - 0.012, x + 0.012, y) for x, y in places]
+    for rank, (value, _, model) in enumerate(points, start=1):
         label = _plain(model) if len(points) <= MOST_NAMES else str(rank)
-        x, y = (math.log10(value) - left) / (right - left), (score - low) / (high - low)
-        y = _free_height(x, y, 0.03 + 0.02 * len(label), taken)
+        x, y = places[rank - 1]
+        y = _free_height(x + 0.02, y, 0.03 + 0.02 * len(label), taken)
         offset: Json = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
         weight = "bold" if model == best else "normal"
         axis.annotate(label, (value, low + y * (high - low)), fontsize=8, fontweight=weight, **offset)

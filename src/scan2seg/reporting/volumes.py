@@ -30,13 +30,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class ScanSummary:
-    """One scan: facts as pairs of words, slices of the volume, and a detail before and after denoising."""
+    """One scan: facts as pairs of words, slices, a detail before and after denoising, the colours of labels."""
 
     dataset: str
     scan: str
     facts: list[tuple[str, str]]
     slices: list[Picture]
     detail: list[Picture]
+    colours: list[tuple[str, str]]
 
 
 def summarise_scan(entry: ScanInput, figures: FigureFolder) -> ScanSummary | None:
@@ -46,20 +47,20 @@ def summarise_scan(entry: ScanInput, figures: FigureFolder) -> ScanSummary | Non
     if main is None:
         return None
     volume = open_volume(main)
-    middle = volume.shape[0] // 2
-    facts = _facts(main, volume)
     depth = int(volume.shape[0])
-    slices = [Picture(f"slice {z + 1} of {depth}", picture_uri(_slice(volume, z))) for z in _heights(depth)]
+    middle = depth // 2
+    facts = _facts(main, volume)
+    labels, colours = _known_labels(known, middle)
+    slices = [
+        Picture(f"slice {z + 1} of {depth}", picture_uri(_slice(volume, z))) for z in _heights(depth, bool(labels))
+    ]
+    slices += labels
     if depth >= FEWEST_ROWS:
         slices.append(Picture(f"vertical section at row {volume.shape[1] // 2 + 1}", picture_uri(_section(volume))))
-    if known is not None:
-        labels = np.asarray(open_volume(known)[middle])
-        colours = class_colours(int(labels[labels < 255].max(initial=0)) + 1)
-        slices.append(Picture(f"known labels of slice {middle + 1}", label_uri(labels, colours)))
     detail = _detail(before, after, middle)
     _save(figures, f"scan_{entry['dataset']}_{entry['scan']}", volume, detail)
     pictures = [Picture(caption, picture_uri(pixels)) for caption, pixels in detail]
-    return ScanSummary(entry["dataset"], entry["scan"], facts, slices, pictures)
+    return ScanSummary(entry["dataset"], entry["scan"], facts, slices, pictures, colours)
 
 
 def open_volume(path: Path) -> zarr.Array[Any]:
@@ -71,8 +72,22 @@ def _existing(path: Path | str | None) -> Path | None:
     return Path(path) if path is not None and Path(path).exists() else None
 
 
-def _heights(depth: int) -> list[int]:
-    return sorted({depth // 4, depth // 2, (3 * depth) // 4}) if depth > 3 else list(range(depth))
+def _known_labels(path: Path | None, z: int) -> tuple[list[Picture], list[tuple[str, str]]]:
+    """Return a picture of the labels of one slice and the colours of the classes; nothing without labels."""
+    if path is None:
+        return [], []
+    labels = np.asarray(open_volume(path)[z])
+    attributes: dict[str, Any] = dict(storage.open_store(path).attrs)
+    names = [str(name) for name in attributes.get("classes") or []]
+    colours = class_colours(max(len(names), int(labels[labels < 255].max(initial=0)) + 1))
+    picture = Picture(f"known labels of slice {z + 1}", label_uri(labels, colours))
+    return [picture], [(name, f"rgb{colour}") for name, colour in zip(names, colours, strict=False)]
+
+
+def _heights(depth: int, few: bool) -> list[int]:
+    if depth <= 3:
+        return list(range(depth))
+    return sorted({depth // 4, depth // 2} | (set() if few else {(3 * depth) // 4}))
 
 
 def _slice(volume: zarr.Array[Any], z: int) -> NDArray[np.uint8]:
