@@ -9,16 +9,40 @@ from scan2seg import plugins
 
 torch.set_num_threads(1)
 
+SMALL = {"encoder": "mobilenet_v2"}
 TINY = {
-    "unet": {"encoder": None, "width": 4, "depth": 3},
+    "random_forest": {"trees": 5, "sigmas": [1.0, 2.0]},
+    "downup": {"widths": [4, 8, 8]},
+    "drn_a_18": SMALL,
+    "resnet50_unet": {"encoder": "resnet18", "convolutions": 1},
+    "sd_unet": {"width": 4, "depth": 2},
+    "spp": {**SMALL, "channels": 8},
+    "spp_unet": SMALL,
+    "xlearn": {"width": 4},
+    "attention_unet": {"channels": [4, 8, 16]},
+    "basic_unet": {"features": [4, 4, 8, 8, 16, 4]},
+    "deeplabv3": {**SMALL, "decoder_channels": 16},
+    "deeplabv3_plus": {**SMALL, "decoder_channels": 16},
+    "fpn": {**SMALL, "pyramid_channels": 16, "segmentation_channels": 32},
+    "linknet": SMALL,
+    "manet": {**SMALL, "decoder_channels": [16, 16, 8, 8, 8], "attention_channels": 8},
+    "pan": SMALL,
+    "pspnet": {**SMALL, "decoder_channels": 16},
     "resunet": {"filters": [4, 8, 8]},
-    "deeplabv3_plus": {"encoder": "mobilenet_v2", "decoder_channels": 16},
+    "segformer": {"decoder_channels": 16},
+    "swin_unetr": {"feature_size": 12, "heads": [1, 1, 2, 2], "depths": [1, 1, 1, 1], "window": 4},
+    "unet": {"encoder": None, "width": 4, "depth": 3},
+    "unet_3d": {"features": [4, 4, 8, 8, 16, 4]},
+    "unet_plus_plus": {"encoder": None, "width": 4, "depth": 3, "decoder_channels": [8, 4, 4]},
+    "upernet": {**SMALL, "decoder_channels": 16},
 }
 SIZES = [(61, 83), (1, 1), (32, 7)]
 NAMES = plugins.names("architectures")
 
 
 def make(name: str, channels: int, classes: int, **settings: object) -> torch.nn.Module:
+    if name == "swin_unetr":
+        pytest.importorskip("einops")
     torch.manual_seed(0)
     module = plugins.load("architectures", name)
     params = module.Params.model_validate({**TINY.get(name, {}), **settings})

@@ -52,9 +52,11 @@ class TestDenoiser:
         plugin = plugins.load("denoising", name)
         measured = plugin.measure(noisy, plugin.Params()) if hasattr(plugin, "measure") else {}
         reach = plugin.depth(plugin.Params())
-        changed = noisy.copy()
-        changed[2, 40, 30] += 0.02
-        different = run(name, changed, measured=measured) != run(name, noisy, measured=measured)
+        different = np.zeros(noisy.shape, bool)
+        for change in (0.02, -0.5, 0.5):
+            changed = noisy.copy()
+            changed[2, 40, 30] += change
+            different |= run(name, changed, measured=measured) != run(name, noisy, measured=measured)
         for axis, (place, length) in enumerate(zip((2, 40, 30), reach, strict=True)):
             found = np.nonzero(different.any(axis=tuple({0, 1, 2} - {axis})))[0]
             assert np.abs(found - place).max() <= length

@@ -36,18 +36,22 @@ def mirror_pad(images: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def least_size(network: nn.Module, channels: int, stride: int, dimensions: int = 2) -> int:
-    """Return the least multiple of the stride, at most four, that the network takes as size of its images."""
+    """Return the least multiple of the stride, at most four, that the network takes as size of its images.
+
+    Raises:
+        InputError: it takes none of them: its parts do not fit each other.
+    """
     training = network.training
     network.eval()
     try:
-        for size in range(stride, 4 * stride, stride):
+        for size in range(stride, 4 * stride + 1, stride):
             try:
                 with torch.no_grad():
                     network(torch.zeros(1, channels, *[size] * dimensions))
                 return size
-            except (RuntimeError, ValueError):
-                continue
-        return 4 * stride
+            except (RuntimeError, ValueError, AssertionError, IndexError) as error:
+                reason = str(error).split("\n")[0]
+        raise InputError(f"architecture: the encoder does not fit this architecture ({reason}); choose another")
     finally:
         network.train(training)
 
@@ -60,11 +64,20 @@ class AnySize(nn.Module):
         stride: the padded size is a multiple of it.
         minimum: the least padded size; default one stride.
         sigmoid: the network gives one logit z; it becomes (0, z).
+        dimensions: 2 for images, 3 for volumes.
     """
 
-    def __init__(self, network: nn.Module, stride: int, minimum: int | None = None, sigmoid: bool = False) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        stride: int,
+        minimum: int | None = None,
+        sigmoid: bool = False,
+        dimensions: int = 2,
+    ) -> None:
         """Wrap the network; its batch normalisation is made to take single values."""
         super().__init__()
+        self.DIMENSIONS = dimensions
         self.network = network
         self.stride = stride
         self.minimum = stride if minimum is None else minimum

@@ -31,7 +31,7 @@ def compose_smp(
     classes: int,
     decoder: Callable[[list[int]], nn.Module],
     *,
-    width: int,
+    width: int | None = None,
     depth: int = 5,
     output_stride: int = 32,
     kernel: int = 1,
@@ -43,7 +43,7 @@ def compose_smp(
         channels: of the images.
         classes: how many.
         decoder: makes the decoder from the channels of the features, finest first; it takes the list of features.
-        width: channels of the decoder's output.
+        width: channels of the decoder's output; default its attribute ``out_channels``.
         depth: how often the encoder halves the size.
         output_stride: beyond which the encoder is dilated instead.
         kernel: size of the head's convolution.
@@ -51,9 +51,31 @@ def compose_smp(
     from segmentation_models_pytorch.base.initialization import initialize_decoder, initialize_head
 
     encoder, features = build_encoder(params, channels, depth, output_stride, keep_image=True)
-    module = decoder(features)
+    module: Any = decoder(features)
+    width = width or int(module.out_channels)
     head = nn.Conv2d(width, head_channels(params.output, classes), kernel, padding=kernel // 2)
     initialize_decoder(module)
     initialize_head(head)
-    minimum = max(least_size(encoder, channels, 2**depth), 2 * 2**depth)
-    return AnySize(Composed(encoder, module, head), 2**depth, minimum, sigmoid=params.output == "sigmoid")
+    network = Composed(encoder, module, head)
+    minimum = least_size(network, channels, 2**depth)
+    return AnySize(network, 2**depth, minimum, sigmoid=params.output == "sigmoid")
+
+
+class Deepest(nn.Module):
+    """A decoder of the deepest features alone.
+
+    Args:
+        module: is applied to them.
+        out_channels: of its output, where the caller reads it from here.
+    """
+
+    def __init__(self, module: nn.Module, out_channels: int = 0) -> None:
+        """Wrap the module."""
+        super().__init__()
+        self.module = module
+        self.out_channels = out_channels
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Map the list of features, finest first, to (N, C, h, w)."""
+        result: Tensor = self.module(features[-1])
+        return result

@@ -1,6 +1,6 @@
 """U-Net (Ronneberger et al. 2015): over any encoder of segmentation_models_pytorch and timm, or plain."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,9 @@ class Params(EncoderSettings, DecoderSettings):
     encoder, and the encoder's own widths in the plain network."""
     convolutions: int = Field(2, ge=1, le=5)
     """Convolutions in a level."""
+    skips: Literal["plain", "res_path"] = "plain"
+    """What lies on the skip connections: nothing, or residual paths of convolutions, longer the finer the level
+    (Ibtehaz and Rahman 2020)."""
     supervised_levels: int = Field(1, ge=1, le=5)
     """How many decoder levels give an output in training (deep supervision); prediction uses the finest."""
 

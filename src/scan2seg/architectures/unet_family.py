@@ -15,6 +15,7 @@ from scan2seg.architectures.blocks import (
     initialise,
     upsample,
 )
+from scan2seg.architectures.published_blocks import ResPath
 from scan2seg.errors import InputError
 
 _DECODER_CHANNELS = (256, 128, 64, 32, 16)
@@ -27,16 +28,9 @@ def build_unet(params: Any, channels: int, classes: int) -> nn.Module:
         InputError: the decoder's channels do not fit the depth, or the encoder is unknown.
     """
     style = Style.of(params)
-    depth = params.depth or (5 if params.encoder else 4)
-    if params.encoder is None:
-        widths = [params.width * 2**level for level in range(depth + 1)]
-        encoder, features = plain_encoder(channels, widths, style, params.convolutions), widths
-        decoder = params.decoder_channels or widths[-2::-1]
-    else:
-        from scan2seg.encoders.build import build_encoder
-
-        encoder, features = build_encoder(params, channels, min(depth, 5))
-        decoder = params.decoder_channels or _DECODER_CHANNELS[len(_DECODER_CHANNELS) - len(features) + 1 :]
+    encoder, features = make_encoder(params, channels, style)
+    default = features[-2::-1] if params.encoder is None else _DECODER_CHANNELS[6 - len(features) :]
+    decoder = params.decoder_channels or default
     if len(decoder) != len(features) - 1:
         raise InputError(
             f"architecture: decoder_channels: {list(decoder)} has {len(decoder)} levels, "
@@ -44,6 +38,9 @@ def build_unet(params: Any, channels: int, classes: int) -> nn.Module:
         )
     bridge = nn.Identity()
     levels = decoder_levels(features, decoder, style, params.upsampling, params.convolutions)
+    if params.skips == "res_path":
+        for length, (level, width) in enumerate(zip(levels, features[-2::-1], strict=True), start=1):
+            level.skip = ResPath(width, length, style) if width else nn.Identity()
     outputs = head_channels(params.output, classes)
     head = nn.Conv2d(decoder[-1], outputs, 3, padding=1)
     extra = [nn.Conv2d(width, outputs, 1) for width in list(decoder)[-2::-1][: params.supervised_levels - 1]]
@@ -53,6 +50,19 @@ def build_unet(params: Any, channels: int, classes: int) -> nn.Module:
     stride = 2 ** (len(features) - 1)
     minimum = least_size(network, channels, stride)
     return AnySize(network, stride, minimum, sigmoid=params.output == "sigmoid")
+
+
+def make_encoder(params: Any, channels: int, style: Style) -> tuple[nn.Module, list[int]]:
+    """Return the encoder that the settings mean, and the channels of its features, finest first."""
+    depth = params.depth or (5 if params.encoder else 4)
+    if params.encoder is None:
+        widths = [params.width * 2**level for level in range(depth + 1)]
+        return plain_encoder(channels, widths, style, params.convolutions), widths
+    from scan2seg.encoders.build import build_encoder
+
+    if depth > 5:
+        raise InputError(f"architecture: depth: {depth} is more than an encoder has; at most 5")
+    return build_encoder(params, channels, depth)
 
 
 def plain_encoder(channels: int, widths: list[int], style: Style, count: int) -> nn.Module:

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from scan2seg import logging
 from scan2seg.encoders.freezing import freeze_parts, hold_statistics
+from scan2seg.encoders.pruning import prune_unused
 from scan2seg.encoders.weights import find_weights, load_weights
 from scan2seg.errors import InputError
 from scan2seg.plugins import unknown
@@ -86,16 +87,22 @@ def build_encoder(
         InputError: the encoder is unknown, or its weights are missing or do not fit.
     """
     encoder = create(params.encoder, channels, depth, output_stride)
-    path = find_weights(params.encoder, params.pretrained)
-    if path is not None:
-        load_weights(encoder, params.encoder, channels, path, params.sha256)
-    freeze_parts(encoder, channels, params.freeze)
+    prepare(encoder, params, channels)
     features = [int(count) for count in encoder.out_channels]
     has_image = features[0] == channels
     if has_image and not keep_image:
         features[0] = 0
     aligned = AlignedEncoder(encoder, output_stride, keep_image=keep_image, has_image=has_image)
     return aligned, features
+
+
+def prepare(encoder: nn.Module, params: Any, channels: int) -> None:
+    """Drop what an encoder never uses, load its weights, freeze its parts; in place."""
+    prune_unused(encoder, channels)
+    path = find_weights(params.encoder, params.pretrained)
+    if path is not None:
+        load_weights(encoder, params.encoder, channels, path, params.sha256)
+    freeze_parts(encoder, channels, params.freeze)
 
 
 def create(name: str, channels: int, depth: int = 5, output_stride: int = 32) -> Any:

@@ -46,12 +46,17 @@ def _matches(name: str, part: str | int, stages: dict[str, int]) -> bool:
     return stages.get(name) == part if isinstance(part, int) else name.startswith(part)
 
 
+def features_of(encoder: nn.Module, images: Tensor) -> list[Tensor]:
+    """Return the features, the image or the finest first; transformers give theirs beside other tokens."""
+    found = encoder(images)
+    return [images, *found[0]] if isinstance(found, tuple) else list(found)
+
+
 def _stages(encoder: nn.Module, channels: int) -> dict[str, int]:
     """Return the stage of every parameter: the number of the first feature that depends on it."""
     training = encoder.training
     encoder.eval()
-    images = torch.zeros(1, channels, 128, 128)
-    features: list[Tensor] = encoder(images)
+    features: list[Tensor] = features_of(encoder, torch.zeros(1, channels, 96, 96))
     names, parameters = zip(*encoder.named_parameters(), strict=True)
     stages: dict[str, int] = {}
     for number, feature in enumerate(features):

@@ -36,14 +36,19 @@ def find_weights(encoder: str, pretrained: str) -> Path | None:
         if not path.is_file():
             raise InputError(f"architecture: pretrained: {path}: there is no such file")
         return path
-    found = sorted(cache_folder().glob(f"{encoder}.{pretrained}.weights*"))
-    if not found:
+    found = _cached(encoder, pretrained)
+    if found is None:
         named = "" if pretrained == "imagenet" else f" --weights {pretrained}"
         raise InputError(
             f"architecture: pretrained: {pretrained}: no weights of {encoder} in {cache_folder()}; "
             f"run 'scan2seg fetch-weights {encoder}{named}' on a machine with internet"
         )
-    return found[0]
+    return found
+
+
+def _cached(encoder: str, name: str) -> Path | None:
+    found = (cache_folder() / f"{encoder}.{name}.weights{suffix}" for suffix in (".safetensors", ".pth"))
+    return next((path for path in found if path.is_file()), None)
 
 
 def check_hash(path: Path, sha256: str | None) -> None:
@@ -167,13 +172,14 @@ def fetch_weights(encoder: str, name: str = "imagenet", source: str | None = Non
     Raises:
         InputError: the encoder has no such weights, the download fails, or the hash is wrong.
     """
+    kept = _cached(encoder, name)
+    if kept is not None and kept.with_name(kept.name + ".json").is_file():
+        check_hash(kept, sha256)
+        return kept
     url, stated = (source, None) if source else published_source(encoder, name)
     suffix = ".safetensors" if url.endswith(".safetensors") else ".pth"
     target = cache_folder() / f"{encoder}.{name}.weights{suffix}"
     record = target.with_name(target.name + ".json")
-    if target.is_file() and record.is_file():
-        check_hash(target, sha256)
-        return target
     with storage.replacing(target) as partial:
         etag = _download(url, partial)
         actual = file_hash(partial)

@@ -115,10 +115,22 @@ def _cost_table(rows: list[Ranked]) -> str:
 
 def _published_table(rows: list[Json]) -> str:
     head = list(
-        dict.fromkeys(["model", "mean_iou", *(key for row in rows for key in row if key not in ("dataset", "source"))])
+        dict.fromkeys(
+            [
+                "model",
+                "mean_iou",
+                *(
+                    key
+                    for row in rows
+                    for key in row
+                    if row[key] not in (None, "") and key not in ("dataset", "source")
+                ),
+            ]
+        )
     )
     body = [
-        [*("-" if row.get(key) is None else str(row[key]) for key in head), str(row.get("source", "-"))] for row in rows
+        [*("-" if row.get(key) in (None, "") else str(row[key]) for key in head), str(row.get("source", "-"))]
+        for row in rows
     ]
     return "### Published elsewhere, not run here\n\n" + markdown_table([*head, "source"], body)
 

@@ -32,3 +32,13 @@ def pixel_factors(target: Tensor, valid: Tensor, class_weights: Tensor | None, p
 def weighted_mean(values: Tensor, factors: Tensor) -> Tensor:
     """Return the mean of the values by the factors; 0, with a gradient of 0, where all factors are 0."""
     return (values * factors).sum() / factors.sum().clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def class_mean(values: Tensor, class_weights: Tensor | None, include_background: bool) -> Tensor:
+    """Return the mean of values (..., K) over classes by their weights, and over what stands before them."""
+    first = 0 if include_background else 1
+    values = values[..., first:]
+    if class_weights is None:
+        return values.mean()
+    weights = class_weights.to(values)[first:]
+    return ((values * weights).sum(-1) / weights.sum()).mean()

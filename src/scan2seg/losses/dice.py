@@ -28,7 +28,7 @@ class Params(LossParams):
 
 def build(params: Params, class_weights: "Tensor | None") -> "Loss":
     """Make the loss: 1 - (2 sum(p t) + s) / (sum(p) + sum(t) + s), the mean over classes by their weights."""
-    from scan2seg.losses.common import one_hot, split_target
+    from scan2seg.losses.common import class_mean, one_hot, split_target
 
     def loss(logits: "Tensor", target: "Tensor", pixel_weights: "Tensor | None" = None) -> "Tensor":
         filled, valid = split_target(target)
@@ -41,11 +41,6 @@ def build(params: Params, class_weights: "Tensor | None") -> "Loss":
         if params.per == "batch":
             overlap, size = overlap.sum(0), size.sum(0)
         values = 1 - (2 * overlap + params.smooth) / (size + params.smooth)
-        first = 0 if params.include_background else 1
-        values = values[..., first:]
-        if class_weights is None:
-            return values.mean()
-        weights = class_weights.to(values)[first:]
-        return ((values * weights).sum(-1) / weights.sum()).mean()
+        return class_mean(values, class_weights, params.include_background)
 
     return loss

@@ -125,7 +125,14 @@ def _open(paths: list[Path], reader: str | None) -> tuple[str, Contents]:
         reader = found[0]
     module = plugins.load(KIND, reader)
     params: Settings = module.Params()
-    contents: Contents = module.open_frames(paths, params)
+    try:
+        contents: Contents = module.open_frames(paths, params)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file makes libraries raise nearly anything
+        raise InputError(
+            f"{paths[0]}: cannot be opened by reader {reader}, it may be damaged ({type(error).__name__}: {error})"
+        ) from None
     return reader, contents
 
 

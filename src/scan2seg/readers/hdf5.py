@@ -176,3 +176,30 @@ def _runs(indices: NDArray[np.intp]) -> list[slice]:
     breaks = np.flatnonzero(np.diff(indices) != 1) + 1
     edges = [0, *breaks.tolist(), len(indices)]
     return [slice(a, b) for a, b in pairwise(edges) if b > a]
+
+
+def is_hdf5(path: Path) -> bool:
+    """Tell whether the path is a file that begins like HDF5; False for anything unreadable."""
+    try:
+        return path.is_file() and bool(h5py.is_hdf5(path))
+    except _ERRORS:
+        return False
+
+
+def find_group(file: h5py.File, *wanted: tuple[str, ...]) -> str | None:
+    """Return the path of the first group, at most two levels deep, that holds one dataset of each list of names."""
+    names = [""]
+    for name, item in file.items():
+        if isinstance(item, h5py.Group):
+            names.append(name)
+            names += [f"{name}/{below}" for below, part in item.items() if isinstance(part, h5py.Group)]
+    for name in names:
+        group = file[name] if name else file
+        if all(any(isinstance(group.get(choice), h5py.Dataset) for choice in choices) for choices in wanted):
+            return name
+    return None
+
+
+def first_of(file: h5py.File, names: list[str]) -> str:
+    """Return the first name that is a dataset, or the first name at all."""
+    return next((name for name in names if isinstance(file.get(name), h5py.Dataset)), names[0])

@@ -99,7 +99,7 @@ class Scan:
             return frames.read(images, rows)
         except InputError:
             raise
-        except (OSError, ValueError, RuntimeError, KeyError, IndexError, EOFError, TypeError) as error:
+        except Exception as error:  # a damaged file makes libraries raise nearly anything
             raise InputError(
                 f"{self.path}: cannot be read at rows {rows.start} to {rows.stop}: the file is truncated or damaged "
                 f"({type(error).__name__}: {error}). Copy it again from its source"

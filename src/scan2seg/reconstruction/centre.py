@@ -58,11 +58,7 @@ def shift_between(first: Floats, second: Floats) -> tuple[float, float | None]:
     """
     columns = first.shape[1]
     length = scipy.fft.next_fast_len(2 * columns, real=True)
-    taper = np.clip(np.minimum(np.arange(columns), np.arange(columns)[::-1]) / (0.05 * columns), 0, 1)
-    spectra = [
-        scipy.fft.rfft((image - np.median(image, axis=1, keepdims=True)) * taper, length, axis=1)
-        for image in (first, second)
-    ]
+    spectra = [scipy.fft.rfft(_level(image), length, axis=1) for image in (first, second)]
     frequency = np.arange(length // 2 + 1) / length
     # A derivative weights edges over slow background; the Gaussian leaves noise out.
     weight = (frequency * np.exp(-0.5 * (frequency / 0.12) ** 2)) ** 2
@@ -72,6 +68,13 @@ def shift_between(first: Floats, second: Floats) -> tuple[float, float | None]:
     estimates = [_peak(cross[band].sum(axis=0) * weight, length, value) for band in bands] if len(bands) > 2 else []
     error = float(np.std(estimates) / np.sqrt(len(estimates))) if estimates else None
     return value, error
+
+
+def _level(image: Floats) -> Floats:
+    """Subtract the line from one end to the other, so that nothing but the specimen has edges."""
+    ends = max(3, image.shape[1] // 50)
+    left, right = image[:, :ends].mean(axis=1), image[:, -ends:].mean(axis=1)
+    return image - np.linspace(left, right, image.shape[1], axis=1)
 
 
 def _peak(cross: NDArray[np.complex128], length: int, near: float | None) -> float:

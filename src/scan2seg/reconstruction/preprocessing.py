@@ -195,7 +195,7 @@ def remove_zingers(sinograms: Sinograms, threshold: float, threads: int = 1) -> 
     found = np.zeros(len(sinograms), np.int64)
 
     def work(row: int) -> None:
-        found[row] = _remove_zingers(sinograms[row], np.float32(threshold))
+        found[row] = _remove_zingers(sinograms[row], threshold)
 
     _each(work, len(sinograms), threads)
     return int(found.sum())
@@ -212,7 +212,7 @@ def _remove_zingers(sinogram: Any, threshold: float) -> int:
         for j in range(columns):
             left = max(j - 1, 0)
             right = min(j + 1, columns - 1)
-            limit = sinogram[i, j] - threshold
+            limit = sinogram[i, j] - np.float32(threshold)
             # Above the median of all nine means above one of the four nearest at least: the quick test.
             if (
                 sinogram[above, j] >= limit

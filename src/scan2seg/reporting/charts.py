@@ -14,6 +14,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+PIXELS_PER_INCH = 92  # of the page: nine points become the size of its small print
 INK, GRID = "#14181d", "#d5dae1"
 ACCENT, PLAIN, PUBLISHED = "#0b7a75", "#7b8794", "#b7791f"
 SERIES = ("#0b7a75", "#c2571a", "#4c6fb1", "#a8467f", "#7a8b1f", "#6b5ca5", "#b7791f", "#3a9bc1")
@@ -64,7 +65,9 @@ class FigureFolder:
         body = re.sub(r"\bid=\"(?:figure|patch|axes|matplotlib|text|line2d|xtick|ytick)\.?[\w.]*\"", "", body)
         body = re.sub(r"font: ([^;\"']*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--font)", body)
         label = Markup.escape(description)
-        return Markup(body.replace("<svg ", f'<svg role="img" aria-label="{label}" class="chart" ', 1))
+        width = figure.get_figwidth() * PIXELS_PER_INCH
+        opening = f'<svg role="img" aria-label="{label}" class="chart" style="max-width:{width:.0f}px" '
+        return Markup(body.replace("<svg ", opening, 1))
 
 
 styled = rc_context(_STYLE)

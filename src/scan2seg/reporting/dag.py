@@ -55,7 +55,8 @@ def draw_dag(content: ReportInputs) -> Markup:
         if place:
             parts.append(_edge_down(end_left + _WIDTH / 2, y - 18, y))
     width = end_left + _WIDTH + 12
-    size = Markup('viewBox="0 0 {0:.0f} {1:.0f}" style="min-width:{2:.0f}px"').format(width, height, width * 0.8)
+    size = Markup('viewBox="0 0 {0:.0f} {1:.0f}" style="min-width:{2:.0f}px;max-width:{3:.0f}px"')
+    size = size.format(width, height, width * 0.8, width * 1.1)
     marker = Markup(
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0 8 4 0 8z" class="tip"/></marker></defs>'

@@ -17,6 +17,8 @@ from scan2seg.reporting.tables import as_number
 Json = dict[str, Any]
 MOST_CLASSES = 8
 """More classes than this do not fit a chart of one panel a class."""
+MOST_NAMES = 8
+"""With more models than this, points of the cost plot carry ranks instead of names."""
 
 
 @styled
@@ -118,16 +120,32 @@ def phase_fractions(rows: Sequence[Ranked], classes: Sequence[str]) -> Figure | 
 
 
 def _scatter(axis: Axes, points: list[tuple[float, float, str]], best: str) -> None:
+    """Draw points with their names, or with their ranks where there are many; labels step aside for each other."""
     for value, score, model in points:
         axis.plot([value], [score], "o", color=ACCENT if model == best else PLAIN, markersize=6)
     _log_scale(axis, [value for value, _, _ in points])
+    left, right = (math.log10(edge) for edge in axis.get_xlim())
     low, high = axis.get_ylim()
-    step, taken = (high - low) / 17, -math.inf
-    for value, score, model in sorted(points, key=lambda point: point[1]):
-        taken = max(score, taken + step)  # labels stack upwards instead of overlapping
-        weight = "bold" if model == best else "normal"
+    places = [((math.log10(value) - left) / (right - left), (score - low) / (high - low)) for value, score, _ in points]
+    taken = [(x - 0.012, x + 0.012, y) for x, y in places]
+    for rank, (value, _, model) in enumerate(points, start=1):
+        label = _plain(model) if len(points) <= MOST_NAMES else str(rank)
+        x, y = places[rank - 1]
+        y = _free_height(x + 0.02, y, 0.03 + 0.02 * len(label), taken)
         offset: Json = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
-        axis.annotate(_plain(model), (value, taken), fontsize=8, fontweight=weight, **offset)
+        weight = "bold" if model == best else "normal"
+        axis.annotate(label, (value, low + y * (high - low)), fontsize=8, fontweight=weight, **offset)
+
+
+def _free_height(x: float, y: float, width: float, taken: list[tuple[float, float, float]]) -> float:
+    """Return the height nearest to y, in parts of the axes, at which a label overlaps none before it."""
+    step = 0.062
+    for shift in (0, 1, -1, 2, -2, 3, -3):
+        found = y + shift * step
+        if all(abs(found - other) > 0.9 * step or x > end or x + width < start for start, end, other in taken):
+            break
+    taken.append((x, x + width, found))
+    return found
 
 
 def _log_scale(axis: Axes, values: Sequence[float]) -> None:

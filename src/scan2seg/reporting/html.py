@@ -17,6 +17,7 @@ from scan2seg.reporting.content import DatasetInput, Json, ReportInputs, load_ru
 from scan2seg.reporting.dag import draw_dag
 from scan2seg.reporting.panels import DISCREPANCIES
 from scan2seg.reporting.sections import DatasetSection, build_section
+from scan2seg.reporting.segmentations import SegmentationSummary, summarise_segmentation
 from scan2seg.reporting.volumes import ScanSummary, summarise_scan
 
 
@@ -24,6 +25,7 @@ from scan2seg.reporting.volumes import ScanSummary, summarise_scan
 class _Page:
     sections: list[DatasetSection]
     scans: list[ScanSummary]
+    segmentations: list[SegmentationSummary]
     overview: tables.Table | None
     provenance: list[tuple[str, str]]
 
@@ -53,7 +55,8 @@ def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
 def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
     runs = load_runs(content["runs"])
     settings = content.get("settings") or {}
-    reference = settings.get("reference_model")
+    # As in the comparison, the first model is the reference where none is named.
+    reference = settings.get("reference_model") or next((run.scores.model for run in runs), None)
     ranked = rank([run.scores for run in runs], reference)
     sections = []
     for entry in logging.progress(_datasets(content, ranked), "report"):
@@ -61,7 +64,15 @@ def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
         sections.append(build_section(entry, ranked.get(entry["name"], []), mine, reference, folder))
     scans = [summarise_scan(entry, folder) for entry in content["scans"]]
     known = [scan for scan in scans if scan is not None]
-    return _Page(sections, known, _overview(ranked), _describe(settings))
+    segmented = [summarise_segmentation(entry, content["scans"]) for entry in content.get("segmentations") or []]
+    done = [item for item in segmented if item is not None]
+    return _Page(
+        [section for section in sections if section.winner or section.data],
+        known,
+        done,
+        _overview(ranked),
+        _describe(settings),
+    )
 
 
 def _datasets(content: ReportInputs, ranked: dict[str, list[Ranked]]) -> list[DatasetInput]:
@@ -116,7 +127,6 @@ def _fill(content: ReportInputs, page: _Page, output: Path) -> str:
         dag=draw_dag(content),
         discrepancies=[(label, f"rgb{colour}") for label, colour in DISCREPANCIES],
         files=_files(content, output),
-        segmentations=content.get("segmentations") or [],
         settings=yaml.safe_dump(_plain(content.get("settings") or {}), sort_keys=False, allow_unicode=True),
         date=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC"),
         style=assets["style.css"],

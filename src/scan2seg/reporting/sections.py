@@ -4,19 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from scan2seg.evaluation import statistics
-from scan2seg.evaluation.comparison import cost
-from scan2seg.evaluation.ranking import Ranked, Run
+from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting import figures as draw
 from scan2seg.reporting import tables
 from scan2seg.reporting.charts import FigureFolder
 from scan2seg.reporting.content import DatasetInput, ReportRun
 from scan2seg.reporting.data import DataSummary, summarise
 from scan2seg.reporting.panels import ImagePanel, class_colours, image_panels
-from scan2seg.reporting.tables import Cell, Table
+from scan2seg.reporting.saliency import saliency_pictures
+from scan2seg.reporting.score_tables import (
+    class_table,
+    confusion_table,
+    cost_number,
+    cost_table,
+    microstructure_table,
+    ranking_table,
+)
+from scan2seg.reporting.tables import Table
+from scan2seg.reporting.volumes import Picture
 
 Json = dict[str, Any]
 
@@ -48,6 +56,7 @@ class DatasetSection:
     curves: Markup | None = None
     panels: list[ImagePanel] = field(default_factory=list)
     colours: list[tuple[str, str]] = field(default_factory=list)
+    saliency: list[list[Picture]] = field(default_factory=list)
     confusions: list[Confusion] = field(default_factory=list)
     microstructure: Table | None = None
     microstructure_chart: Markup | None = None
@@ -81,6 +90,7 @@ def build_section(
         cost_chart=chart("cost", draw.cost_plot(rows), "Mean IoU against cost"),
         curves=chart("curves", draw.curves(_by_model(rows, runs)), "Training curves of every model"),
         panels=image_panels(stack, rows, runs, folder, f"images_{name}") if stack is not None else [],
+        saliency=saliency_pictures(stack, _in_order(rows, runs)) if stack is not None else [],
         colours=list(zip(names, colours, strict=True)),
         confusions=[Confusion(row.model, confusion_table(row, names)) for row in rows],
         microstructure=microstructure_table(rows[0]),
@@ -116,175 +126,24 @@ def lead_of_the_winner(rows: Sequence[Ranked]) -> str:
     return f"{lead} ({bounds}): the test images do not tell the two apart."
 
 
-def ranking_table(rows: Sequence[Ranked], published: Sequence[Json], reference: str | None) -> Table:
-    """Return the ranking, with published rows marked below it."""
-    head = ["rank", "model", "mean IoU", "± spread", "95 % interval", "runs"]
-    head += [f"Δ to {reference}", "p (Holm)"] if reference else []
-    head += ["mean Dice", "pixel accuracy", "image Jaccard", "image F1"]
-    body = []
-    for place, row in enumerate(rows, start=1):
-        cells = [tables.number(place, 0), tables.text(row.model), tables.number(row.mean), tables.number(row.spread)]
-        cells += [tables.interval(row.interval), tables.number(len(row.runs), 0)]
-        if reference:
-            mine = tables.number(row.difference, sign=True)
-            cells += [Cell("reference") if row.model == reference else mine, tables.p_value(row.p_holm)]
-        body.append(cells + [tables.number(row.average(read)) for read in _SUMMARY])
-    marked = [_published_cells(row, bool(reference)) for row in published]
-    return Table(head, body, marked, best=0)
-
-
-def _published_cells(row: Json, tested: bool) -> list[Cell]:
-    known = (
-        "model",
-        "mean_iou",
-        "mean_dice",
-        "pixel_accuracy",
-        "mean_image_jaccard",
-        "mean_image_f1",
-        "source",
-        "dataset",
-    )
-    more = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in row.items() if key not in known)
-    note = "; ".join(part for part in (str(row.get("source") or ""), more) if part)
-    blank = Cell("")
-    cells = [
-        blank,
-        Cell(str(row.get("model", "?")), note=note),
-        tables.number(row.get("mean_iou")),
-        blank,
-        blank,
-        blank,
-    ]
-    cells += [blank, blank] if tested else []
-    keys = ("mean_dice", "pixel_accuracy", "mean_image_jaccard", "mean_image_f1")
-    return cells + [tables.number(row.get(key)) for key in keys]
-
-
-def class_table(rows: Sequence[Ranked], names: Sequence[str]) -> Table:
-    """Return the IoU of every class, tinted by its value; a class absent from truth and predictions has none."""
-    body = [
-        [tables.text(row.model), *(tables.number(row.class_iou(name), heat=True) for name in names)] for row in rows
-    ]
-    return Table(["model", *names], body, best=0)
-
-
-def cost_table(rows: Sequence[Ranked]) -> Table:
-    """Return what every model cost, as means over replicates."""
-    head = ["model", "mean IoU", "training", "epochs", "prediction", "Mpixel/s", "model only", "parameters"]
-    head += ["FLOPs", "peak memory", "energy", "device"]
-    body = []
-    for row in rows:
-        value = {name: row.average(lambda run, name=name: _number(run, name)) for name in _COST_NAMES}  # type: ignore[misc]
-        speeds = [value["prediction_pixels_per_second"], value["prediction_pixels_per_second_model"]]
-        devices = list(dict.fromkeys(str(cost(run, "training_device") or tables.UNKNOWN) for run in row.runs))
-        body.append(
-            [
-                tables.text(row.model),
-                tables.number(row.mean),
-                tables.duration(value["training_seconds"]),
-                tables.number(value["epochs"], 0),
-                tables.duration(value["prediction_seconds_per_image"]),
-                *(tables.number(None if speed is None else speed / 1e6, 2) for speed in speeds),
-                tables.quantity(value["parameters"]),
-                tables.quantity(value["flops"]),
-                tables.quantity(value["peak_memory_bytes"], "B"),
-                tables.quantity(value["energy_joules"], "J"),
-                tables.text(", ".join(devices)),
-            ]
-        )
-    head, body = _without_unknown(head, body)
-    return Table(head, body, best=0, caption="Prediction is the time of one whole image, end to end.")
-
-
-def _without_unknown(head: list[str], body: list[list[Cell]]) -> tuple[list[str], list[list[Cell]]]:
-    """Leave out the columns of which nothing is known."""
-    kept = [place for place in range(len(head)) if any(row[place].text != tables.UNKNOWN for row in body)]
-    return [head[place] for place in kept], [[row[place] for place in kept] for row in body]
-
-
-def confusion_table(row: Ranked, names: Sequence[str]) -> Table:
-    """Return the share of each true class (rows) that was predicted as each class (columns)."""
-    matrix = np.sum([run.metrics["confusion_matrix"] for run in row.runs], axis=0, dtype=np.float64)
-    totals = matrix.sum(1, keepdims=True)
-    shares = np.divide(matrix, totals, out=np.full(matrix.shape, np.nan), where=totals > 0)
-    body = [
-        [Cell(name), *(tables.number(share, heat=True) for share in line)]
-        for name, line in zip(names, shares.tolist(), strict=True)
-    ]
-    return Table(["true \\ predicted", *names], body)
-
-
-def microstructure_table(winner: Ranked) -> Table | None:
-    """Return phase fractions, particle counts and diameters of truth and the winner, a row a class."""
-    found = winner.runs[0].metrics.get("microstructure")
-    if not found:
-        return None
-    unit = {"micrometre": "µm", "pixel": "px"}.get(found["unit"], found["unit"])
-    head = [
-        "class",
-        "fraction, truth",
-        "fraction, predicted",
-        "error, points",
-        "particles, truth",
-        "particles, predicted",
-    ]
-    head += [f"diameter, truth ({unit})", f"diameter, predicted ({unit})", "size distribution distance"]
-    body = []
-    for name in found["classes"]:
-        read = _Microstructure(winner, name)
-        error = read("error", "phase_fraction")
-        cells = [tables.text(name), tables.percent(read("truth", "phase_fraction"), 2)]
-        cells += [tables.percent(read("prediction", "phase_fraction"), 2)]
-        cells += [tables.number(None if error is None else 100 * error, 2, sign=True)]
-        cells += [tables.number(read(kind, "particles"), 0) for kind in ("truth", "prediction")]
-        cells += [tables.number(read(kind, "mean_diameter"), 2) for kind in ("truth", "prediction")]
-        body.append([*cells, tables.number(read("error", "size_distribution_distance"))])
-    caption = (
-        f"{winner.model}, mean over replicates. Particles are connected regions of at least "
-        f"{found['minimum_size_pixels']} pixels in one image; diameters are those of discs of equal area."
-    )
-    return Table(head, body, caption=caption)
-
-
-@dataclass(frozen=True)
-class _Microstructure:
-    winner: Ranked
-    name: str
-
-    def __call__(self, kind: str, key: str) -> float | None:
-        return self.winner.average(lambda run: run.metrics["microstructure"]["classes"][self.name][kind].get(key))
-
-
-_SUMMARY = (
-    lambda run: run.metrics["mean_dice"],
-    lambda run: run.metrics["pixel_accuracy"],
-    lambda run: run.metrics["mean_image"].get("jaccard"),
-    lambda run: run.metrics["mean_image"].get("f1"),
-)
-_COST_NAMES = (
-    "training_seconds", "epochs", "prediction_seconds_per_image", "prediction_pixels_per_second",
-    "prediction_pixels_per_second_model", "parameters", "flops", "peak_memory_bytes", "energy_joules",
-)  # fmt: skip
-
-
-def _number(run: Run, name: str) -> float | None:
-    return tables.as_number(cost(run, name))
-
-
 def _headline(winner: Ranked) -> list[tuple[str, str]]:
     spread = f" ± {tables.number(winner.spread).text}" if winner.spread is not None else ""
     cells = [("mean IoU", f"{tables.number(winner.mean).text}{spread}")]
     cells.append(("95 % interval", tables.interval(winner.interval).text))
-    cells.append(("training", tables.duration(winner.average(lambda run: _number(run, "training_seconds"))).text))
-    seconds = winner.average(lambda run: _number(run, "prediction_seconds_per_image"))
+    cells.append(("training", tables.duration(winner.average(lambda run: cost_number(run, "training_seconds"))).text))
+    seconds = winner.average(lambda run: cost_number(run, "prediction_seconds_per_image"))
     cells.append(("prediction of one image", tables.duration(seconds).text))
-    cells.append(("parameters", tables.quantity(winner.average(lambda run: _number(run, "parameters"))).text))
+    cells.append(("parameters", tables.quantity(winner.average(lambda run: cost_number(run, "parameters"))).text))
     return [(label, value) for label, value in cells if value != tables.UNKNOWN]
 
 
 def _by_model(rows: Sequence[Ranked], runs: Sequence[ReportRun]) -> list[tuple[str, list[ReportRun]]]:
     wrapped = {id(run.scores): run for run in runs}
     return [(row.model, [wrapped[id(run)] for run in row.runs]) for row in rows]
+
+
+def _in_order(rows: Sequence[Ranked], runs: Sequence[ReportRun]) -> list[ReportRun]:
+    return [run for _, group in _by_model(rows, runs) for run in group]
 
 
 def _hardware(rows: Sequence[Ranked]) -> list[str]:

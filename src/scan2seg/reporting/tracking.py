@@ -209,9 +209,12 @@ def _opened(uri: str | None, marker: Path) -> Iterator[tuple[Any, str | None]]:
             shutil.rmtree(artifacts, ignore_errors=True)  # nothing knows what is in there
         address = f"sqlite:///{working}"
         yield MlflowClient(address, registry_uri=address), artifacts.resolve().as_uri()
-        with storage.replacing(database) as partial, closing(sqlite3.connect(working)) as source:
-            with closing(sqlite3.connect(partial)) as copy:
-                source.backup(copy)
+        with (
+            storage.replacing(database) as partial,
+            closing(sqlite3.connect(working)) as source,
+            closing(sqlite3.connect(partial)) as copy,
+        ):
+            source.backup(copy)
 
 
 def _experiment_id(client: Any, name: str, location: str | None) -> str:

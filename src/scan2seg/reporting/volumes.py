@@ -16,6 +16,8 @@ from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_
 
 MOST_ROWS = 256
 """A vertical section reads at most this many slices, evenly spread."""
+FEWEST_ROWS = 16
+"""With fewer slices a vertical section shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class ScanSummary:
-    """One scan: facts as pairs of words, slices of the volume, and a detail before and after denoising."""
+    """One scan: facts as pairs of words, slices, a detail before and after denoising, the colours of labels."""
 
     dataset: str
     scan: str
     facts: list[tuple[str, str]]
     slices: list[Picture]
     detail: list[Picture]
+    colours: list[tuple[str, str]]
 
 
 def summarise_scan(entry: ScanInput, figures: FigureFolder) -> ScanSummary | None:
@@ -44,35 +47,47 @@ def summarise_scan(entry: ScanInput, figures: FigureFolder) -> ScanSummary | Non
     if main is None:
         return None
     volume = open_volume(main)
-    middle = volume.shape[0] // 2
-    facts = _facts(before or main, volume)
+    depth = int(volume.shape[0])
+    middle = depth // 2
+    facts = _facts(main, volume)
+    labels, colours = _known_labels(known, middle)
     slices = [
-        Picture(f"slice {z} of {volume.shape[0]}", picture_uri(_slice(volume, z))) for z in _heights(volume.shape[0])
+        Picture(f"slice {z + 1} of {depth}", picture_uri(_slice(volume, z))) for z in _heights(depth, bool(labels))
     ]
-    slices.append(Picture(f"vertical section at y = {volume.shape[1] // 2}", picture_uri(_section(volume))))
-    if known is not None:
-        labels = np.asarray(open_volume(known)[middle])
-        colours = class_colours(int(labels[labels < 255].max(initial=0)) + 1)
-        slices.append(Picture(f"known labels of slice {middle}", label_uri(labels, colours)))
+    slices += labels
+    if depth >= FEWEST_ROWS:
+        slices.append(Picture(f"vertical section at row {volume.shape[1] // 2 + 1}", picture_uri(_section(volume))))
     detail = _detail(before, after, middle)
     _save(figures, f"scan_{entry['dataset']}_{entry['scan']}", volume, detail)
     pictures = [Picture(caption, picture_uri(pixels)) for caption, pixels in detail]
-    return ScanSummary(entry["dataset"], entry["scan"], facts, slices, pictures)
+    return ScanSummary(entry["dataset"], entry["scan"], facts, slices, pictures, colours)
 
 
 def open_volume(path: Path) -> zarr.Array[Any]:
-    """Open the one three-dimensional array (z, y, x) of a store, whatever its name."""
-    group = storage.open_store(path)
-    names = [name for name, array in group.arrays() if array.ndim == 3]
-    return storage.open_array(path, "volume" if "volume" in names or not names else names[0])
+    """Open the array (z, y, x) of a store of grey values or of labels."""
+    return storage.open_array(path, "label" if "label" in storage.open_store(path) else "volume")
 
 
 def _existing(path: Path | str | None) -> Path | None:
     return Path(path) if path is not None and Path(path).exists() else None
 
 
-def _heights(depth: int) -> list[int]:
-    return sorted({depth // 4, depth // 2, (3 * depth) // 4})
+def _known_labels(path: Path | None, z: int) -> tuple[list[Picture], list[tuple[str, str]]]:
+    """Return a picture of the labels of one slice and the colours of the classes; nothing without labels."""
+    if path is None:
+        return [], []
+    labels = np.asarray(open_volume(path)[z])
+    attributes: dict[str, Any] = dict(storage.open_store(path).attrs)
+    names = [str(name) for name in attributes.get("classes") or []]
+    colours = class_colours(max(len(names), int(labels[labels < 255].max(initial=0)) + 1))
+    picture = Picture(f"known labels of slice {z + 1}", label_uri(labels, colours))
+    return [picture], [(name, f"rgb{colour}") for name, colour in zip(names, colours, strict=False)]
+
+
+def _heights(depth: int, few: bool) -> list[int]:
+    if depth <= 3:
+        return list(range(depth))
+    return sorted({depth // 4, depth // 2} | (set() if few else {(3 * depth) // 4}))
 
 
 def _slice(volume: zarr.Array[Any], z: int) -> NDArray[np.uint8]:
@@ -104,29 +119,37 @@ def _detail(before: Path | None, after: Path | None, z: int) -> list[tuple[str, 
 
 def _facts(path: Path, volume: zarr.Array[Any]) -> list[tuple[str, str]]:
     attributes: dict[str, Any] = dict(storage.open_store(path).attrs)
-    facts = [("volume", " × ".join(str(length) for length in volume.shape) + " voxels (z, y, x)")]
+    facts = [("size in voxels (z, y, x)", " × ".join(str(length) for length in volume.shape))]
     if attributes.get("pixel_size"):
-        facts.append(("voxel size", f"{attributes.pop('pixel_size'):.4g} µm"))
-    provenance = attributes.get("provenance")
-    settings = provenance.get("settings", {}) if isinstance(provenance, Mapping) else {}
-    backend = settings.get("backend") or settings.get("method") if isinstance(settings, Mapping) else None
-    if backend:
-        facts.append(("backend", str(backend.get("method") if isinstance(backend, Mapping) else backend)))
-    skipped = ("ome", "provenance", "pixel_size")
-    return facts + list(_flatten({key: value for key, value in attributes.items() if key not in skipped}))
+        facts.append(("voxel size", f"{attributes['pixel_size']:.4g} µm"))
+    made = attributes.get("reconstruction_provenance") or attributes.get("provenance") or {}
+    settings = made.get("settings") or {}
+    facts += [(key, _method(settings[key])) for key in ("backend", "stripes") if _method(settings.get(key))]
+    steps = [_method(step) for step in attributes.get("denoising") or []]
+    facts += [("denoising", ", ".join(steps))] if steps else []
+    skipped = ("ome", "provenance", "reconstruction_provenance", "pixel_size", "denoising")
+    return facts + _flatten({key: value for key, value in attributes.items() if key not in skipped})
+
+
+def _method(value: Any) -> str:
+    """Return the name of a method, given alone or with its settings."""
+    name = value.get("method") if isinstance(value, Mapping) else value
+    return str(name or "").replace("_", " ")
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Return measured values, such as the centre and its method, as pairs of words; long lists are left out."""
+    """Return measured values, such as the centre and its method, as pairs of words; long values are left out."""
     found: list[tuple[str, str]] = []
     for key, value in values.items():
-        name = f"{prefix}{key}".replace("_", " ")
+        name = f"{prefix}{key}".replace("_", " ").removesuffix(": value")
         if isinstance(value, Mapping):
-            found += _flatten(value, f"{prefix}{key}: ")
-        elif isinstance(value, float):
-            found.append((name, f"{value:.5g}"))
-        elif isinstance(value, (str, int)) and len(str(value)) < 200:
-            found.append((name, str(value)))
+            found += _flatten(value, f"{key}: ")
+        elif isinstance(value, bool):
+            found.append((name, "yes" if value else "no"))
+        elif isinstance(value, (int, float)):
+            found.append((name, f"{value:,}" if isinstance(value, int) else f"{value:.5g}"))
+        elif isinstance(value, str) and len(value) < 200:
+            found.append((name, value.replace("_", " ")))
     return found
 
 
@@ -135,7 +158,7 @@ def _save(
     figures: FigureFolder, name: str, volume: zarr.Array[Any], detail: list[tuple[str, NDArray[np.uint8]]]
 ) -> None:
     middle = volume.shape[0] // 2
-    pictures = [(f"slice {middle}", _slice(volume, middle)), *detail]
+    pictures = [(f"slice {middle + 1}", _slice(volume, middle)), *detail]
     figure, axes = new_figure(3.2 * len(pictures), 3.5, 1, len(pictures))
     for axis, (title, pixels) in zip(axes, pictures, strict=True):
         axis.imshow(pixels, cmap="gray", interpolation="nearest")

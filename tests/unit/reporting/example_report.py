@@ -101,6 +101,26 @@ def write_scan(folder: Path, dataset: str, depth: int = 12) -> dict:
     return {"dataset": dataset, "scan": "pillar", **paths, "labels": None}
 
 
+def write_saliency(run: Path, zero: bool) -> None:
+    """Write the maps of two test images."""
+    maps = np.zeros((2, 32, 32), np.float32) if zero else np.random.default_rng(0).random((2, 32, 32), np.float32)
+    with storage.creating(run / "saliency.zarr") as group:
+        storage.create_array(group, "map", maps.shape, "float32")[:] = maps
+        storage.create_array(group, "origin", (2, 2), "int32")[:] = 32
+        storage.create_array(group, "index", (2,), "int64")[:] = np.array([7, 9])
+
+
+def write_segmentation(folder: Path) -> dict:
+    labels = folder / "segmentations" / "pillar" / "labels.zarr"
+    with storage.creating(labels) as group:
+        storage.create_volume(group, (4, SIZE, SIZE), "uint8", name="label")[:] = 1
+        group.attrs["classes"] = CLASSES
+    shares = {"matrix": 0.8, "precipitate": 0.125, "inclusion": 0.075}
+    summary = {"model": "unet/seed0", "volume_fractions": shares, "voxels": dict.fromkeys(CLASSES, 1000)}
+    storage.write_json(labels.with_name("summary.json"), summary)
+    return {"scan": "pillar", "labels": labels}
+
+
 def write_experiment(
     folder: Path, models: dict[str, float], replicates: int = 2, datasets=("demo",), scans=True
 ) -> dict:

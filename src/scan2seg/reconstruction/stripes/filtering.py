@@ -12,8 +12,9 @@ class Params(Settings):
 
     sigma: float = Field(3.0, gt=0)
     """Width in projection frequencies of what counts as lasting; larger removes stripes that come and go faster."""
-    size: int = Field(21, ge=3)
-    """Width in columns of the median that replaces the lasting part: wider than the widest stripe."""
+    size: int | None = Field(None, ge=3)
+    """Width in columns of the median that replaces the lasting part: more than twice the widest stripe, less than the
+    specimen's details near the axis; null: a fiftieth of the columns, from 5 to 41."""
 
 
 def remove(sinograms: NDArray[np.float32], params: Params, threads: int = 1) -> NDArray[np.float32]:
@@ -25,10 +26,11 @@ def remove(sinograms: NDArray[np.float32], params: Params, threads: int = 1) -> 
     """
     from scan2seg.reconstruction.stripes.smoothing import low_pass_matrices, over_rows, sorted_median_across
 
+    size = params.size or int(np.clip(sinograms.shape[2] // 50, 5, 41)) | 1
     analysis, synthesis, interpolation = low_pass_matrices(sinograms.shape[1], params.sigma)
 
     def work(sinogram: NDArray[np.float32]) -> None:
         smooth = synthesis @ (analysis @ sinogram)
-        sinogram += interpolation @ (sorted_median_across(smooth, params.size) - smooth)
+        sinogram += interpolation @ (sorted_median_across(smooth, size) - smooth)
 
     return over_rows(work, sinograms, threads)

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from skimage.filters import threshold_multiotsu
+from skimage.feature import hessian_matrix, hessian_matrix_eigvals
+from skimage.filters import gaussian, threshold_multiotsu
 from sklearn.cluster import KMeans
+from sklearn.ensemble import RandomForestClassifier
 
 from scan2seg import plugins
+from scan2seg.architectures.forest import multiscale_features
 from scan2seg.architectures.grey_levels import otsu_thresholds
 from scan2seg.errors import InputError
 
@@ -66,3 +69,31 @@ def test_an_unfitted_model_refuses_and_one_grey_level_is_no_crash() -> None:
         assert (model(torch.ones(1, 1, 4, 4)).argmax(1) == 1).all()
         with pytest.raises(InputError, match="no pixel"):
             model.fit(torch.ones(1, 1, 8, 8), torch.full((1, 8, 8), 255), seed=0)
+
+
+def test_forest_predicts_as_scikit_learn_and_the_same_without_numba() -> None:
+    torch.manual_seed(0)
+    labels = (torch.arange(40)[:, None] // 10 + torch.arange(40) // 20) % 3
+    images = (labels + 0.3 * torch.randn(2, 40, 40))[:, None]
+    labels = labels.expand(2, -1, -1).clone()
+    labels[0, :4] = 255
+    model = make("random_forest", 4, trees=7, depth=6, samples=800, sigmas=[1.0, 3.0])
+    model.fit(images, labels, seed=3)
+    shares = model(images).exp() - 1e-4
+    assert (shares.argmax(1) == labels)[labels != 255].float().mean() > 0.9
+    features = multiscale_features(images[0], [1.0, 3.0]).flatten(1).T
+    values, named = model._sample(images, labels, 3)
+    reference = RandomForestClassifier(7, max_depth=6, class_weight="balanced", random_state=3).fit(values, named)
+    expected = reference.predict_proba(features.numpy())
+    np.testing.assert_allclose(shares[0].flatten(1).T[:, :3], expected, atol=1e-5)
+    np.testing.assert_allclose(model.walk_by_torch(features) / 7, shares[0].flatten(1).T, atol=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 3.0])
+def test_forest_features_are_those_of_scikit_image(sigma: float) -> None:
+    image = torch.from_numpy(np.random.default_rng(0).normal(size=(48, 56)).astype(np.float32))
+    ours = multiscale_features(image[None], [sigma]).numpy()
+    smoothed = gaussian(image.numpy(), sigma, mode="mirror", preserve_range=True)
+    np.testing.assert_allclose(ours[0], smoothed, atol=2e-4)
+    hessian = hessian_matrix_eigvals(hessian_matrix(smoothed, sigma=0.0001, use_gaussian_derivatives=False, order="rc"))
+    np.testing.assert_allclose(ours[2:, 4:-4, 4:-4], hessian[:, 4:-4, 4:-4], atol=1e-3)

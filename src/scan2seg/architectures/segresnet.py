@@ -1,0 +1,42 @@
+"""SegResNet (Myronenko 2018): residual encoder and a light decoder, group normalisation."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from scan2seg.architectures.settings import OutputSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Params(OutputSettings):
+    """Settings of SegResNet."""
+
+    filters: int = Field(8, ge=8, multiple_of=8)
+    """Channels of the first level, a multiple of 8."""
+    blocks_down: list[int] = Field([1, 2, 2, 4], min_length=2, max_length=6)
+    """Residual blocks in each level of the encoder."""
+    blocks_up: list[int] = Field([1, 1, 1], min_length=1, max_length=5)
+    """Residual blocks in each level of the decoder, one fewer than the encoder has."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout in each block."""
+
+
+def build(params: Params, channels: int, classes: int) -> "nn.Module":
+    """Build the network; see the folder's contract."""
+    from monai.networks.nets import SegResNet
+
+    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+
+    network = SegResNet(
+        spatial_dims=2,
+        init_filters=params.filters,
+        in_channels=channels,
+        out_channels=head_channels(params.output, classes),
+        dropout_prob=params.dropout or None,
+        blocks_down=tuple(params.blocks_down),
+        blocks_up=tuple(params.blocks_up),
+    )
+    stride = 2 ** (len(params.blocks_down) - 1)
+    return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")

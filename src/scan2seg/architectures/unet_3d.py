@@ -1,0 +1,48 @@
+"""3-D U-Net (Çiçek et al. 2016): MONAI's BasicUNet over volumes (N, C, D, H, W)."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from scan2seg.architectures.settings import OutputSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Params(OutputSettings):
+    """Settings of the 3-D U-Net."""
+
+    features: list[int] = Field([32, 32, 64, 128, 256, 32], min_length=6, max_length=6)
+    """Channels of the five levels, finest first, and of the last block."""
+    normalisation: Literal["batch", "instance"] = "instance"
+    """Normalisation after each convolution."""
+    upsampling: Literal["deconv", "nontrainable"] = "deconv"
+    """Transposed convolution, or interpolation and convolution."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout in each block."""
+
+
+def build(params: Params, channels: int, classes: int) -> "nn.Module":
+    """Build the network; see the folder's contract."""
+    from monai.networks.nets import BasicUNet
+
+    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+
+    network = BasicUNet(
+        spatial_dims=3,
+        in_channels=channels,
+        out_channels=head_channels(params.output, classes),
+        features=params.features,
+        norm=(params.normalisation, {"affine": True}),
+        dropout=params.dropout,
+        upsample=params.upsampling,
+    )
+    stride = 16
+    return AnySize(
+        network,
+        stride,
+        least_size(network, channels, stride, dimensions=3),
+        sigmoid=params.output == "sigmoid",
+        dimensions=3,
+    )

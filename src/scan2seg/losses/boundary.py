@@ -1,0 +1,60 @@
+"""Boundary loss (Kervadec et al. 2019): probability times the signed distance to the true class's border."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from scan2seg.losses.settings import LossParams
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scan2seg.losses.common import Loss
+
+
+class Params(LossParams):
+    """Settings of the boundary loss; add it to a loss of regions, it says little far from a solution."""
+
+    include_background: bool = True
+    """Whether class 0 counts."""
+    greatest_distance: float = Field(20.0, gt=0)
+    """Distances beyond it, in pixels, count as it; the loss is divided by it and lies in -1..1 plus its offset."""
+
+
+def build(params: Params, class_weights: "Tensor | None") -> "Loss":
+    """Make the loss: the mean over classes and labelled pixels of p times the signed distance, less its least value.
+
+    The distance is negative inside the class. The least value, that of the truth itself, is subtracted, so that
+    a perfect prediction has loss 0. A class that an image does not hold is everywhere at the greatest distance.
+    """
+    from scan2seg.losses.common import class_mean, one_hot, split_target
+
+    def loss(logits: "Tensor", target: "Tensor", pixel_weights: "Tensor | None" = None) -> "Tensor":
+        filled, valid = split_target(target)
+        truth = one_hot(filled, logits.shape[1])
+        distance = signed_distance(truth, params.greatest_distance) / params.greatest_distance
+        factors = (valid if pixel_weights is None else valid * pixel_weights).unsqueeze(1)
+        excess = (logits.float().softmax(1) - truth) * distance * factors
+        values = excess.flatten(2).sum((0, 2)) / factors.sum().clamp_min(1e-30)
+        return class_mean(values, class_weights, params.include_background)
+
+    return loss
+
+
+def signed_distance(masks: "Tensor", greatest: float) -> "Tensor":
+    """Return the distance in pixels to the border of masks (N, K, *spatial), negative inside, cut at ``greatest``."""
+    import numpy as np
+    import torch
+    from scipy.ndimage import distance_transform_edt
+
+    binary = masks.detach().cpu().numpy() > 0.5
+    result = np.full(binary.shape, greatest, dtype=np.float32)
+    for index in np.ndindex(binary.shape[:2]):
+        mask = binary[index]
+        if mask.all():
+            result[index] = -greatest
+        elif mask.any():
+            outside = distance_transform_edt(~mask)
+            # Pixel centres lie half a pixel from the border between them.
+            result[index] = np.where(mask, 0.5 - distance_transform_edt(mask), outside - 0.5)
+    return torch.from_numpy(result.clip(-greatest, greatest)).to(masks.device)

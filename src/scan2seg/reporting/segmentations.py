@@ -1,0 +1,62 @@
+"""The winner put to work: slices of newly segmented scans and the volume fraction of every class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scan2seg import storage
+from scan2seg.reporting import tables
+from scan2seg.reporting.content import Json, ScanInput, read_optional_json
+from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_grey
+from scan2seg.reporting.tables import Table
+from scan2seg.reporting.volumes import Picture, open_volume
+
+
+@dataclass(frozen=True)
+class SegmentationSummary:
+    """One segmented scan: facts as pairs of words, the share of every class, slices, and the colours of the classes."""
+
+    scan: str
+    facts: list[tuple[str, str]]
+    fractions: Table | None
+    slices: list[Picture]
+    colours: list[tuple[str, str]]
+
+
+def summarise_segmentation(entry: Json, scans: Sequence[ScanInput]) -> SegmentationSummary | None:
+    """Describe one segmented scan from its "labels" store and the summary.json beside it; None where it is missing."""
+    path = entry.get("labels")
+    if path is None or not Path(path).exists():
+        return None
+    labels = open_volume(Path(path))
+    attributes: dict[str, Any] = dict(storage.open_store(path).attrs)
+    summary = read_optional_json(Path(path).with_name("summary.json"))
+    classes = [str(name) for name in attributes.get("classes", [])]
+    colours = class_colours(max(len(classes), 1))
+    facts = [("model", str(summary.get("model") or attributes.get("model") or tables.UNKNOWN))]
+    facts.append(("volume", " × ".join(str(length) for length in labels.shape) + " voxels"))
+    source = next((scan for scan in scans if scan["scan"] == entry.get("scan")), None)
+    middle = int(labels.shape[0]) // 2
+    slices = [
+        Picture(f"labels of slice {middle + 1} of {labels.shape[0]}", label_uri(np.asarray(labels[middle]), colours))
+    ]
+    volume = (source.get("denoised") or source.get("reconstruction")) if source else None
+    if volume is not None and volume.exists():
+        grey = np.asarray(open_volume(volume)[middle]).astype(np.float32)
+        slices.insert(0, Picture(f"slice {middle + 1} of {labels.shape[0]}", picture_uri(to_grey(grey))))
+    legend = list(zip(classes, (f"rgb{colour}" for colour in colours), strict=False))
+    return SegmentationSummary(str(entry.get("scan", "scan")), facts, _fractions(summary), slices, legend)
+
+
+def _fractions(summary: Json) -> Table | None:
+    shares, voxels = summary.get("volume_fractions"), summary.get("voxels") or {}
+    if not shares:
+        return None
+    rows = [
+        [tables.text(name), tables.percent(share, 2), tables.quantity(voxels.get(name))]
+        for name, share in shares.items()
+    ]
+    return Table(["class", "volume fraction", "voxels"], rows)

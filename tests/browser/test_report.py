@@ -1,0 +1,107 @@
+"""The report in a real browser: it sorts, shows every model, and asks no network and no console for anything."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "reporting"))
+import example_report
+
+from scan2seg.reporting.html import render_report
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+MODELS = {"unet": 0.8, "deeplabv3_plus": 0.95, "otsu": 0.5}
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+]
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed (Debian: chromium, chromium-driver)"
+)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browser")
+    content = example_report.write_experiment(folder, MODELS, 2)
+    render_report(content, folder / "index.html", folder / "figures")
+    return folder / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser(report, tmp_path_factory):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    driver.get(report.as_uri())
+    yield driver
+    driver.quit()
+
+
+def column(browser, table, place):
+    rows = browser.find_elements("css selector", f"#{table} tbody:first-of-type tr")
+    return [row.find_elements("css selector", "td")[place].text for row in rows]
+
+
+def test_every_model_is_there_and_the_best_is_first(browser):
+    assert column(browser, "ranking-demo", 1) == ["deeplabv3_plus", "unet", "otsu"]
+    assert browser.find_element("css selector", ".card .winner").text == "deeplabv3_plus"
+    for table in ("classes-demo", "cost-demo"):
+        assert set(column(browser, table, 0)) == set(MODELS)
+    badge = browser.find_element("css selector", "#ranking-demo tbody.published .badge")
+    assert badge.text == "published"
+
+
+def test_a_click_and_a_key_sort_a_column(browser):
+    from selenium.webdriver.common.keys import Keys
+
+    headers = browser.find_elements("css selector", "#ranking-demo th")
+    button = headers[2].find_element("css selector", "button")
+    button.click()
+    scores = [float(text) for text in column(browser, "ranking-demo", 2)]
+    assert scores == sorted(scores)
+    assert headers[2].get_attribute("aria-sort") == "ascending"
+    button.send_keys(Keys.ENTER)
+    assert [float(text) for text in column(browser, "ranking-demo", 2)] == sorted(scores, reverse=True)
+    assert headers[2].get_attribute("aria-sort") == "descending"
+    headers[1].find_element("css selector", "button").click()
+    assert column(browser, "ranking-demo", 1) == sorted(MODELS)
+    published = browser.find_elements("css selector", "#ranking-demo tbody:last-of-type tr")
+    assert "DeepLab v3+" in published[-1].text
+
+
+def test_pictures_are_loaded_and_nothing_is_wider_than_the_window(browser):
+    broken = "return [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.alt)"
+    assert browser.execute_script(broken) == []
+    assert browser.execute_script("return document.images.length") > 15
+    assert browser.execute_script("return document.querySelectorAll('svg.chart').length") == 4
+    for width in (1280, 420):
+        browser.set_window_size(width, 900)
+        inner = browser.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+        assert inner[0] <= inner[1]
+    browser.set_window_size(1280, 900)
+
+
+def test_no_error_in_the_console_and_no_request_to_a_network(browser):
+    assert browser.get_log("browser") == []
+    requests = [
+        entry["message"] for entry in browser.get_log("performance") if "Network.requestWillBeSent" in entry["message"]
+    ]
+    assert requests
+    assert not [message for message in requests if '"url":"http' in message or '"url":"ws' in message]

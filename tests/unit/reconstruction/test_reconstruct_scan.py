@@ -1,0 +1,148 @@
+"""The stage: counts in, a volume of known values out; bad input in, one clear message out."""
+
+import h5py
+import numpy as np
+import pytest
+from analytic import disc_sinogram, grid, write_scan
+
+from scan2seg import storage
+from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.errors import InputError
+from scan2seg.reconstruction.scan import reconstruct_scan
+
+DEGREES = np.linspace(0, 180, 151)
+CENTRE = 66.3
+COLUMNS = 128
+
+
+def integrals(rows=6):
+    angles = np.deg2rad(DEGREES)
+    discs = [[(0, 0, 50, 0.01), (25, -10 + 2 * row, 8, 0.02)] for row in range(rows)]
+    return np.stack([disc_sinogram(COLUMNS, angles, CENTRE, items) for items in discs])
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    size = {"measurement__instrument__detector__pixel_size": 2.0}
+    return write_scan(tmp_path_factory.mktemp("scan") / "pillar.h5", integrals(), DEGREES, beam=50000, **size)
+
+
+def run(scan, tmp_path, threads=1, name="out.zarr", **settings):
+    reconstruct_scan({"projections": scan}, tmp_path / name, ReconstructionSettings(**settings), threads)
+    return storage.open_array(tmp_path / name, "volume")[:]
+
+
+def test_values_places_and_attributes(scan, tmp_path):
+    volume = run(scan, tmp_path)
+    y, x = grid(COLUMNS)
+    assert volume.shape == (6, COLUMNS, COLUMNS)
+    for row in range(6):
+        assert volume[row][np.hypot(x - 25, y + 10 - 2 * row) < 6].mean() == pytest.approx(0.03, rel=0.01)
+        assert volume[row][np.hypot(x + 20, y - 5) < 15].mean() == pytest.approx(0.01, rel=0.01)
+    attributes = storage.open_store(tmp_path / "out.zarr").attrs
+    assert attributes["centre"]["value"] == pytest.approx(CENTRE, abs=0.05)
+    assert attributes["centre"]["method"] == "phase_correlation"
+    assert attributes["centre"]["disagreement"] < 1
+    assert attributes["pixel_size"] == 2.0
+    assert attributes["corrections"]["nonfinite"] == 0
+    assert attributes["provenance"]["settings"]["backend"]["method"] == "gridding"
+
+
+def test_slabs_threads_and_halos_do_not_matter(scan, tmp_path, monkeypatch):
+    options = {"delta_beta": 20.0, "energy": 20.0, "distance": 20.0, "centre": CENTRE}
+    plain, phased = run(scan, tmp_path, centre=CENTRE), run(scan, tmp_path, **options)
+    monkeypatch.setattr(storage, "TARGET_SHARD_BYTES", 2 * COLUMNS**2 * 4)
+    assert np.array_equal(plain, run(scan, tmp_path, threads=2, centre=CENTRE))
+    monkeypatch.setattr(storage, "TARGET_SHARD_BYTES", 1)
+    assert np.abs(plain - run(scan, tmp_path, centre=CENTRE)).max() < 2e-6
+    assert np.abs(phased - run(scan, tmp_path, **options)).max() < 1e-4
+    assert np.abs(phased - plain).max() > 1e-3
+
+
+def test_rows_crop_binning_and_units(scan, tmp_path):
+    whole = run(scan, tmp_path, centre=CENTRE, stripes="none")
+    part = run(scan, tmp_path, centre=CENTRE, rows=(2, 5), crop=(10, 90, 20, 110), stripes="none")
+    assert part.shape == (3, 80, 90)
+    assert np.abs(part - whole[2:5, 10:90, 20:110]).max() < 2e-6
+    assert run(scan, tmp_path, centre=CENTRE, crop=0.5).shape == (6, 64, 64)
+    binned = run(scan, tmp_path, binning=2, units="per_millimetre", name="binned.zarr")
+    y, x = grid(64)
+    assert binned.shape == (3, 64, 64)
+    assert binned[1][np.hypot(x + 10, y - 3) < 8].mean() == pytest.approx(0.01 / 2e-3, rel=0.01)
+    assert storage.open_store(tmp_path / "binned.zarr").attrs["pixel_size"] == 4.0
+
+
+def test_a_broken_slice_harms_no_other_and_is_reported(tmp_path):
+    whole = integrals(30)
+    good = run(write_scan(tmp_path / "a.h5", whole, DEGREES, dtype=np.float32), tmp_path, centre=CENTRE)
+    whole[4] = np.nan
+    whole[7, 3, 5] = np.inf
+    path = write_scan(tmp_path / "b.h5", whole, DEGREES, dtype=np.float32)
+    volume = run(path, tmp_path, centre=CENTRE)
+    assert np.isfinite(volume).all()
+    assert np.abs(volume[4]).max() < 1e-6
+    others = [row for row in range(30) if row not in (4, 7)]
+    assert np.abs(volume[others] - good[others]).max() < 2e-6
+    counts = storage.open_store(tmp_path / "out.zarr").attrs["corrections"]
+    # exp(-inf) is a transmission of zero: survived by the logarithm, and counted there.
+    assert counts["nonfinite"] == 151 * COLUMNS
+    assert counts["empty_slices"] == 1
+    assert counts["clipped"] == 1
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def edited(**changes):
+    def edit(path):
+        with h5py.File(path, "a") as file:
+            for name, value in changes.items():
+                del file[f"exchange/{name}"]
+                if value is not None:
+                    file[f"exchange/{name}"] = value
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (truncated, "truncated"),
+        (edited(data_white=np.zeros((5, 6, COLUMNS))), "flat fields"),
+        (edited(data_white=np.full((5, 6, COLUMNS), np.nan)), "flat fields"),
+        (edited(data_white=None), "no flat fields"),
+        (edited(data=np.full((151, 6, COLUMNS), np.nan)), "not finite"),
+        (edited(data=np.ones((1, 6, COLUMNS)), theta=[0.0]), "one projection"),
+        (edited(theta=None), "no angles"),
+        (edited(theta=np.arange(7.0)), "7 angles"),
+        (edited(theta=DEGREES / 57.29578 / 100), "angles"),
+        (edited(data=np.ones((151, COLUMNS))), "expected numbers"),
+        (lambda path: path.unlink(), "no such file"),
+        (lambda path: path.write_bytes(b""), "empty"),
+        (lambda path: path.write_text("hello"), "not a readable HDF5"),
+    ],
+)
+def test_bad_input_is_one_message_and_no_output(scan, tmp_path, damage, message):
+    path = tmp_path / "bad.h5"
+    path.write_bytes(scan.read_bytes())
+    damage(path)
+    with pytest.raises(InputError, match=message) as caught:
+        run(path, tmp_path)
+    assert "bad.h5" in str(caught.value)
+    assert [item.name for item in tmp_path.iterdir() if item.name != "bad.h5"] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rows": (4, 9)}, "6 rows"),
+        ({"crop": (0, 500, 0, 10)}, "beyond the slice"),
+        ({"centre": 400.0}, "outside"),
+        ({"binning": 8}, "nothing is left"),
+    ],
+)
+def test_settings_that_do_not_fit_the_scan(scan, tmp_path, settings, message):
+    with pytest.raises(InputError, match=message):
+        run(scan, tmp_path, **settings)
+    assert not (tmp_path / "out.zarr").exists()

@@ -1,0 +1,166 @@
+"""The page: complete, self-contained, escaped, and there even when little else is."""
+
+import shutil
+from html.parser import HTMLParser
+
+import example_report
+import pytest
+
+from scan2seg import storage
+from scan2seg.errors import InputError
+from scan2seg.reporting.html import render_report
+
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+
+
+class Checked(HTMLParser):
+    """Collects attributes that load something and checks that elements nest."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.loads, self.ids, self.links = [], [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.loads += [found[name] for name in ("src", "xlink:href", "poster") if found.get(name)]
+        self.loads += [found["href"]] if tag == "link" else []
+        self.links += [found["href"]] if tag == "a" and found["href"].startswith("#") else []
+        self.ids += [found["id"]] if "id" in found else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def read(path):
+    text = path.read_text("utf-8")
+    page = Checked()
+    page.feed(text)
+    assert not page.open
+    assert all(load.startswith(("data:", "#")) for load in page.loads)
+    assert "@import" not in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+    assert "https://" not in text
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    return text
+
+
+def render(content, folder):
+    render_report(content, folder / "index.html", folder / "figures")
+    return read(folder / "index.html")
+
+
+def test_the_page_holds_every_part(example):
+    content, report = example
+    text = read(report / "index.html")
+    for run in content["runs"]:
+        assert text.count(run["model"]) > 5
+    for part in ("Ranking", "IoU of every class", "Cost beside", "Test images", "Training curves", "Confusion"):
+        assert f"<h3>{part}" in text
+    for part in (
+        "Microstructure",
+        "Data and split",
+        "Before and after denoising",
+        "Pipeline",
+        "Provenance",
+        "How to read",
+    ):
+        assert part in text
+    assert "Leak-safe split" in text
+    assert text.index("Published elsewhere, not run here") < text.index("A. Author et al., 2021")
+    assert "47.83" in text  # the centre of rotation
+    assert "learning_rate: 0.001" in text
+    figures = {path.stem for path in (report / "figures").glob("*.png")}
+    assert {
+        "ranking_demo",
+        "cost_demo",
+        "curves_demo",
+        "phases_demo",
+        "images_demo_worst",
+        "scan_demo_pillar",
+    } <= figures
+    assert not list(report.glob(".*partial"))
+
+
+def test_names_are_text_and_never_markup(tmp_path):
+    nasty = '<script>alert("x")</script>$\\frac$'
+    content = example_report.write_experiment(tmp_path, {"unet": 0.9}, 1, scans=False)
+    content["title"] = nasty
+    content["datasets"][0]["published"] = [{"model": nasty, "mean_iou": 0.5, "source": nasty}]
+    content["settings"]["note"] = nasty
+    text = render(content, tmp_path / "out")
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
+
+
+def test_volumes_alone_and_nothing_at_all(tmp_path):
+    content = example_report.write_experiment(tmp_path, {}, 0)
+    text = render(content, tmp_path / "volumes")
+    assert "No model was scored" in text
+    assert "Before and after denoising" in text
+    content |= {"datasets": [], "scans": [], "scores": None, "tables": None}
+    assert "No model was scored" in render(content, tmp_path / "nothing")
+    scan = {
+        "dataset": "tooth",
+        "scan": "tooth",
+        "reconstruction": tmp_path / "missing.zarr",
+        "denoised": None,
+        "labels": None,
+    }
+    content |= {"datasets": [{"name": "tooth", "stack": None, "split": None, "published": []}], "scans": [scan]}
+    render(content, tmp_path / "missing")
+
+
+def test_missing_histories_predictions_labels_and_costs(tmp_path):
+    content = example_report.write_experiment(tmp_path, {"unet": 0.9, "otsu": 0.5}, 1, scans=False)
+    for name in ("history.csv", "training.json", "timing.json"):
+        (content["runs"][0]["run"] / name).unlink()
+    shutil.rmtree(content["runs"][1]["run"] / "prediction.zarr")
+    unlabelled = example_report.write_dataset(tmp_path, "unlabelled", 6, labelled=False)
+    content["datasets"].append(unlabelled)
+    content["runs"].append(
+        {"dataset": "unlabelled", "model": "unet", "replicate": "seed0", "run": tmp_path / "nowhere"}
+    )
+    text = render(content, tmp_path / "out")
+    assert "No run of this dataset kept a training history" in text
+    assert "No model was scored on this dataset" in text
+
+
+def test_a_damaged_store_is_one_message_and_leaves_the_old_report(example, tmp_path):
+    content = example_report.write_experiment(tmp_path, {}, 0, scans=False)
+    render(content, tmp_path / "out")
+    shutil.rmtree(content["datasets"][0]["stack"] / "image")
+    with pytest.raises(InputError, match="image"):
+        render(content, tmp_path / "out")
+    assert (tmp_path / "out" / "index.html").exists()
+    assert (tmp_path / "out" / "figures").is_dir()
+
+
+def test_a_leaking_split_is_named_in_the_summary(tmp_path):
+    content = example_report.write_experiment(tmp_path, {"unet": 0.9}, 1, scans=False)
+    split = storage.read_json(content["datasets"][0]["split"])
+    storage.write_json(content["datasets"][0]["split"], {**split, "train": [0, 1, 6], "strategy": "random"})
+    assert "This split leaks" in render(content, tmp_path / "out")
+
+
+def test_segmented_scans_and_saliency_are_shown(tmp_path):
+    content = example_report.write_experiment(tmp_path, {"unet": 0.9, "otsu": 0.5}, 1)
+    example_report.write_saliency(content["runs"][0]["run"], zero=False)
+    example_report.write_saliency(content["runs"][1]["run"], zero=True)
+    content["segmentations"] = [
+        example_report.write_segmentation(tmp_path),
+        {"scan": "gone", "labels": tmp_path / "gone"},
+    ]
+    text = render(content, tmp_path / "out")
+    saliency = text[text.index("<h3>Saliency") : text.index("<h3>Training curves")]
+    assert (saliency.count("unet"), saliency.count("otsu")) == (4, 0)  # two images, each named twice
+    assert "unet/seed0" in text
+    assert "12.50 %" in text
+    assert "labels of slice 3 of 4" in text
