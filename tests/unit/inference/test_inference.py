@@ -1,0 +1,153 @@
+"""Tiling is exact where it should be, files come back, and what does not fit is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scan2seg.checkpoint import SegmentationModel, load_checkpoint, save_checkpoint
+from scan2seg.config.training import InferenceSettings
+from scan2seg.errors import InputError
+from scan2seg.inference.ensembling import ensemble_predictions
+from scan2seg.inference.prediction import predict_stack
+from scan2seg.inference.saliency import map_saliency
+from scan2seg.inference.segmentation import choose_model, segment_scan
+from scan2seg.inference.tiling import Predictor, blending_weights
+from scan2seg.inference.timing import time_inference
+from scan2seg.normalisation import Normalisation
+from scan2seg.storage import create_array, create_volume, creating, open_store, read_json, write_json
+
+
+class Threshold(torch.nn.Module):
+    """A model without context: tiling cannot change what it says."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.cat([-images[:, :1], images[:, :1]], dim=1)
+
+
+def write_model(folder: Path, channels: int = 1, classes: int = 2, **description: Any) -> Path:
+    torch.manual_seed(0)
+    architecture = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
+    model = SegmentationModel(architecture, Normalisation(channels), channels, classes)
+    names = ["a", "b", "c"][:classes]
+    facts = {"classes": names, "patch_size": [16, 16], "neighbours": 0, **description}
+    save_checkpoint(folder / "checkpoint.pt", model.eval(), facts)
+    return folder / "checkpoint.pt"
+
+
+def write_stack(folder: Path, count: int = 5, size: tuple[int, int] = (30, 21)) -> np.ndarray:
+    images = np.random.default_rng(0).normal(size=(count, 1, *size)).astype(np.float32)
+    with creating(folder / "stack.zarr") as group:
+        create_array(group, "image", images.shape, "float32")[:] = images
+        sizes = np.array([[size[0] - index % 3, size[1] - index % 2] for index in range(count)], np.int32)
+        group.create_array("size", data=sizes)
+        group.attrs.update({"groups": ["g"] * count, "names": [str(i) for i in range(count)]})
+    write_json(folder / "split.json", {"train": [0], "validation": [], "test": [1, 2, 4]})
+    return images
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(4, 24), st.floats(0, 0.9), st.sampled_from(["gaussian", "constant"]))
+def test_tiling_changes_nothing_for_a_model_without_context(
+    height: int, width: int, tile: int, overlap: float, blend: str
+) -> None:
+    predictor = Predictor.__new__(Predictor)
+    predictor.device, predictor.precision, predictor.model = "cpu", "float32", Threshold()
+    predictor.settings = InferenceSettings(overlap=overlap, blend=blend, batch_size=3)
+    predictor.classes, predictor.tile = ["a", "b"], (tile, tile)
+    predictor._weights = blending_weights(predictor.tile, blend)
+    image = np.random.default_rng(1).normal(size=(1, height, width)).astype(np.float32)
+    found = predictor.predict(image)
+    expected = Threshold()(torch.from_numpy(image)[None])[0].softmax(dim=0)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_checkpoint_comes_back_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    path = write_model(tmp_path)
+    model, description = load_checkpoint(path)
+    image = torch.randn(2, 1, 16, 16)
+    torch.testing.assert_close(model(image), load_checkpoint(path)[0](image))
+    assert description["classes"] == ["a", "b"]
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    import pickle
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "run",))
+
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(InputError):
+        load_checkpoint(tmp_path / "evil.pt")
+    assert not (tmp_path / "run").exists()
+
+
+def test_prediction_of_the_test_images_alone_in_their_true_size(tmp_path: Path) -> None:
+    write_stack(tmp_path)
+    write_model(tmp_path)
+    stack, split, checkpoint, output = (tmp_path / n for n in ("stack.zarr", "split.json", "checkpoint.pt", "p.zarr"))
+    predict_stack(stack, split, checkpoint, output, {"probabilities": True, "flips": True})
+    store = open_store(output)
+    assert np.asarray(store["index"]).tolist() == [1, 2, 4]
+    label, probability = np.asarray(store["label"]), np.asarray(store["probability"])
+    for place, index in enumerate([1, 2, 4]):
+        height, width = np.asarray(open_store(stack)["size"])[index]
+        inside = label[place, :height, :width]
+        assert inside.max() < 2 and (label[place] == 255).sum() == label[place].size - height * width
+        shown = probability[place, :, :height, :width].astype(np.float32)
+        np.testing.assert_allclose(shown.sum(axis=0), 1, atol=2e-3)
+        clear = abs(shown[0] - shown[1]) > 2e-3
+        assert (shown.argmax(axis=0) == inside)[clear].all()
+    ensemble_predictions([output, output], tmp_path / "e.zarr")
+    mean = np.asarray(open_store(tmp_path / "e.zarr")["label"])
+    assert (mean == label).mean() > 0.99
+    time_inference(stack, split, checkpoint, tmp_path / "timing.json", {"batch_size": 2})
+    timing = read_json(tmp_path / "timing.json")
+    assert timing["image"]["pixels_per_second"] > 0 and timing["image_size"] == [29, 20]
+    map_saliency(stack, split, checkpoint, tmp_path / "s.zarr", count=2)
+    assert np.asarray(open_store(tmp_path / "s.zarr")["map"]).max() > 0
+
+
+def test_a_model_of_other_channels_is_refused(tmp_path: Path) -> None:
+    write_stack(tmp_path)
+    checkpoint = write_model(tmp_path, channels=3)
+    with pytest.raises(InputError, match="was trained on 3 channels"):
+        predict_stack(tmp_path / "stack.zarr", tmp_path / "split.json", checkpoint, tmp_path / "p.zarr", {})
+    assert not (tmp_path / "p.zarr").exists()
+
+
+def test_a_volume_is_segmented_with_counts_that_add_up(tmp_path: Path) -> None:
+    import tifffile
+
+    volume = np.random.default_rng(0).normal(size=(7, 20, 25)).astype(np.float32)
+    with creating(tmp_path / "v.zarr") as group:
+        create_volume(group, volume.shape, pixel_size=0.5)[:] = volume
+    outputs = [tmp_path / name for name in ("labels.zarr", "summary.json", "labels.tif")]
+    segment_scan(
+        tmp_path / "v.zarr", write_model(tmp_path, neighbours=1, channels=3), *outputs[:2],
+        model="unet/seed0", inference={}, tiff=outputs[2],
+    )
+    summary = read_json(outputs[1])
+    assert sum(summary["voxels"].values()) == volume.size and summary["pixel_size"] == 0.5
+    labels = np.asarray(open_store(outputs[0])["label"])
+    assert (tifffile.imread(outputs[2]) == labels).all()
+    assert np.bincount(labels.ravel(), minlength=2).tolist() == list(summary["voxels"].values())
+
+
+def test_the_best_model_is_the_highest_mean_iou_with_a_checkpoint(tmp_path: Path) -> None:
+    scores = tmp_path / "scores.csv"
+    rows = ["a,unet,seed0,0.7", "a,unet,seed1,0.8", "a,both,seed0,0.99", "b,unet,seed0,0.9", "a,otsu,seed0,0.1"]
+    scores.write_text("dataset,model,replicate,mean_iou\n" + "\n".join(rows))
+    checkpoints = [Path(f"r/{run}/checkpoint.pt") for run in ("unet/seed0", "unet/seed1", "otsu/seed0")]
+    assert choose_model(scores, "a", checkpoints) == ("unet/seed1", checkpoints[1])
+    assert choose_model(scores, "a", checkpoints, "otsu")[0] == "otsu/seed0"
+    with pytest.raises(InputError, match="no run of 'gone'"):
+        choose_model(scores, "a", checkpoints, "gone")

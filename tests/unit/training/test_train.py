@@ -1,0 +1,173 @@
+"""Training: seeds decide everything, a killed run equals an undisturbed one, bad runs say why."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import make_images
+
+from scan2seg.checkpoint import load_checkpoint
+from scan2seg.config.dataset import Dataset
+from scan2seg.config.model import Model
+from scan2seg.config.patching import PatchingSettings
+from scan2seg.errors import InputError
+from scan2seg.patches import extract_patches
+from scan2seg.split import split_stack
+from scan2seg.stack import assemble_stack
+from scan2seg.storage import open_store, read_json
+from scan2seg.training.train import parse_replicate, train_model
+
+TINY = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    make_images(folder, count=14)
+    source = {"kind": "images", "images": "images/*", "labels": "labels/*", "label_values": {"a": 0, "b": 100, "c": 200}}
+    context = {"folder": str(folder)}
+    dataset = Dataset.model_validate({"name": "d", "source": source, "classes": ["a", "b", "c"]}, context=context)
+    assemble_stack(dataset.stack_source(), folder / "stack.zarr", classes=dataset.classes)
+    split_stack(folder / "stack.zarr", folder / "split.json", dataset.split, folds=2)
+    patching = PatchingSettings(size=32, stride=8)
+    extract_patches(folder / "stack.zarr", folder / "split.json", folder / "patches.zarr", patching)
+    return folder
+
+
+def recipe_of(**changes: Any) -> dict[str, Any]:
+    content = {
+        "name": "m",
+        "architecture": TINY,
+        "augmentation": ["flip", "rotate90", "brightness"],
+        "loss": ["cross_entropy", "dice"],
+        "optimizer": {"learning_rate": 0.01},
+        "training": {"epochs": 3, "batch_size": 8, "precision": "float32"},
+    }
+    for key, value in changes.items():
+        content[key] = {**content[key], **value} if isinstance(content.get(key), dict) and key != "architecture" else value
+    return Model.model_validate(content).recipe()
+
+
+def train(data: Path, output: Path, recipe: dict[str, Any], replicate: str = "seed0") -> dict[str, torch.Tensor]:
+    train_model(data / "patches.zarr", data / "split.json", output, recipe, replicate=replicate)
+    return load_checkpoint(output / "checkpoint.pt")[0].state_dict()
+
+
+def equal(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_seed_decides_the_weights(data: Path, tmp_path: Path) -> None:
+    first = train(data, tmp_path / "1", recipe_of())
+    assert equal(first, train(data, tmp_path / "2", recipe_of()))
+    assert not equal(first, train(data, tmp_path / "3", recipe_of(), "seed1"))
+    rows = list(csv.DictReader((tmp_path / "1" / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert all(float(row["train_loss"]) > 0 and float(row["validation_mean_iou"]) >= 0 for row in rows)
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    facts = read_json(tmp_path / "1" / "training.json")
+    assert facts["epochs"] == 3 and facts["parameters"] > 0 and facts["flops"] > 0 and facts["best_epoch"] in (1, 2, 3)
+    assert not (tmp_path / "1" / "training").exists()
+
+
+def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(data: Path, tmp_path: Path) -> None:
+    recipe = recipe_of(training={"epochs": 6}, schedule={"name": "one_cycle"})
+    undisturbed = train(data, tmp_path / "whole", recipe)
+    script = (
+        "import sys, json, torch; from pathlib import Path; from scan2seg.training.train import train_model\n"
+        "torch.set_num_threads(1)\n"
+        "d, o, r = sys.argv[1:]; d = Path(d)\n"
+        "train_model(d / 'patches.zarr', d / 'split.json', Path(o), json.loads(r))\n"
+    )
+    import json
+
+    command = [sys.executable, "-c", script, str(data), str(tmp_path / "killed"), json.dumps(recipe)]
+    state = tmp_path / "killed" / "training" / "last.ckpt"
+    for _ in range(2):
+        stamp = state.stat().st_mtime_ns if state.exists() else 0
+        process = subprocess.Popen(command, env={**os.environ})
+        for _ in range(600):
+            if process.poll() is not None or (state.exists() and state.stat().st_mtime_ns != stamp):
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "killed" / "checkpoint.pt").exists()
+    resumed = train(data, tmp_path / "killed", recipe)
+    rows = list(csv.DictReader((tmp_path / "killed" / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == list("123456")
+    assert equal(undisturbed, resumed)
+
+
+def test_the_state_of_another_recipe_is_not_taken_up(data: Path, tmp_path: Path) -> None:
+    clean = train(data, tmp_path / "clean", recipe_of())
+    folder = tmp_path / "used"
+    with pytest.raises(InputError, match="the loss became"):
+        train(data, folder, recipe_of(optimizer={"learning_rate": 1e30, "name": "sgd"}))
+    assert (folder / "training").is_dir()
+    assert equal(clean, train(data, folder, recipe_of()))
+
+
+def test_a_fold_trains_without_its_validation_images_and_never_sees_the_test_images(data: Path) -> None:
+    from scan2seg.training.data import open_patches
+
+    split = read_json(data / "split.json")
+    origin = np.asarray(open_store(data / "patches.zarr")["origin"])[:, 0]
+    assert set(origin).isdisjoint(split["test"])
+    for fold in (0, 1):
+        patches = open_patches(data / "patches.zarr", data / "split.json", fold, "cpu")
+        trained, validated = set(origin[patches.train]), set(origin[patches.validation])
+        assert trained.isdisjoint(validated) and trained == set(split["folds"][fold]["train"])
+
+
+def test_normalisation_is_measured_on_training_patches_alone(data: Path, tmp_path: Path) -> None:
+    state = train(data, tmp_path / "m", recipe_of(architecture="otsu"))
+    store = open_store(data / "patches.zarr")
+    image = np.asarray(store["image"])[np.asarray(store["split"]) == 0]
+    assert state["normalisation.shift"].item() == pytest.approx(image.mean(), rel=1e-5)
+    assert state["normalisation.scale"].item() == pytest.approx(image.std(), rel=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["otsu", "kmeans"])
+def test_classical_models_go_through_the_same_contract(data: Path, tmp_path: Path, architecture: str) -> None:
+    train(data, tmp_path / "m", recipe_of(architecture=architecture))
+    assert (tmp_path / "m" / "history.csv").read_text().count("\n") == 1
+    assert read_json(tmp_path / "m" / "training.json")["epochs"] == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schedule": {"name": "plateau", "patience": 0}, "training": {"early_stopping": 1, "monitor": "validation_loss"}},
+        {"schedule": {"name": "polynomial", "warmup_epochs": 1}, "optimizer": {"name": "sgd"}},
+        {"training": {"sampling": "class_balanced", "class_weights": "inverse_frequency", "samples_per_epoch": 20}},
+        {"training": {"accumulate": 2, "gradient_clipping": 1.0, "precision": "bfloat16"}, "loss": "bce"},
+        {"training": {"average": "ema"}},
+        {"training": {"average": "swa"}},
+        {"weighting": ["unet_border"], "normalisation": {"method": "range", "channels": 3}},
+    ],
+)
+def test_every_option_of_the_loop_trains(data: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    train(data, tmp_path / "m", recipe_of(**changes))
+    assert (tmp_path / "m" / "checkpoint.pt").is_file()
+
+
+def test_streaming_from_disk_gives_the_same_weights(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = train(data, tmp_path / "held", recipe_of())
+    monkeypatch.setattr("scan2seg.training.data.MEMORY_SHARE", 0)
+    assert equal(held, train(data, tmp_path / "streamed", recipe_of()))
+
+
+def test_replicate_names() -> None:
+    assert parse_replicate("seed3") == (3, None) and parse_replicate("fold2-seed0") == (0, 2)
+    for name in ("seed", "fold-seed1", "2", "fold1"):
+        with pytest.raises(InputError, match="must be like"):
+            parse_replicate(name)
