@@ -38,6 +38,8 @@ def reconstruct(
     import threading
     from concurrent.futures import ThreadPoolExecutor
 
+    import scipy.fft
+
     from scan2seg.reconstruction.devices import optional_library
     from scan2seg.reconstruction.gridding_kernel import make_plan
 
@@ -66,7 +68,7 @@ def reconstruct(
         if params.padding == "edge":
             padded[:, columns : columns + extra // 2] = pair[:, -1:]
             padded[:, columns + extra // 2 :] = pair[:, :1]
-        spectra = np.fft.fft(padded, axis=1).astype(np.complex64) * factors
+        spectra = scipy.fft.fft(padded, axis=1, overwrite_x=True) * factors
         image = local.plan.execute(np.ascontiguousarray(spectra.ravel()))
         slices[start] = image.real
         if start + 1 < rows:
