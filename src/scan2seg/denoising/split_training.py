@@ -87,8 +87,7 @@ def train(
         slices: Number of neighbouring slices that the network sees, odd.
         width: Channels at full resolution.
         steps: Number of batches.
-        crop: Edge of a training crop in pixels.
-        batch: Crops in a batch.
+        crop: Edge of a training crop in pixels; ``batch`` of them are a batch.
         learning_rate: Highest rate of Adam; it rises for a tenth of the steps and falls to zero along a cosine.
         seed: Seed of the initial weights and of the crops.
         device: Of torch.
@@ -115,11 +114,16 @@ def train(
         torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
-        keep = min(0.99, step / (step + 10))
-        for name, value in network.state_dict().items():
-            average[name].lerp_(value, 1 - keep)
+        _follow(average, network, step)
     weights = {name: value.cpu().numpy() for name, value in average.items()}
     return weights | {"offset": np.float32(offset), "scale": np.float32(scale)}
+
+
+def _follow(average: dict[str, Tensor], network: Network, step: int) -> None:
+    """Move the running mean of the weights, which is less noisy than the last weights are."""
+    keep = min(0.99, step / (step + 10))
+    for name, value in network.state_dict().items():
+        average[name].lerp_(value, 1 - keep)
 
 
 def apply(parts: Image, weights: Weights, device: str = "cpu", half_precision: bool = False) -> Image:
