@@ -18,7 +18,8 @@ def clean():
     angles = np.arange(180) * np.pi / 180
     distance = np.arange(160) - 79.5 - (20 * np.cos(angles) - 11 * np.sin(angles))[:, None]
     body = 2 * np.sqrt(np.maximum(60**2 - (np.arange(160) - 79.5) ** 2, 0))
-    return np.stack([body + 4 * np.sqrt(np.maximum(9**2 - distance**2, 0))] * 3).astype(np.float32) * 0.01
+    shadow = 0.01 * np.stack([body + 4 * np.sqrt(np.maximum(9**2 - distance**2, 0))] * 3)
+    return (shadow + np.random.default_rng(1).normal(0, 0.01, shadow.shape)).astype(np.float32)
 
 
 @pytest.mark.parametrize("name", plugins.names(KIND))

@@ -8,5 +8,8 @@ A plugin defines:
   of what it is given it goes by its own boundary rule, which must not depend on anything but the distance to the edge;
 - optionally ``measure(sample, params) -> dict``: numbers that hold for the whole volume, such as the noise level. It
   is called once, with a block from the middle of the volume as this step will see it, and its result is passed
-  to every ``denoise`` as ``measured``; without it ``measured`` is empty. So all blocks are denoised alike.
+  to every ``denoise`` as ``measured``; without it ``measured`` is empty. So all blocks are denoised alike. A number
+  ``SAMPLE_SLICES`` asks for a block of as many slices;
+- optionally ``splits(params) -> int``: the step works on reconstructions from so many disjoint sets of projections,
+  is given blocks (part, z, y, x), and can only be the first step.
 """

@@ -37,26 +37,23 @@ def non_local_means(
         volume: Finite values, (z, y, x).
         h: Filter strength: the root mean square difference of patches at which a weight falls to 1/e.
         noise: Standard deviation of the noise, whose share of patch distances is subtracted.
-        patch_size: Edge of a patch, odd.
-        patch_distance: How far, along each axis, patches are looked for.
+        patch_size: Edge of a patch, odd; ``patch_distance``: how far, along each axis, patches are looked for.
         dimensions: 2 for each slice on its own, 3 for patches and search across slices.
-        window: ``full`` patches, or ``scikit-image`` for the results of its fast mode, whose patches lack the first
-            row and column (and plane) though the distance is divided by the voxels of the full patch, and whose
-            weights are wrong by up to 6 %; in slices the results are the same but for rounding.
+        window: ``full`` patches, or ``scikit-image`` for the results of its fast mode: patches lack the first row,
+            column and plane though the distance is divided by all their voxels, and weights are off by up to 6 %.
         threads: Number of threads; the result does not depend on it.
 
     Returns:
         The denoised volume, same shape; mirrored beyond its edges.
     """
     half = patch_size // 2
-    first = -half if window == "full" else 1 - half
-    across = dimensions == 3
+    first, across = -half if window == "full" else 1 - half, dimensions == 3
     margin = half + patch_distance
     padded = np.pad(
         volume.astype(np.float32, copy=False), ((margin * across,) * 2, (margin,) * 2, (margin,) * 2), "reflect"
     )
-    scale = np.float32(1 / max(h * h * patch_size**dimensions, 1e-30))
-    subtracted = np.float32(2 * noise * noise * (half - first + 1) ** dimensions * scale)
+    factor = 1 / max(h * h * patch_size**dimensions, 1e-30)
+    scale, subtracted = np.float32(factor), np.float32(2 * noise**2 * (half - first + 1) ** dimensions * factor)
     result = np.empty(volume.shape, np.float32)
 
     def denoise_block(place: tuple[int, int, int]) -> None:

@@ -16,6 +16,7 @@ from scan2seg.config.base import plugin_params
 from scan2seg.errors import InputError
 
 Volume = NDArray[np.float32]
+Source = list[zarr.Array[Any]]
 
 _SAMPLE_SLICES = 8
 
@@ -58,7 +59,8 @@ def denoise_scan(
     their number is logged and recorded. Reading, computing and writing overlap: memory holds three slabs.
 
     Args:
-        volume: Zarr store with ``volume`` (z, y, x).
+        volume: Zarr store with ``volume`` (z, y, x), and with ``part0``, ``part1`` ... of the same shape for a first
+            step that works on reconstructions from disjoint sets of projections.
         output: Zarr store to write, with the same array. Its attribute ``denoising`` has, for each step, its method
             and what it measured.
         steps: Resolved steps, ``{"method": NAME, **settings}``, in order; none copies the volume.
@@ -68,16 +70,13 @@ def denoise_scan(
     Raises:
         InputError: there is no such volume, its middle has no finite values, or the disk is full.
     """
-    source = storage.open_array(volume, "volume")
+    source = _open(volume, steps)
     attributes: dict[str, Any] = dict(storage.open_store(volume).attrs)
-    if source.ndim != 3 or 0 in source.shape:
-        raise InputError(
-            f"{volume}: 'volume' has the shape {source.shape}; it must be three axes (z, y, x), none empty"
-        )
     fill = _middle_value(volume, source)
     halo = sum(_reach(step) for step in steps)
-    ready = prepare_steps(steps, _read_middle(source, halo, fill), threads)
-    shape, pixel_size = (source.shape[0], source.shape[1], source.shape[2]), attributes.get("pixel_size")
+    ready = prepare_steps(steps, _read_middle(source, halo, fill, steps), threads)
+    depth, height, width = source[0].shape
+    shape, pixel_size = (depth, height, width), attributes.get("pixel_size")
     replaced = 0
     with storage.creating(output) as group, ThreadPoolExecutor(2) as pool:
         target = storage.create_volume(group, shape, pixel_size=pixel_size, per_shard=slab_slices)
@@ -108,10 +107,35 @@ def prepare_steps(steps: list[dict[str, Any]], sample: Volume, threads: int = 1)
             for step in ready:
                 seen = step.run(seen, threads)
             measured = plugin.measure(seen, params)
-            found = ", ".join(f"{name} {value:.4g}" for name, value in measured.items())
-            logging.info("%s: %s", settings["method"], found)
+            logging.info("%s: %s", settings["method"], _numbers(measured) or "trained")
         ready.append(Step(plugin, params, measured))
     return ready
+
+
+def _open(volume: Path, steps: list[dict[str, Any]]) -> Source:
+    """Open the volume, or the reconstructions from disjoint sets of projections where the first step works on those."""
+    needed = [_splits(step) for step in steps]
+    if any(needed[1:]):
+        raise InputError(f"denoising: {steps[needed.index(max(needed[1:]), 1)]['method']} can only be the first step")
+    names = [f"part{part}" for part in range(needed[0])] if steps and needed[0] else ["volume"]
+    present = sorted(storage.open_store(volume).keys())
+    if names[-1] not in present and "volume" in present:
+        raise InputError(
+            f"{volume}: {steps[0]['method']} needs reconstructions from {len(names)} disjoint sets of projections, "
+            f"{names[0]} to {names[-1]}, which are not there; reconstruct the scan again with this step in denoising"
+        )
+    source = [storage.open_array(volume, name) for name in names]
+    if source[0].ndim != 3 or 0 in source[0].shape or any(array.shape != source[0].shape for array in source):
+        raise InputError(
+            f"{volume}: '{names[0]}' has the shape {source[0].shape}; write three axes (z, y, x), none empty"
+        )
+    return source
+
+
+def _splits(settings: dict[str, Any]) -> int:
+    """Return how many reconstructions a step works on, 0 for the volume itself."""
+    plugin = plugins.load("denoising", settings["method"])
+    return int(plugin.splits(plugin_params("denoising", settings))) if hasattr(plugin, "splits") else 0
 
 
 def _reach(settings: dict[str, Any]) -> int:
@@ -120,7 +144,7 @@ def _reach(settings: dict[str, Any]) -> int:
     return int(plugin.depth(plugin_params("denoising", settings))[0])
 
 
-def _read_ahead(pool: Executor, source: zarr.Array[Any], places: list[slice], halo: int, fill: float) -> Iterator[Slab]:
+def _read_ahead(pool: Executor, source: Source, places: list[slice], halo: int, fill: float) -> Iterator[Slab]:
     """Yield the slabs in order; the next is read while one is worked on."""
     reading = pool.submit(_read, source, places[0], halo, fill)
     for following in [*places[1:], None]:
@@ -130,32 +154,38 @@ def _read_ahead(pool: Executor, source: zarr.Array[Any], places: list[slice], ha
         yield slab
 
 
-def _read(source: zarr.Array[Any], place: slice, halo: int, fill: float) -> Slab:
-    first, last = max(place.start - halo, 0), min(place.stop + halo, source.shape[0])
-    block = np.asarray(source[first:last], np.float32)
+def _read(source: Source, place: slice, halo: int, fill: float) -> Slab:
+    first, last = max(place.start - halo, 0), min(place.stop + halo, source[0].shape[0])
+    blocks = [np.asarray(array[first:last], np.float32) for array in source]
+    block = np.stack(blocks) if len(blocks) > 1 else blocks[0]
     bad = ~np.isfinite(block)
     before = place.start - first
-    replaced = int(bad[before : before + place.stop - place.start].sum())
+    replaced = int(bad[..., before : before + place.stop - place.start, :, :].sum())
     if bad.any():
         block = np.where(bad, np.float32(fill), block)
     return Slab(place, block, before, replaced)
 
 
-def _middle(source: zarr.Array[Any]) -> slice:
-    start = max((source.shape[0] - _SAMPLE_SLICES) // 2, 0)
-    return slice(start, min(start + _SAMPLE_SLICES, source.shape[0]))
+def _middle(source: Source, slices: int = _SAMPLE_SLICES) -> slice:
+    start = max((source[0].shape[0] - slices) // 2, 0)
+    return slice(start, min(start + slices, source[0].shape[0]))
 
 
-def _read_middle(source: zarr.Array[Any], halo: int, fill: float) -> Volume:
-    return _read(source, _middle(source), halo, fill).block
+def _read_middle(source: Source, halo: int, fill: float, steps: list[dict[str, Any]]) -> Volume:
+    wanted = (getattr(plugins.load("denoising", step["method"]), "SAMPLE_SLICES", _SAMPLE_SLICES) for step in steps)
+    return _read(source, _middle(source, max(wanted, default=1)), halo, fill).block
 
 
-def _middle_value(volume: Path, source: zarr.Array[Any]) -> float:
-    middle = np.asarray(source[_middle(source)])
+def _middle_value(volume: Path, source: Source) -> float:
+    middle = np.asarray(source[0][_middle(source)])
     finite = middle[np.isfinite(middle)]
     if not finite.size:
         raise InputError(f"{volume}: the middle of the volume has no finite values; check the reconstruction")
     return float(np.median(finite))
+
+
+def _numbers(measured: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in measured.items() if isinstance(value, int | float)}
 
 
 def _describe(
@@ -169,7 +199,7 @@ def _describe(
     """Give the output the attributes of the input, and those of its making."""
     if replaced:
         logging.warn("%s: %d values were not finite; each counts as the median of the middle slices", volume, replaced)
-    made = [{"method": step["method"], **run.measured} for step, run in zip(steps, ready, strict=True)]
+    made = [{"method": step["method"], **_numbers(run.measured)} for step, run in zip(steps, ready, strict=True)]
     record = provenance.record({"denoising": steps, "measured": made, "not_finite": replaced}, [volume])
     kept = {name: value for name, value in attributes.items() if name not in ("ome", "provenance")}
     earlier = {"reconstruction_provenance": attributes["provenance"]} if "provenance" in attributes else {}

@@ -64,6 +64,8 @@ def cost_plot(rows: Sequence[Ranked]) -> Figure | None:
     if not shown:
         return None
     figure, axes = new_figure(4.1 * len(shown), 3.4, 1, len(shown))
+    for axis in axes[1:]:
+        axis.sharey(axes[0])
     for axis, (known, label) in zip(axes, shown, strict=True):
         _scatter(axis, [(value, float(row.mean or 0), row.model) for row, value in known], rows[0].model)
         axis.set_xlabel(label)
@@ -80,7 +82,7 @@ def curves(models: Sequence[tuple[str, Sequence[ReportRun]]]) -> Figure | None:
         return None
     columns = min(3, len(known))
     rows = math.ceil(len(known) / columns)
-    figure, axes = new_figure(12.3 if columns == 3 else 4.1 * columns, 2.5 * rows, rows, columns)
+    figure, axes = new_figure((6.0, 8.2, 12.3)[columns - 1], 2.6 * rows, rows, columns)
     for axis, (model, runs) in zip(axes, known, strict=False):
         _curve_panel(axis, runs)
         axis.set_title(_plain(model))

@@ -82,7 +82,7 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
                 tables.duration(value["training_seconds"]),
                 tables.number(value["epochs"], 0),
                 tables.duration(value["prediction_seconds_per_image"]),
-                *(tables.number(None if speed is None else speed / 1e6, 2) for speed in speeds),
+                *(tables.quantity(None if speed is None else speed / 1e6) for speed in speeds),
                 tables.quantity(value["parameters"]),
                 tables.quantity(value["flops"]),
                 tables.quantity(value["peak_memory_bytes"], "B"),

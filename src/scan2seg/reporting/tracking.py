@@ -238,6 +238,8 @@ def _quieten() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    import mlflow  # noqa: F401 (its import sets its loggers up, so they are silenced after it)
+
     for name in ("mlflow", "alembic", "urllib3"):
         standard_logging.getLogger(name).setLevel(standard_logging.ERROR)
 

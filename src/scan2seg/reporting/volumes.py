@@ -101,20 +101,26 @@ def _section(volume: zarr.Array[Any]) -> NDArray[np.uint8]:
 
 
 def _detail(before: Path | None, after: Path | None, z: int) -> list[tuple[str, NDArray[np.uint8]]]:
-    """Return the central quarter of one slice before and after denoising on one grey scale, and their difference."""
+    """Return the middle of one slice before and after denoising on one grey scale, and their difference."""
     if before is None or after is None:
         return []
     pair = [np.asarray(open_volume(path)[z]).astype(np.float32) for path in (before, after)]
     if pair[0].shape != pair[1].shape:
         return []
-    height, width = pair[0].shape
-    crop = (slice(3 * height // 8, 5 * height // 8 + 1), slice(3 * width // 8, 5 * width // 8 + 1))
+    crop = tuple(_middle_part(length) for length in pair[0].shape)
     noisy, clean = pair[0][crop], pair[1][crop]
     shown = to_grey(np.concatenate([noisy, clean], axis=1))
     names = ("reconstructed (centre of the slice)", "denoised, on the same grey scale", "what was removed")
     return list(
         zip(names, (shown[:, : noisy.shape[1]], shown[:, noisy.shape[1] :], to_grey(noisy - clean)), strict=True)
     )
+
+
+def _middle_part(length: int) -> slice:
+    """Return the middle quarter of an axis, or 128 pixels where those are more: enough to see the grain."""
+    part = min(length, max(length // 4, 128))
+    start = (length - part) // 2
+    return slice(start, start + part)
 
 
 def _facts(path: Path, volume: zarr.Array[Any]) -> list[tuple[str, str]]:

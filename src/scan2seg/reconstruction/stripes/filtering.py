@@ -24,9 +24,14 @@ def remove(sinograms: NDArray[np.float32], params: Params, threads: int = 1) -> 
     angles only, and the correction is interpolated to all of them. That makes it ten times faster than filtering,
     sorting and median over the whole sinogram.
     """
-    from scan2seg.reconstruction.stripes.smoothing import low_pass_matrices, over_rows, sorted_median_across
+    from scan2seg.reconstruction.stripes.smoothing import (
+        low_pass_matrices,
+        over_rows,
+        sorted_median_across,
+        usual_size,
+    )
 
-    size = params.size or int(np.clip(sinograms.shape[2] // 50, 5, 41)) | 1
+    size = params.size or usual_size(sinograms.shape[2])
     analysis, synthesis, interpolation = low_pass_matrices(sinograms.shape[1], params.sigma)
 
     def work(sinogram: NDArray[np.float32]) -> None:

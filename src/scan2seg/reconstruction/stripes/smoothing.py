@@ -92,3 +92,62 @@ def _median_rows(padded: Any, half: int, result: Any) -> None:
                 at -= 1
             window[at] = new
             result[row, column] = window[half]
+
+
+def usual_size(columns: int) -> int:
+    """Return the median's width that suits a detector: a fiftieth of its columns, odd, from 5 to 41."""
+    return int(np.clip(columns // 50, 5, 41)) | 1
+
+
+def stands_out(profile: NDArray[np.float64], ratio: float) -> NDArray[np.bool_]:
+    """Find columns whose value stands out from the usual spread of the sorted values, and widen them by one.
+
+    The usual spread is the line through the middle half of the sorted profile (algorithm 4 of the paper).
+    """
+    ordered = np.sort(profile)[::-1]
+    count = len(ordered)
+    place = np.arange(count)
+    quarter = slice(count // 4, max(count - count // 4, count // 4 + 2))
+    if count < 8:
+        return np.zeros(count, bool)
+    slope, level = np.polyfit(place[quarter], ordered[quarter], 1)
+    top, bottom = level, slope * (count - 1) + level
+    noise = max(abs(top - bottom), 1e-6)
+    found = np.zeros(count, bool)
+    if abs(ordered[0] - top) / noise > ratio:
+        found |= profile > top + 0.5 * ratio * noise
+    if abs(ordered[-1] - bottom) / noise > ratio:
+        found |= profile < bottom - 0.5 * ratio * noise
+    return found | np.roll(found, 1) | np.roll(found, -1)
+
+
+def replace_unresponsive(sinogram: Image, ratio: float, size: int) -> None:
+    """Interpolate, in place, columns that hardly change over the angle, or change wildly (algorithm 6)."""
+    from scipy.ndimage import uniform_filter1d
+
+    rough = np.abs(sinogram - uniform_filter1d(sinogram, 10, axis=0)).sum(axis=0, dtype=np.float64)
+    usual = median_across(rough[None].astype(np.float32), size)[0]
+    found = stands_out(np.divide(rough, usual, out=np.ones_like(rough), where=usual > 0), ratio)
+    good = np.flatnonzero(~found)
+    if found.any() and len(good) > 1:
+        columns = np.flatnonzero(found)
+        right = np.clip(np.searchsorted(good, columns), 1, len(good) - 1)
+        left = right - 1
+        part = np.clip((columns - good[left]) / (good[right] - good[left]), 0, 1).astype(np.float32)
+        sinogram[:, columns] = sinogram[:, good[left]] * (1 - part) + sinogram[:, good[right]] * part
+
+
+def reduce_large(sinogram: Image, ratio: float, size: int, dropped: float = 0.1) -> None:
+    """Reduce wide stripes in place: columns whose sorted values' mean stands out take those of their median (5)."""
+    order = np.argsort(sinogram, axis=0, kind="stable")
+    ordered = np.take_along_axis(sinogram, order, axis=0)
+    smoothed = median_across(ordered, size)
+    drop = int(dropped * len(sinogram))
+    kept = slice(drop, max(len(sinogram) - drop, drop + 1))
+    mean, usual = ordered[kept].mean(axis=0, dtype=np.float64), smoothed[kept].mean(axis=0, dtype=np.float64)
+    factor = np.divide(mean, usual, out=np.ones_like(mean), where=usual != 0)
+    found = stands_out(factor, ratio)
+    if found.any():
+        result = np.empty_like(sinogram)
+        np.put_along_axis(result, order, smoothed, axis=0)
+        sinogram[:, found] = result[:, found]

@@ -1,0 +1,113 @@
+"""From counts in HDF5 to a volume in Zarr: wall time against the kernels alone, and peak memory.
+
+    python benchmarks/volume.py                # 256 slices of 1024 pixels from 1200 projections, then twice the slices
+    python benchmarks/volume.py --slices 32    # less of the same
+
+Each run is a process of its own, so that its peak memory is its own. The kernels alone are the same functions, on
+rows that are in memory already, without reading and writing.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).parents[1] / "src"), str(Path(__file__).parent)]
+
+
+def write_scan(path, slices, size, projections):
+    """Counts of one exact sinogram with noise of its own in every row."""
+    import h5py
+    from reconstruction import exact_sinogram
+
+    angles = np.arange(projections) * np.pi / projections
+    expected = 20000 * np.exp(-exact_sinogram(size, angles, (size - 1) / 2 + 6.8)) + 100
+    rng = np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("exchange/data", (projections, slices, size), np.uint16)
+        noise = rng.normal(0, 100, (64, size)).astype(np.float32)
+        for index in range(projections):
+            data[index] = np.clip(expected[index] + noise[rng.integers(0, 64, slices)], 0, 65535).astype(np.uint16)
+        file["exchange/data_white"] = np.full((5, slices, size), 20100, np.uint16)
+        file["exchange/data_dark"] = np.full((5, slices, size), 100, np.uint16)
+        file["exchange/theta"] = np.rad2deg(angles)
+
+
+def run(path, output, threads):
+    """Reconstruct as the pipeline does; print seconds and peak memory as JSON."""
+    from scan2seg.config.reconstruction import ReconstructionSettings
+    from scan2seg.readers import open_scan
+    from scan2seg.reconstruction import scan as stage
+
+    settings = ReconstructionSettings(device="cpu")
+    warm_up(path, settings, threads)
+    started = time.perf_counter()
+    stage.reconstruct_scan({"projections": path}, Path(output), settings, threads)
+    wall = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    with open_scan(path) as scan:
+        kernels = kernels_alone(scan, settings, threads, stage)
+    print(json.dumps({"wall": wall, "kernels": kernels, "peak": peak}))
+
+
+def warm_up(path, settings, threads):
+    """Compile everything: that is not what is measured."""
+    from scan2seg.readers import open_scan
+    from scan2seg.reconstruction import scan as stage
+
+    with open_scan(path) as scan:
+        correction = stage.Correction(scan, settings, threads)
+        geometry = stage.make_geometry(scan, settings, scan.shape[2] / 2)
+        stage.slices_of(correction, geometry, correction.sinograms(scan.read_rows(0, 2), 0), threads)
+
+
+def kernels_alone(scan, settings, threads, stage):
+    """Seconds that all slabs would take without reading and writing, from a few of them."""
+    correction = stage.Correction(scan, settings, threads)
+    geometry = stage.make_geometry(scan, settings, scan.shape[2] / 2)
+    rows = max(1, 32 * 2**20 // (geometry.size**2 * 4))
+    seconds = []
+    for start in range(0, min(4 * rows, scan.shape[1] - rows + 1), rows):
+        raw = scan.read_rows(start, start + rows)
+        started = time.perf_counter()
+        stage.slices_of(correction, geometry, correction.sinograms(raw, start), threads)
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds)) / rows * scan.shape[1]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--slices", type=int, default=256)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--projections", type=int, default=1200)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--folder", default=None, help="where to put the scans: 1.3 GB for 512 slices")
+    parser.add_argument("--run", nargs=2, default=None, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.run:
+        run(*arguments.run, arguments.threads)
+        return
+    print(f"{'slices':>7} {'wall s':>8} {'kernels s':>10} {'wall / kernels':>15} {'peak MB':>8}")
+    for slices in (arguments.slices, 2 * arguments.slices):
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+            scan = Path(folder) / "scan.h5"
+            write_scan(scan, slices, arguments.size, arguments.projections)
+            command = [sys.executable, __file__, "--threads", str(arguments.threads)]
+            result = subprocess.run(
+                [*command, "--run", str(scan), f"{folder}/volume.zarr"], capture_output=True, text=True
+            )
+            if result.returncode:
+                sys.exit(result.stderr)
+            found = json.loads(result.stdout.splitlines()[-1])
+        ratio = found["wall"] / found["kernels"]
+        print(f"{slices:7} {found['wall']:8.2f} {found['kernels']:10.2f} {ratio:15.2f} {found['peak']:8.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""A picture of one slice reconstructed with several centres, to choose the right one by eye."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scan2seg import storage
+from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.readers import open_scan
+from scan2seg.reconstruction.scan import Correction, make_geometry, slices_of
+
+
+def centre_gallery(
+    source: dict[str, Any] | Path | str,
+    row: int,
+    centres: Sequence[float],
+    output_png: Path | str,
+    settings: ReconstructionSettings | None = None,
+    threads: int = 1,
+) -> None:
+    """Write a picture of detector row ``row`` reconstructed with each of the centres, labelled with it.
+
+    All panels share one grey scale, between the 1st and 99.5th percentile of all.
+
+    Raises:
+        InputError: the scan is unreadable, or the row or a centre is outside it.
+    """
+    from matplotlib.figure import Figure
+
+    settings = settings or ReconstructionSettings()
+    binning = settings.binning
+    settings = settings.model_copy(update={"rows": (row // binning * binning, row // binning * binning + binning)})
+    with open_scan(source) as scan:
+        geometries = [make_geometry(scan, settings, centre) for centre in centres]
+        correction = Correction(scan, settings, threads)
+        first = max(geometries[0].first_row - correction.halo, 0)
+        last = min(geometries[0].last_row + correction.halo, scan.shape[1])
+        sinograms = correction.sinograms(scan.read_rows(first, last), first)
+        wanted = (geometries[0].first_row - first) // binning
+        sinogram = sinograms[wanted : wanted + 1]
+        images = [slices_of(correction, geometry, sinogram.copy(), threads)[0] for geometry in geometries]
+    low, high = np.percentile(np.concatenate([image.ravel() for image in images]), (1, 99.5))
+    across = math.ceil(math.sqrt(len(images)))
+    down = math.ceil(len(images) / across)
+    figure = Figure(figsize=(4 * across, 4.3 * down), layout="constrained")
+    for index, (centre, image) in enumerate(zip(centres, images, strict=True)):
+        axes = figure.add_subplot(down, across, index + 1)
+        axes.imshow(image, cmap="gray", vmin=low, vmax=high)
+        axes.set_title(f"centre {centre:.2f}")
+        axes.axis("off")
+    with storage.replacing(output_png) as partial:
+        figure.savefig(partial, format="png")
