@@ -26,7 +26,7 @@ FILES = {
         source:
           kind: simulation
           scans: {tiny: {size: 48, rows: 12, projections: 60, centre_offset: 1.0, flats: 3, darks: 3}}
-          denoising: [{method: gaussian, sigma: 0.7}]
+          denoising: [{method: gaussian, radius: 0.7}]
         classes: [background, matrix, precipitate, inclusion]
         split: {strategy: blocked, gap: 1}
         """,
@@ -34,7 +34,7 @@ FILES = {
         source:
           kind: simulation
           scans: {fresh: {size: 48, rows: 6, projections: 60, centre_offset: 1.0, flats: 3, darks: 3, seed: 7}}
-          denoising: [{method: gaussian, sigma: 0.7}]
+          denoising: [{method: gaussian, radius: 0.7}]
         classes: [background, matrix, precipitate, inclusion]
         """,
     "models/small.yaml": MODEL.format(architecture="{method: unet, encoder: null, width: 4, depth: 2}"),

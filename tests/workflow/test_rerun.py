@@ -50,7 +50,7 @@ def test_resources_and_threads_rerun_nothing(pipeline: Pipeline) -> None:
 
 
 def test_a_denoiser_s_setting_reruns_from_denoising_on(pipeline: Pipeline) -> None:
-    with pipeline.edit("config/datasets/pillar.yaml", "sigma: 0.7", "sigma: 0.8"):
+    with pipeline.edit("config/datasets/pillar.yaml", "radius: 0.7", "radius: 0.8"):
         jobs = pipeline.jobs()
     assert jobs["denoise_scan"] == {"pillar/tiny"}
     assert jobs["assemble_stack"] == {"pillar"} and jobs["train_model"] == {"pillar/small/seed0", "pillar/levels/seed0"}

@@ -48,11 +48,13 @@ class Plugin:
             raise PydanticCustomError("plugin", f"write {self.key}: NAME with one of {choices}")
         rest = {key: item for key, item in value.items() if key != self.key}
         try:
-            params = plugins.load(self.kind, value[self.key]).Params.model_validate(rest)
+            model = plugins.load(self.kind, value[self.key]).Params
         except InputError as error:
             raise PydanticCustomError("plugin_name", "{reason}", {"reason": str(error)}) from None
+        try:
+            params = model.model_validate(rest)
         except ValidationError as error:
-            details = {"errors": error.errors(include_url=False, include_context=True)}
+            details = {"errors": error.errors(include_url=False, include_context=True), "model": model}
             raise PydanticCustomError("plugin_params", "invalid settings", details) from None
         return {self.key: value[self.key], **params.model_dump(mode="json")}
 

@@ -51,11 +51,12 @@ def _from_detail(detail: dict[str, Any], model: Any, file: str, prefix: tuple[An
     place = (*prefix, *detail["loc"])
     nested = detail.get("ctx", {}).get("errors") if detail["type"] == "plugin_params" else None
     if nested:
-        return [problem for item in nested for problem in _from_detail(dict(item), None, file, place)]
+        plugin = detail["ctx"]["model"]
+        return [problem for item in nested for problem in _from_detail(dict(item), plugin, file, place)]
     message = detail["msg"].removeprefix("Value error, ")
     value = detail.get("input")
     if detail["type"] == "extra_forbidden":
-        known = sorted(_known_keys(model, detail["loc"][:-1])) if model else []
+        known = sorted(_known_keys(model, detail["loc"][:-1]))
         near = difflib.get_close_matches(str(place[-1]), known, n=1)
         message = "unknown key; " + (f"did you mean '{near[0]}'?" if near else "remove it")
         if known and not near:
