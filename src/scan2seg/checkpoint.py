@@ -88,5 +88,5 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel,
 
 def without_downloads(architecture: dict[str, Any]) -> dict[str, Any]:
     """Return the architecture without the file of its first weights: the checkpoint has the trained ones."""
-    unused = {key: "none" for key in ("pretrained", "freeze") if key in architecture}
+    unused: dict[str, Any] = {key: "none" for key in ("pretrained", "freeze") if key in architecture}
     return {**architecture, **unused, **({"sha256": None} if "sha256" in architecture else {})}

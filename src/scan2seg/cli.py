@@ -37,7 +37,7 @@ def _make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     validate = commands.add_parser(
-        "validate", help="check an experiment, dataset or model file and the data it names", description=_validate.__doc__
+        "validate", help="check a configuration file and the data it names", description=_validate.__doc__
     )
     validate.add_argument("file", type=Path, help="a YAML file")
     validate.set_defaults(run=_validate)

@@ -1,6 +1,7 @@
 """From the values or colours of a label file to class indices; 255 is left out of training and scores."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,10 @@ def _map_colours(
 
 def _map_nearest(raw: NDArray[Any], levels: dict[str, float], classes: Sequence[str]) -> NDArray[np.uint8]:
     ordered = sorted(levels.items(), key=lambda item: item[1])
-    borders = [(low[1] + high[1]) / 2 for low, high in zip(ordered, ordered[1:], strict=False)]
+    borders = [(low[1] + high[1]) / 2 for low, high in pairwise(ordered)]
     indices = np.array([classes.index(name) for name, _ in ordered], np.uint8)
-    return indices[np.digitize(raw, borders)]
+    labels: NDArray[np.uint8] = indices[np.digitize(raw, borders)]
+    return labels
 
 
 def _map_values(raw: NDArray[np.int64], mapping: LabelMapping, classes: Sequence[str]) -> NDArray[np.uint8]:
@@ -76,7 +78,6 @@ def _map_values(raw: NDArray[np.int64], mapping: LabelMapping, classes: Sequence
 
 
 def _as_integers(raw: NDArray[Any]) -> NDArray[np.int64]:
-    if np.issubdtype(raw.dtype, np.floating):
-        if not (np.isfinite(raw).all() and (raw == np.round(raw)).all()):
-            raise InputError("the labels are not whole numbers; use label_nearest for noisy grey levels")
+    if np.issubdtype(raw.dtype, np.floating) and not (np.isfinite(raw).all() and (raw == np.round(raw)).all()):
+        raise InputError("the labels are not whole numbers; use label_nearest for noisy grey levels")
     return raw.astype(np.int64)

@@ -9,6 +9,7 @@ Test images are never in it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -113,7 +114,9 @@ def _write_windows(
     group: zarr.Group, store: zarr.Group, plan: Plan, settings: PatchingSettings, classes: int
 ) -> NDArray[np.int64]:
     windows, size = plan.windows, plan.size
-    channels = store["image"].shape[1] * (2 * settings.neighbours + 1)  # type: ignore[union-attr]
+    stored: Any = store["image"]
+    truths: Any = store["label"]
+    channels = stored.shape[1] * (2 * settings.neighbours + 1)
     shape = (len(windows), channels, *size)
     per_shard = shard_length(shape[1:], "float32", len(windows))
     image = create_array(group, "image", shape, "float32", per_shard=per_shard, axes="pcyx")
@@ -129,7 +132,7 @@ def _write_windows(
         for place, (index, row, column) in enumerate(windows[block]):
             if index != current:
                 pixels = read_slices(store, index, settings.neighbours)
-                truth = np.asarray(store["label"][index])[: pixels.shape[1], : pixels.shape[2]]  # type: ignore[index]
+                truth = np.asarray(truths[index])[: pixels.shape[1], : pixels.shape[2]]
                 current = index
             images[place] = cut_window(pixels, (row, column), size)
             labels[place] = cut_window(truth, (row, column), size, fill=IGNORE)

@@ -25,8 +25,8 @@ def split_stack(stack: Path, output: Path, settings: SplitSettings, folds: int |
     Raises:
         InputError: too few images, unknown names, or parts that cannot be filled.
     """
-    attrs = open_store(stack).attrs
-    names, groups, hashes, parts = (list(attrs[key]) for key in ("names", "groups", "hashes", "parts"))  # type: ignore[arg-type]
+    attrs: dict[str, Any] = open_store(stack).attrs.asdict()
+    names, groups, hashes, parts = (list(attrs[key]) for key in ("names", "groups", "hashes", "parts"))
     kept = _find_foreground(stack) if settings.drop_empty and attrs["labelled"] else list(range(len(names)))
     if len(kept) < len(names):
         info("left out %d images that hold the first class only", len(names) - len(kept))

@@ -55,7 +55,8 @@ def _check_scans(dataset: Dataset, file: str) -> Iterator[Problem]:
     from scan2seg.readers.volumes import open_volume
 
     for name, scan in dataset.scans().items():
-        source = {key: value for key in ("projections", "flats", "darks", "angles", "reader") if (value := scan.get(key))}
+        keys = ("projections", "flats", "darks", "angles", "reader")
+        source = {key: scan[key] for key in keys if scan.get(key)}
         missing = False
         for key in ("projections", "flats", "darks", "angles", "labels"):
             if scan.get(key):

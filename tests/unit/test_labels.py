@@ -35,7 +35,7 @@ def test_ignored_values() -> None:
         (np.array([[3]]), LabelMapping(), "label values 3 are in no class"),
         (np.array([[0.5]]), LabelMapping(), "not whole numbers"),
         (np.array([[np.nan]]), LabelMapping(), "not whole numbers"),
-        (np.zeros((1, 1, 3)) + [1, 2, 3], LabelMapping(), "label_colours"),
+        (np.array([[[1, 2, 3]]]), LabelMapping(), "label_colours"),
         (np.array([[[1, 2, 3]]], np.uint8), LabelMapping(label_colours={"a": (0, 0, 0)}), r"\[1, 2, 3\] at row 0"),
     ],
 )

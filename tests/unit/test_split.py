@@ -20,7 +20,9 @@ def split_of(chosen: SplitSettings, groups: list[int], contents: list[int], part
     count = len(groups)
     names = [f"image{index}" for index in range(count)]
     try:
-        return make_split(chosen, names, [str(g) for g in groups], [str(c) for c in contents], parts or [None] * count, range(count))
+        return make_split(
+            chosen, names, [str(g) for g in groups], [str(c) for c in contents], parts or [None] * count, range(count)
+        )
     except InputError:
         assume(False)
         raise
@@ -88,7 +90,9 @@ def test_counts_and_given_lists() -> None:
 
 
 def test_a_given_test_image_that_is_also_a_training_image_is_left_out_of_training() -> None:
-    split = split_of(SplitSettings(strategy="given", lists=Lists(train=["image0", "image1"], test=["image2"])), [0] * 3, [5, 6, 5])
+    split = split_of(
+        SplitSettings(strategy="given", lists=Lists(train=["image0", "image1"], test=["image2"])), [0] * 3, [5, 6, 5]
+    )
     assert split == {"train": [1], "validation": [], "test": [2]}
 
 

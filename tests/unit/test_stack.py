@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
-from helpers import make_images
 from PIL import Image
 
+from helpers import make_images
 from scan2seg.config.dataset import Dataset
 from scan2seg.errors import InputError
 from scan2seg.stack import assemble_stack
@@ -19,7 +19,9 @@ from scan2seg.storage import open_store
 
 def assemble(content: dict, folder: Path, name: str = "stack.zarr") -> zarr.Group:
     dataset = Dataset.model_validate({"name": "data", **content}, context={"folder": str(folder)})
-    assemble_stack(dataset.stack_source(), folder / name, classes=dataset.classes, pixel_size=dataset.pixel_size, threads=2)
+    assemble_stack(
+        dataset.stack_source(), folder / name, classes=dataset.classes, pixel_size=dataset.pixel_size, threads=2
+    )
     return open_store(folder / name)
 
 
@@ -119,7 +121,7 @@ def test_patients_with_several_channels_are_groups(tmp_path: Path) -> None:
 
 def test_a_label_that_no_class_claims_leaves_nothing_behind(tmp_path: Path) -> None:
     make_images(tmp_path, count=4)
-    with pytest.raises(InputError, match="labels of cell_00.*200"):
+    with pytest.raises(InputError, match=r"labels of cell_00.*200"):
         assemble(images_of(tmp_path, label_values={"dark": 0, "grey": 100}), tmp_path)
     assert not [path for path in tmp_path.iterdir() if "zarr" in path.name]
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from helpers import MODEL, make_images
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +75,13 @@ class Pipeline:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*words), cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=560, check=False
+            self.command(*words),
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=560,
+            check=False,
         )
 
     def jobs(self, *words: str) -> dict[str, set[str]]:

@@ -4,6 +4,7 @@ import os
 import time
 
 import pytest
+
 from conftest import Pipeline
 
 REPORTING = {"compare_models", "render_report", "log_to_mlflow"}
@@ -45,7 +46,9 @@ def test_a_learning_rate_reruns_its_model_and_the_comparison(pipeline: Pipeline)
 
 
 def test_resources_and_threads_rerun_nothing(pipeline: Pipeline) -> None:
-    with pipeline.edit("config/models/small.yaml", "{gpus: 0, threads: 1}", "{gpus: 1, threads: 2, mem_mb: 9999, runtime: 7}"):
+    with pipeline.edit(
+        "config/models/small.yaml", "{gpus: 0, threads: 1}", "{gpus: 1, threads: 2, mem_mb: 9999, runtime: 7}"
+    ):
         assert pipeline.jobs() == {}
 
 

@@ -95,8 +95,8 @@ class Dataset(Settings):
         assert isinstance(self.source, (ScanSource, SimulationSource))
         settings = self.source.reconstruction.model_dump(mode="json")
         changes = self.scans()[scan].get("reconstruction", {}) if isinstance(self.source, ScanSource) else {}
-        resolved: dict[str, Any] = type(self.source.reconstruction).model_validate({**settings, **changes}).model_dump(
-            mode="json"
+        resolved: dict[str, Any] = (
+            type(self.source.reconstruction).model_validate({**settings, **changes}).model_dump(mode="json")
         )
         return resolved
 

@@ -66,9 +66,7 @@ def open_files(pattern: str, key: str | None, labels: bool = False) -> Volume:
     read = read_label if labels else read_image
     wrong = [path for path in paths if path.suffix.lower() not in SUFFIXES]
     if wrong:
-        raise InputError(
-            f"{wrong[0]}: '{pattern}' matches {len(paths)} files; give one volume or image slices"
-        )
+        raise InputError(f"{wrong[0]}: '{pattern}' matches {len(paths)} files; give one volume or image slices")
 
     def plane(axis: int, index: int) -> NDArray[Any]:
         if axis != 0:

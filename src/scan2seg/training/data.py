@@ -148,7 +148,8 @@ def sampling_weights(histogram: NDArray[np.int64]) -> NDArray[np.float64]:
     """Weigh each patch by the rarity of its classes: the sum over classes of its share of all their pixels."""
     totals = np.maximum(histogram.sum(axis=0), 1)
     weights: NDArray[np.float64] = (histogram / totals).sum(axis=1)
-    return weights + weights[weights > 0].min(initial=1.0) * 0.05
+    smallest = float(weights[weights > 0].min(initial=1.0))
+    return weights + 0.05 * smallest
 
 
 def class_weights(setting: list[float] | str, histogram: NDArray[np.int64]) -> Tensor | None:

@@ -47,12 +47,13 @@ def make_schedule(
         if step < warmup:
             return (step + 1) / (warmup + 1)
         done = min((step - warmup) / max(steps - warmup, 1), 1.0)
-        return floor + (1 - floor) * curves[settings.name](done)
+        curve: float = curves[settings.name](done)
+        return floor + (1 - floor) * curve
 
     curves: dict[str, Callable[[float], float]] = {
         "constant": lambda done: 1.0,
         "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
-        "polynomial": lambda done: (1 - done) ** settings.power,
+        "polynomial": lambda done: float((1 - done) ** settings.power),
         "one_cycle": _one_cycle,
     }
     return {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, factor), "interval": "step"}

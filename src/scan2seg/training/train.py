@@ -109,7 +109,7 @@ def fit_classical(model: SegmentationModel, data: Patches, seed: int) -> None:
     chosen = data.train[:: -(-len(data.train) // FITTED_PATCHES)]
     images, labels = data.fetch(chosen)
     with torch.no_grad():
-        normalised = torch.cat([model.normalisation(batch) for batch in images.split(64)])
+        normalised = torch.cat([model.normalisation(batch) for batch in torch.split(images, 64)])
         model.network.fit(normalised, labels, seed)  # type: ignore[operator]
     model.eval()
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from helpers import DATASET, MODEL, make_images
 
+from helpers import DATASET, MODEL, make_images
 from scan2seg.config.check import check_file
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.problems import ConfigurationError
@@ -38,7 +38,11 @@ def test_valid_files_of_every_kind_are_named(folder: Path) -> None:
 
 
 def test_every_problem_of_every_file_is_listed_at_once(folder: Path) -> None:
-    change(folder / "cells.yaml", "strategy: random", "strateggy: random, fractions: {train: 0.9, validation: 0.2, test: 0.2}")
+    change(
+        folder / "cells.yaml",
+        "strategy: random",
+        "strateggy: random, fractions: {train: 0.9, validation: 0.2, test: 0.2}",
+    )
     change(folder / "small.yaml", "epochs: 2", "epochs: 0")
     change(folder / "small.yaml", "method: unet", "method: unett")
     text = problems_of(folder / "try.yaml")
@@ -109,7 +113,11 @@ def test_missing_files_name_the_choices(folder: Path) -> None:
 
 
 def test_a_model_can_be_a_changed_copy(folder: Path) -> None:
-    change(folder / "try.yaml", "[./small.yaml]", "[./small.yaml, {base: ./small.yaml, name: fast, optimizer: {learning_rate: 0.1}}]")
+    change(
+        folder / "try.yaml",
+        "[./small.yaml]",
+        "[./small.yaml, {base: ./small.yaml, name: fast, optimizer: {learning_rate: 0.1}}]",
+    )
     experiment = load_experiment(folder / "try.yaml")
     assert experiment.models["fast"].optimizer.learning_rate == 0.1
     assert experiment.models["fast"].architecture == experiment.models["small"].architecture

@@ -51,7 +51,13 @@ def write_stack(folder: Path, count: int = 5, size: tuple[int, int] = (30, 21)) 
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 50), st.integers(1, 50), st.integers(4, 24), st.floats(0, 0.9), st.sampled_from(["gaussian", "constant"]))
+@given(
+    st.integers(1, 50),
+    st.integers(1, 50),
+    st.integers(4, 24),
+    st.floats(0, 0.9),
+    st.sampled_from(["gaussian", "constant"]),
+)
 def test_tiling_changes_nothing_for_a_model_without_context(
     height: int, width: int, tile: int, overlap: float, blend: str
 ) -> None:
@@ -132,8 +138,12 @@ def test_a_volume_is_segmented_with_counts_that_add_up(tmp_path: Path) -> None:
         create_volume(group, volume.shape, pixel_size=0.5)[:] = volume
     outputs = [tmp_path / name for name in ("labels.zarr", "summary.json", "labels.tif")]
     segment_scan(
-        tmp_path / "v.zarr", write_model(tmp_path, neighbours=1, channels=3), *outputs[:2],
-        model="unet/seed0", inference={}, tiff=outputs[2],
+        tmp_path / "v.zarr",
+        write_model(tmp_path, neighbours=1, channels=3),
+        *outputs[:2],
+        model="unet/seed0",
+        inference={},
+        tiff=outputs[2],
     )
     summary = read_json(outputs[1])
     assert sum(summary["voxels"].values()) == volume.size and summary["pixel_size"] == 0.5

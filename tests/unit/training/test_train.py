@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import make_images
 
+from helpers import make_images
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
@@ -32,7 +32,12 @@ TINY = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     make_images(folder, count=14)
-    source = {"kind": "images", "images": "images/*", "labels": "labels/*", "label_values": {"a": 0, "b": 100, "c": 200}}
+    source = {
+        "kind": "images",
+        "images": "images/*",
+        "labels": "labels/*",
+        "label_values": {"a": 0, "b": 100, "c": 200},
+    }
     context = {"folder": str(folder)}
     dataset = Dataset.model_validate({"name": "d", "source": source, "classes": ["a", "b", "c"]}, context=context)
     assemble_stack(dataset.stack_source(), folder / "stack.zarr", classes=dataset.classes)
@@ -52,7 +57,9 @@ def recipe_of(**changes: Any) -> dict[str, Any]:
         "training": {"epochs": 3, "batch_size": 8, "precision": "float32"},
     }
     for key, value in changes.items():
-        content[key] = {**content[key], **value} if isinstance(content.get(key), dict) and key != "architecture" else value
+        content[key] = (
+            {**content[key], **value} if isinstance(content.get(key), dict) and key != "architecture" else value
+        )
     return Model.model_validate(content).recipe()
 
 
@@ -146,7 +153,10 @@ def test_classical_models_go_through_the_same_contract(data: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     "changes",
     [
-        {"schedule": {"name": "plateau", "patience": 0}, "training": {"early_stopping": 1, "monitor": "validation_loss"}},
+        {
+            "schedule": {"name": "plateau", "patience": 0},
+            "training": {"early_stopping": 1, "monitor": "validation_loss"},
+        },
         {"schedule": {"name": "polynomial", "warmup_epochs": 1}, "optimizer": {"name": "sgd"}},
         {"training": {"sampling": "class_balanced", "class_weights": "inverse_frequency", "samples_per_epoch": 20}},
         {"training": {"accumulate": 2, "gradient_clipping": 1.0, "precision": "bfloat16"}, "loss": "bce"},
@@ -160,7 +170,9 @@ def test_every_option_of_the_loop_trains(data: Path, tmp_path: Path, changes: di
     assert (tmp_path / "m" / "checkpoint.pt").is_file()
 
 
-def test_streaming_from_disk_gives_the_same_weights(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streaming_from_disk_gives_the_same_weights(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = train(data, tmp_path / "held", recipe_of())
     monkeypatch.setattr("scan2seg.training.data.MEMORY_SHARE", 0)
     assert equal(held, train(data, tmp_path / "streamed", recipe_of()))

@@ -38,10 +38,12 @@ def open_volume(path: Path, params: Params) -> Volume:
 
     def plane(axis: int, index: int) -> NDArray[Any]:
         if data.ndim == 2:
-            return np.asarray(data)[None].take(index, axis=axis)
+            single: NDArray[Any] = np.asarray(data)[None].take(index, axis=axis)
+            return single
         place: list[Any] = list(squeezed) or [slice(None)] * 3
         free = [number for number, item in enumerate(place) if isinstance(item, slice)]
         place[free[axis]] = index
-        return np.asarray(data[tuple(place)])
+        cut: NDArray[Any] = np.asarray(data[tuple(place)])
+        return cut
 
     return Volume(shape, series.dtype, plane)

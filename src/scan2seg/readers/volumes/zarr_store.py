@@ -23,11 +23,12 @@ def open_volume(path: Path, params: Params) -> Volume:
     """Open a three-dimensional array (z, y, x)."""
     import zarr
 
-    node = zarr.open(str(path), mode="r")
+    node: Any = zarr.open(str(path), mode="r")
     pixel_size = node.attrs.get("pixel_size")
     if isinstance(node, zarr.Group):
         found = [name for name, item in node.members(max_depth=None) if getattr(item, "ndim", 0) == 3]
-        multiscales = node.attrs.get("ome", {}).get("multiscales") or node.attrs.get("multiscales")
+        attrs: dict[str, Any] = node.attrs.asdict()
+        multiscales = attrs.get("ome", {}).get("multiscales") or attrs.get("multiscales")
         first = multiscales[0]["datasets"][0]["path"] if multiscales else None
         node = node[choose_key(found, params.key or (first if first in found else None), path)]
 
