@@ -139,7 +139,6 @@ def _wedge_cost(sinogram: Floats, centre: float, half: int) -> float:
     """Return the mean magnitude of the spectrum outside the double wedge for one candidate."""
     projections, columns = sinogram.shape
     # Only what both halves see, centred on the candidate: an odd number of points.
-    points = 2 * half + 1
     whole = int(np.floor(centre))
     # Moved by its spectrum: interpolation would smooth, and so favour, candidates between two columns.
     wave = np.exp(2j * np.pi * (centre - whole) * scipy.fft.rfftfreq(columns))
