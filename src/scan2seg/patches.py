@@ -125,7 +125,9 @@ def _write_windows(
     )
     histogram = np.zeros((len(windows), classes), np.int64)
     blocks = [slice(start, min(start + per_shard, len(windows))) for start in range(0, len(windows), per_shard)]
-    current, pixels, truth = -1, np.empty(0, np.float32), np.empty(0, np.uint8)
+    current = -1
+    pixels: NDArray[Any]
+    truth: NDArray[Any]
     for block in progress(blocks, "extracting patches", total=len(blocks)):
         images = np.empty((block.stop - block.start, channels, *size), np.float32)
         labels = np.empty((block.stop - block.start, *size), np.uint8)

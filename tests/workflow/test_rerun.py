@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from conftest import Pipeline
+from pipeline import Pipeline
 
 REPORTING = {"compare_models", "render_report", "log_to_mlflow"}
 OF_A_MODEL = {"train_model", "predict_stack", "score_prediction", "time_inference", "map_saliency"}

@@ -97,13 +97,14 @@ rule time_inference:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(60),
+        # what the model may use; the threads above only keep others away
+        model_threads=recipe_threads,
         slurm_partition=partition,
         slurm_account=account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
         inference=lambda wildcards: EXPERIMENT.models[wildcards.model].inference.model_dump(mode="json"),
-        threads=recipe_threads,
     script:
         "../scripts/time_inference.py"
 

@@ -8,7 +8,7 @@ def main(snakemake):
     with stage(snakemake.rule, snakemake.log[0]):
         from scan2seg.inference.timing import time_inference
 
-        settings, threads = snakemake.params.inference, snakemake.params.threads
+        settings, threads = snakemake.params.inference, snakemake.resources.model_threads
         time_inference(stack, split, checkpoint, Path(snakemake.output.timing), settings, threads=threads)
 
 

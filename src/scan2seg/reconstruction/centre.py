@@ -114,11 +114,15 @@ def vo(sinogram: Floats, angles: Floats, around: float, reach: float) -> float:
     # A few hundred angles tell as much as thousands, and their averages are less noisy.
     group = max(1, len(sinogram) // _ENOUGH_ANGLES)
     sinogram = sinogram[: len(sinogram) // group * group].reshape(-1, group, sinogram.shape[1]).mean(axis=1)
+    columns = sinogram.shape[1]
     step = max(1.0, reach / 20)
     best = around
     while True:
         candidates = best + step * np.arange(-np.ceil(reach / step), np.ceil(reach / step) + 1)
-        costs = np.array([_wedge_cost(sinogram, candidate) for candidate in candidates])
+        candidates = candidates[np.minimum(candidates, columns - 1 - candidates) > columns / 8]
+        # All candidates of a step see windows of one width: costs of different widths do not compare.
+        half = int(np.minimum(candidates, columns - 2 - candidates).min())
+        costs = np.array([_wedge_cost(sinogram, candidate, half) for candidate in candidates])
         at = int(np.argmin(costs))
         best = float(candidates[at])
         if step <= 0.25:
@@ -131,23 +135,20 @@ def vo(sinogram: Floats, angles: Floats, around: float, reach: float) -> float:
     return best
 
 
-def _wedge_cost(sinogram: Floats, centre: float) -> float:
+def _wedge_cost(sinogram: Floats, centre: float, half: int) -> float:
     """Return the mean magnitude of the spectrum outside the double wedge for one candidate."""
     projections, columns = sinogram.shape
-    radius = min(centre, columns - 1 - centre)
-    if radius < columns / 8:
-        return np.inf
     # Only what both halves see, centred on the candidate: an odd number of points.
-    points = 2 * int(radius) + 1
-    place = centre + np.arange(points) - points // 2
-    left = np.minimum(np.floor(place).astype(int), columns - 2)
-    part = place - left
-    window = sinogram[:, left] * (1 - part) + sinogram[:, left + 1] * part
+    whole = int(np.floor(centre))
+    # Moved by its spectrum: interpolation would smooth, and so favour, candidates between two columns.
+    wave = np.exp(2j * np.pi * (centre - whole) * scipy.fft.rfftfreq(columns))
+    window = scipy.fft.irfft(scipy.fft.rfft(sinogram, axis=1) * wave, columns, axis=1)[
+        :, whole - half : whole + half + 1
+    ]
     full = np.concatenate([window, window[:, ::-1]])
     spectrum = np.abs(scipy.fft.rfft2(full.astype(np.float32)))
     order = np.abs(scipy.fft.fftfreq(2 * projections, 1 / (2 * projections)))[:, None]
     frequency = np.arange(spectrum.shape[1])[None]
-    # A specimen of radius r has nothing at angular orders above 2 pi r frequency: here r is half the window. Beyond a
-    # sixth of the columns' frequencies the interpolation to the window would count as a difference.
-    outside = (order > np.pi * frequency + 5) & (frequency > 1) & (frequency < points / 6)
+    # A specimen of radius r has nothing at angular orders above 2 pi r frequency: here r is half the window.
+    outside = (order > np.pi * frequency + 5) & (frequency > 1)
     return float(spectrum[outside].mean()) if outside.any() else np.inf

@@ -40,6 +40,10 @@ class Patches:
     place: str
     """``cuda``, ``memory`` or ``disk``."""
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Patches":
+        """Share the data: an averaged copy of the training module must not copy them."""
+        return self
+
     def fetch(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Return images (n, c, y, x) float32 and labels (n, y, x) uint8 of the given patches."""
         if isinstance(self.image, Tensor):

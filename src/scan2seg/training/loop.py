@@ -16,6 +16,7 @@ from scan2seg.config.training import TrainingSettings
 from scan2seg.errors import InputError
 from scan2seg.logging import info
 from scan2seg.storage import read_json, write_json
+from scan2seg.training.averaging import make_averaging
 from scan2seg.training.data import BatchLoader, Patches, class_weights, sampling_weights
 from scan2seg.training.history import History
 from scan2seg.training.module import TrainingModule
@@ -97,7 +98,7 @@ def _make_checkpoints(state: Path, settings: TrainingSettings, has_validation: b
 
 
 def _extras(settings: TrainingSettings) -> list[Callback]:
-    extras: list[Callback] = []
+    extras = make_averaging(settings)
     if settings.early_stopping is not None:
         mode = "max" if settings.monitor == "validation_mean_iou" else "min"
         extras.append(

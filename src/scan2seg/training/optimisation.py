@@ -39,7 +39,7 @@ def make_schedule(
             optimizer, factor=settings.factor, patience=settings.patience, min_lr=settings.minimum
         )
         return {"scheduler": scheduler, "interval": "epoch", "monitor": monitor}
-    peak = optimizer.param_groups[0]["lr"]
+    peak = float(optimizer.param_groups[0]["lr"])
     warmup = round(settings.warmup_epochs * steps_per_epoch)
     floor = min(settings.minimum / peak, 1.0)
 

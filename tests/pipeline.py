@@ -1,0 +1,109 @@
+"""A copy of the pipeline with a small experiment, run once; tests edit it, ask what would run, and put it back."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from helpers import MODEL, make_images
+
+ROOT = Path(__file__).parents[1]
+FILES = {
+    "datasets/cells.yaml": """
+        source:
+          kind: images
+          images: "../../cells/images/*.png"
+          labels: "../../cells/labels/*.png"
+          label_values: {dark: 0, grey: 100, bright: 200}
+        classes: [dark, grey, bright]
+        """,
+    "datasets/pillar.yaml": """
+        source:
+          kind: simulation
+          scans: {tiny: {size: 48, rows: 12, projections: 60, centre_offset: 1.0, flats: 3, darks: 3}}
+          denoising: [{method: gaussian, radius: 0.7}]
+        classes: [background, matrix, precipitate, inclusion]
+        split: {strategy: blocked, gap: 1}
+        """,
+    "datasets/fresh.yaml": """
+        source:
+          kind: simulation
+          scans: {fresh: {size: 48, rows: 6, projections: 60, centre_offset: 1.0, flats: 3, darks: 3, seed: 7}}
+          denoising: [{method: gaussian, radius: 0.7}]
+        classes: [background, matrix, precipitate, inclusion]
+        """,
+    "models/small.yaml": MODEL.format(architecture="{method: unet, encoder: null, width: 4, depth: 2}"),
+    "models/levels.yaml": MODEL.format(architecture="otsu") + "deterministic_fit: true\n",
+    "models/other.yaml": MODEL.format(architecture="kmeans"),
+    "experiments/tiny.yaml": """
+        datasets: [cells, pillar]
+        models: [small, levels]
+        ensembles: {both: [small, levels]}
+        saliency: true
+        segment: {datasets: [fresh], trained_on: pillar, model: levels, tiff: true}
+        """,
+}
+
+
+class Pipeline:
+    """A folder in which Snakemake runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("Snakefile", "src", "workflow"):
+            source, target = ROOT / name, folder / name
+            ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(source, target, ignore=ignore) if source.is_dir() else shutil.copy(source, target)
+        make_images(folder / "cells", count=10, size=36)
+        for name, text in FILES.items():
+            path = folder / "config" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lines = text.strip("\n").splitlines()
+            indent = len(lines[0]) - len(lines[0].lstrip())
+            path.write_text("\n".join(line[indent:] for line in lines) + "\n")
+        self.env = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": ""}
+
+    def command(self, *words: str) -> list[str]:
+        binary = Path(sys.executable).with_name("snakemake")
+        return [str(binary), "-c2", "--configfile", "config/experiments/tiny.yaml", *words]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=560,
+            check=False,
+        )
+
+    def jobs(self, *words: str) -> dict[str, set[str]]:
+        """Return rule to the wildcards of the jobs that would run."""
+        result = self.run("-n", *words)
+        assert result.returncode == 0, result.stdout + result.stderr
+        found: dict[str, set[str]] = {}
+        for block in re.split(r"\n(?=(?:local)?rule )", result.stdout + result.stderr):
+            rule = re.match(r"(?:local)?rule (\w+):", block)
+            if rule and rule[1] != "all":
+                assert "reason:" in block
+                wildcards = re.search(r"wildcards: (.*)", block)
+                names = re.findall(r"=([^,\n]+)", wildcards[1]) if wildcards else []
+                found.setdefault(rule[1], set()).add("/".join(names))
+        return found
+
+    @contextmanager
+    def edit(self, name: str, old: str, new: str) -> Iterator[None]:
+        """Change a file, and put it back."""
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {name}"
+        path.write_text(text.replace(old, new, 1))
+        try:
+            yield
+        finally:
+            path.write_text(text)
