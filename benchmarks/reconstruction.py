@@ -129,15 +129,8 @@ def measure(size, projections, arguments):
     )
     for name, (_, error, fitted, _) in rows.items():
         ratios = " ".join(f"{medians[name] / medians[reference]:26.2f}" for reference in references)
-<<<<<<< HEAD
-        print(
-            f"{name:26} {medians[name] * 1e3:9.2f} {1 / medians[name]:9.1f} "
-            f"{error * 1e4:9.3f} {fitted * 1e4:7.3f} {ratios}"
-        )
-=======
         figures = f"{medians[name] * 1e3:9.2f} {1 / medians[name]:9.1f} {error * 1e4:9.3f} {fitted * 1e4:7.3f}"
         print(f"{name:26} {figures} {ratios}")
->>>>>>> recon
 
 
 def main():
