@@ -1,0 +1,206 @@
+"""A real Slurm of one node, in a temporary folder: munged, slurmctld and slurmd as this process's own children."""
+
+import fcntl
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "srun", "setpriv")
+# job steps find their configuration only here: a private SLURM_CONF is not passed on to them
+SITE = Path("/etc/slurm")
+LOCK = Path("/run/lock/scan2seg-slurm.lock")
+MARK = "scan2seg-slurm-"
+NODE = "testnode"
+
+# The default partition is neither of the profile's: a job in it was submitted without one.
+# The sizes are claims, not facts: two cores can serve sixteen, since most jobs wait or are small.
+SLURM_CONF = """
+ClusterName=scan2seg
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+SlurmUser=root
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SwitchType=switch/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
+SlurmdParameters=config_overrides
+ReturnToService=2
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherParams=OverMemoryKill
+JobAcctGatherFrequency=task=1
+JobCompType=jobcomp/none
+MinJobAge=3600
+KillWait=5
+GresTypes=gpu
+NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:1 State=UNKNOWN
+PartitionName=unnamed Nodes={node} Default=YES MaxTime=INFINITE State=UP
+PartitionName=cpu Nodes={node} MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes={node} MaxTime=INFINITE State=UP
+"""
+# a GPU without a device file drains the node; any file will do
+GRES_CONF = "NodeName={node} Name=gpu File=/dev/null\n"
+
+
+class ClusterError(Exception):
+    """The cluster does not come up."""
+
+
+def reason_to_skip() -> str | None:
+    """Say why no cluster can be brought up here, or return None."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        packages = "slurmctld slurmd slurm-client munge"
+        return f"{', '.join(missing)} not found: apt-get install --no-install-recommends {packages}"
+    if os.geteuid() != 0:
+        return "bringing up a Slurm needs root"
+    conf = SITE / "slurm.conf"
+    if os.path.lexists(conf) and not _is_ours(conf):
+        return f"{conf} is there: this machine has a Slurm of its own, which the tests leave alone"
+    return None
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_symlink() and MARK in os.readlink(path)
+
+
+class Cluster:
+    """The daemons and their folder; a context manager that leaves neither behind."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix=MARK, dir="/tmp"))
+        # munged refuses a socket in a folder that others cannot enter
+        self.folder.chmod(0o755)
+        self.daemons: list[subprocess.Popen[bytes]] = []
+        self.links: list[Path] = []
+        self.lock = LOCK.open("w")
+
+    def __enter__(self) -> Self:
+        try:
+            # a second test run on this machine waits for the first one
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
+            self._configure()
+            self._start("munged", "--foreground", "--force", *self._munge_options())
+            self._wait_for("the authentication", lambda: (self.folder / "munge.socket").exists())
+            self._start("slurmctld", "-D")
+            self._start("slurmd", "-D", "-N", NODE)
+            self._wait_for("the node", lambda: "idle" in self.ask("sinfo", "--noheader", "--format=%T"))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(self, *command: str) -> str:
+        """Run a Slurm client and return what it prints, or nothing where it fails."""
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return result.stdout if result.returncode == 0 else ""
+
+    def queue(self) -> list[str]:
+        """Return the ids of the jobs that wait or run."""
+        return self.ask("squeue", "--noheader", "--format=%i").split()
+
+    def jobs(self) -> list[dict[str, str]]:
+        """Return every job since the start, in order: the fields that ``scontrol show job`` prints."""
+        lines = self.ask("scontrol", "--oneliner", "show", "job").splitlines()
+        jobs = [dict(part.split("=", 1) for part in line.split() if "=" in part) for line in lines]
+        return sorted((job for job in jobs if "JobId" in job), key=lambda job: int(job["JobId"]))
+
+    def close(self) -> None:
+        """Cancel what is left, stop the daemons, remove the files."""
+        try:
+            for job in self.queue() if self.daemons else []:
+                self.ask("scancel", "--signal=KILL", "--full", job)
+                self.ask("scancel", job)
+            deadline = time.monotonic() + 20
+            while self.daemons and self.queue() and time.monotonic() < deadline:
+                time.sleep(0.2)
+        finally:
+            for daemon in reversed(self.daemons):
+                _stop(daemon)
+            for link in self.links:
+                link.unlink(missing_ok=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.lock.close()
+
+    def _configure(self) -> None:
+        reason = reason_to_skip()
+        if reason is not None:
+            raise ClusterError(reason)
+        for name in ("state", "spool", "log"):
+            (self.folder / name).mkdir()
+        key = self.folder / "munge.key"
+        key.write_bytes(secrets.token_bytes(128))
+        key.chmod(0o600)
+        facts = {"folder": self.folder, "node": NODE, "host": socket.gethostname()}
+        ports = dict(zip(("controller_port", "node_port"), _free_ports(2), strict=True))
+        SITE.mkdir(exist_ok=True)
+        for name, text in (("slurm.conf", SLURM_CONF), ("gres.conf", GRES_CONF)):
+            file, link = self.folder / name, SITE / name
+            file.write_text(text.format(**facts, **ports))
+            if _is_ours(link):
+                link.unlink()
+            link.symlink_to(file)
+            self.links.append(link)
+
+    def _munge_options(self) -> list[str]:
+        files = {"socket": "munge.socket", "key-file": "munge.key", "pid-file": "munged.pid", "seed-file": "munge.seed"}
+        return [f"--{option}={self.folder / name}" for option, name in files.items()]
+
+    def _start(self, *command: str) -> None:
+        """Start a daemon that ends with this process, even where this process is killed."""
+        log = (self.folder / "log" / f"{command[0]}.log").open("wb")
+        self.daemons.append(
+            subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        )
+        log.close()
+
+    def _wait_for(self, what: str, ready: object, seconds: float = 30) -> None:
+        assert callable(ready)
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if time.monotonic() > deadline or any(daemon.poll() is not None for daemon in self.daemons):
+                logs = [f"{log.name}:\n{log.read_text()[-2000:]}" for log in sorted((self.folder / "log").iterdir())]
+                raise ClusterError(f"{what} did not come up\n" + "\n".join(logs))
+            time.sleep(0.1)
+
+
+def _stop(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.terminate()
+    try:
+        daemon.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
