@@ -5,9 +5,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scan2seg import __version__
 from scan2seg.errors import InputError
+
+if TYPE_CHECKING:
+    from scan2seg.config.model import Model
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +56,53 @@ def _make_parser() -> argparse.ArgumentParser:
     inspect.add_argument("path", type=Path, help="a file or Zarr store")
     inspect.add_argument("--json", action="store_true", help="print JSON")
     inspect.set_defaults(run=_inspect)
+
+    ranking = commands.add_parser(
+        "ranking", help="print the ranking of a finished report", description=_ranking.__doc__
+    )
+    ranking.add_argument("folder", type=Path, help="results/reports/EXPERIMENT")
+    ranking.set_defaults(run=_ranking)
+    _add_model_commands(commands)
+
+    centres = commands.add_parser(
+        "centres", help="draw a slice of a scan at several rotation centres", description=_centres.__doc__
+    )
+    centres.add_argument("scan", type=Path, help="the projections")
+    centres.add_argument("--row", type=int, help="detector row; the middle one when not given")
+    centres.add_argument("--around", type=float, help="the middle of the range; found from the data when not given")
+    centres.add_argument("--step", type=float, default=0.5, help="columns between two pictures (0.5)")
+    centres.add_argument("--output", type=Path, default=Path("centres.png"), help="the PNG file (centres.png)")
+    centres.set_defaults(run=_centres)
     return parser
+
+
+def _add_model_commands(commands: Any) -> None:
+    describe = commands.add_parser(
+        "describe", help="show parameters, FLOPs and receptive field of a model", description=_describe.__doc__
+    )
+    describe.add_argument("model", help="stem of a file in config/models, or a path")
+    describe.add_argument("--channels", type=int, default=1, help="channels of the image (1)")
+    describe.add_argument("--classes", type=int, default=2, help="classes (2)")
+    describe.add_argument("--size", type=int, default=256, help="height and width (256)")
+    describe.set_defaults(run=_describe)
+
+    preview = commands.add_parser(
+        "preview", help="draw augmented patches with their labels", description=_preview.__doc__
+    )
+    preview.add_argument("dataset", help="name of a dataset whose patches are extracted")
+    preview.add_argument("model", help="stem of a file in config/models, or a path")
+    preview.add_argument("--results", type=Path, default=Path("results"), help="folder of the results (results)")
+    preview.add_argument("--output", type=Path, default=Path("preview.png"), help="the PNG file (preview.png)")
+    preview.set_defaults(run=_preview)
+
+    fetch = commands.add_parser(
+        "fetch-weights", help="download pre-trained weights, on a machine with internet", description=_fetch.__doc__
+    )
+    fetch.add_argument("encoder", help="name of an encoder, such as resnet50")
+    fetch.add_argument("--weights", default="imagenet", help="name of the weights (imagenet)")
+    fetch.add_argument("--source", help="another address to take them from")
+    fetch.add_argument("--sha256", help="what the file must hash to")
+    fetch.set_defaults(run=_fetch)
 
 
 def _validate(given: argparse.Namespace) -> None:
@@ -80,6 +130,77 @@ def _inspect(given: argparse.Namespace) -> None:
 
     found = inspect_path(given.path)
     print(json.dumps(found, indent=2, default=str) if given.json else word_description(found))
+
+
+def _ranking(given: argparse.Namespace) -> None:
+    """Print the ranking of a report, and where the report is."""
+    tables = given.folder / "tables.md"
+    if not tables.is_file():
+        raise InputError(f"{tables}: there is no such file; run the experiment first")
+    for part in tables.read_text("utf-8").split("\n## "):
+        heading, *rest = part.split("\n### ")
+        print(heading.strip().removeprefix("# "))
+        print(rest[0].strip() if rest else "")
+    print(f"\nReport: {given.folder / 'index.html'}")
+
+
+def _load_model(name: str) -> "Model":
+    from scan2seg.config.experiment import load_part
+    from scan2seg.config.model import Model
+
+    return load_part("models", Model, str(Path(name).resolve()) if "/" in name else name, Path("config/experiments"))[0]
+
+
+def _describe(given: argparse.Namespace) -> None:
+    """Build a model as training would, and show its size, cost and receptive field."""
+    from scan2seg.architectures.description import describe_model
+    from scan2seg.checkpoint import SegmentationModel
+    from scan2seg.normalisation import Normalisation
+
+    model = _load_model(given.model)
+    channels = model.normalisation.channels
+    normalisation = Normalisation(given.channels, output_channels=channels)
+    module = SegmentationModel(model.architecture, normalisation, given.channels, given.classes)
+    from scan2seg.inspection import word_description
+
+    print(f"{model.name}: {model.description}\n")
+    print(word_description({"architecture": model.architecture}))
+    print(word_description(describe_model(module.network, channels or given.channels, given.size)))
+
+
+def _preview(given: argparse.Namespace) -> None:
+    """Draw training patches and three augmented versions of each, with their labels, as a PNG."""
+    from scan2seg.training.preview import preview_augmentation
+
+    model = _load_model(given.model)
+    patches = given.results / given.dataset / "patches" / f"{model.patching.folder()}.zarr"
+    if not patches.exists():
+        raise InputError(f"{patches}: there is no such store; make it with `snakemake -c2 {patches}`")
+    preview_augmentation(patches, model.recipe(), given.output)
+    print(given.output)
+
+
+def _fetch(given: argparse.Namespace) -> None:
+    """Download pre-trained weights into the cache that jobs read, and check their SHA-256."""
+    from scan2seg.encoders.weights import fetch_weights
+
+    print(fetch_weights(given.encoder, given.weights, source=given.source, sha256=given.sha256))
+
+
+def _centres(given: argparse.Namespace) -> None:
+    """Reconstruct one slice at nine rotation centres and draw them side by side, each with its centre."""
+    from scan2seg.config.reconstruction import ReconstructionSettings
+    from scan2seg.readers import open_scan
+    from scan2seg.reconstruction.centre_gallery import centre_gallery
+    from scan2seg.reconstruction.centre_search import find_centre
+
+    settings = ReconstructionSettings()
+    with open_scan(given.scan) as scan:
+        row = scan.shape[1] // 2 if given.row is None else given.row
+        found = find_centre(scan, settings, slice(0, scan.shape[1])).value if given.around is None else given.around
+    centres = [found + step * given.step for step in range(-4, 5)]
+    centre_gallery(given.scan, row, centres, given.output, settings)
+    print(given.output)
 
 
 if __name__ == "__main__":

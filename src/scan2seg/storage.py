@@ -8,6 +8,7 @@ import json
 import math
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from scan2seg.errors import InputError
+
+# Snakemake marks finished folders with a file of its own
+warnings.filterwarnings("ignore", message=".*snakemake_timestamp.*", category=UserWarning)
 
 TARGET_SHARD_BYTES = 32 * 2**20
 
