@@ -1,0 +1,37 @@
+"""The conda file and the lock name the same direct dependencies as pyproject.toml."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CONDA_NAMES = {"torch": "pytorch", "dask": "dask-core", "matplotlib": "matplotlib-base"}
+
+
+def direct() -> dict[str, str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pairs = (re.fullmatch(r"([\w-]+)(?:\[\w+\])?(.*)", line) for line in project["dependencies"])
+    return {pair[1]: pair[2] for pair in pairs if pair}
+
+
+def test_conda_names_the_same_direct_dependencies() -> None:
+    listed = yaml.safe_load((ROOT / "envs" / "environment.yaml").read_text())["dependencies"]
+    found = dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in listed)
+    assert found.pop("tomopy")
+    assert found.pop("python") == ">=3.11,<3.14"
+    assert found == {CONDA_NAMES.get(name, name): version for name, version in direct().items()}
+
+
+def test_the_lock_pins_every_direct_dependency_with_hashes_and_names_no_host() -> None:
+    text = (ROOT / "envs" / "requirements.lock").read_text()
+    pinned = set(re.findall(r"^([\w-]+)(?:\[\w+\])?==", text, re.MULTILINE))
+    assert set(direct()) <= pinned
+    assert text.count("--hash=sha256:") > len(pinned)
+    assert "://" not in text and "index-url" not in text
+
+
+def test_every_direct_dependency_has_its_reason() -> None:
+    reasons = (ROOT / "docs" / "dependencies.md").read_text()
+    assert not [name for name in direct() if f"| {name} |" not in reasons]
