@@ -1,0 +1,43 @@
+"""The shipped configuration: every file is valid, with data of the published kind where the data itself is not here."""
+
+from pathlib import Path
+
+import pytest
+from helpers import data_folder
+
+from scan2seg.config.check import check_file
+from scan2seg.config.dataset import Dataset
+from scan2seg.config.experiment import load_experiment, load_part
+from scan2seg.config.model import Model
+from scan2seg.validation import check_data
+
+CONFIG = Path(__file__).parents[3] / "config"
+EXPERIMENTS = sorted(path.stem for path in (CONFIG / "experiments").glob("*.yaml"))
+REAL = ("dsb2018", "super1", "ebc2", "tooth")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_shipped_experiment_loads(name: str) -> None:
+    experiment = load_experiment(CONFIG / "experiments" / f"{name}.yaml")
+    assert experiment.settings.experiment == name
+    assert experiment.datasets
+
+
+def test_every_shipped_model_and_dataset_loads() -> None:
+    for path in (CONFIG / "models").glob("*.yaml"):
+        assert load_part("models", Model, path.stem, CONFIG / "experiments")[0].description, path
+    for path in (CONFIG / "datasets").glob("*.yaml"):
+        assert load_part("datasets", Dataset, path.stem, CONFIG / "experiments")[0].description, path
+
+
+def test_the_default_configuration_is_the_demo() -> None:
+    default, demo = load_experiment(CONFIG / "config.yaml"), load_experiment(CONFIG / "experiments" / "demo.yaml")
+    assert default.summary() == demo.summary()
+    assert "is valid" in check_file(CONFIG / "config.yaml")
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_data_is_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCAN2SEG_DATA", str(data_folder()))
+    path = CONFIG / "experiments" / f"{name}.yaml"
+    check_data(load_experiment(path), path)

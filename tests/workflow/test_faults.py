@@ -1,0 +1,134 @@
+"""Killed jobs, full disks and bad input: one clear message, nothing that looks finished, and a rerun that completes."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from pipeline import Pipeline
+
+STAGES = (
+    "simulate_scan", "reconstruct_scan", "denoise_scan", "assemble_stack", "split_stack", "extract_patches",
+    "train_model", "predict_stack", "ensemble_predictions", "time_inference", "map_saliency", "score_prediction",
+    "compare_models", "segment_scan", "render_report", "log_to_mlflow",
+)  # fmt: skip
+
+
+def kill_at(pipeline: Pipeline, rule: str) -> None:
+    """Run until a job of the rule has started, then kill everything at once, as a power failure would."""
+    logs = pipeline.folder / "results" / "logs" / rule
+    before = {path: path.stat().st_mtime_ns for path in logs.rglob("*.log")} if logs.exists() else {}
+    process = subprocess.Popen(
+        pipeline.command("--rerun-incomplete", "--nolock"),
+        cwd=pipeline.folder, env=pipeline.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    for _ in range(4000):
+        new = [path for path in logs.rglob("*.log") if path.stat().st_mtime_ns != before.get(path)]
+        if process.poll() is not None or any("started" in path.read_text() for path in new):
+            break
+        time.sleep(0.02)
+    assert process.poll() is None, f"the run ended before {rule} started"
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_run_killed_at_every_stage_completes_and_equals_an_undisturbed_one(
+    pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    disturbed = Pipeline(tmp_path_factory.mktemp("disturbed"))
+    for rule in STAGES:
+        kill_at(disturbed, rule)
+    assert disturbed.run("--rerun-incomplete", "--nolock").returncode == 0
+    assert disturbed.jobs() == {}
+    for path in sorted(pipeline.folder.glob("results/*/runs/*/*/metrics.json")):
+        name = path.relative_to(pipeline.folder)
+        one, two = (json.loads((root / name).read_text()) for root in (pipeline.folder, disturbed.folder))
+        assert {**one, "provenance": None} == {**two, "provenance": None}, name
+    assert not list(disturbed.folder.rglob("*.partial"))
+
+
+def scan_pipeline(folder: Path, damage: str) -> Pipeline:
+    """Write a pipeline whose experiment reconstructs one raw scan, damaged in a certain way."""
+    made = Pipeline(folder)
+    generator = np.random.default_rng(0)
+    projections, rows, columns = {"one angle": (1, 4, 32), "one slice": (60, 1, 32)}.get(damage, (60, 4, 32))
+    data = generator.uniform(500, 900, (projections, rows, columns)).astype(np.float32)
+    flats, darks = np.full((3, rows, columns), 1000, np.float32), np.full((3, rows, columns), 10, np.float32)
+    if damage == "all-zero flats":
+        flats[:] = 0
+    if damage == "projections of NaN":
+        data[:] = np.nan
+    path = folder / "scan.h5"
+    with h5py.File(path, "w") as file:
+        for name, values in (("data", data), ("data_white", flats), ("data_dark", darks)):
+            file[f"exchange/{name}"] = values
+        file["exchange/theta"] = np.linspace(0, 180, projections)
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:20_000])
+    (folder / "config/datasets/raw.yaml").write_text("source: {kind: scan, projections: ../../scan.h5}\n")
+    (folder / "config/experiments/tiny.yaml").write_text("datasets: [raw]\nmodels: []\n")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("truncated", "scan.h5"),
+        ("projections of NaN", "not finite"),
+        ("all-zero flats", "flat"),
+        ("one angle", "angle"),
+    ],
+)
+def test_a_damaged_scan_ends_in_one_clear_message(tmp_path: Path, damage: str, message: str) -> None:
+    made = scan_pipeline(tmp_path, damage)
+    result = made.run()
+    output = result.stdout + result.stderr
+    assert result.returncode != 0
+    assert message in output and "scan.h5" in output
+    assert "Traceback (most recent call last)" not in output
+    assert not list((tmp_path / "results").rglob("*.zarr"))
+
+
+def test_one_slice_is_a_volume_like_any_other(tmp_path: Path) -> None:
+    made = scan_pipeline(tmp_path, "one slice")
+    result = made.run("reconstructions")
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+def test_a_full_disk_leaves_nothing_that_looks_finished(tmp_path: Path) -> None:
+    made = scan_pipeline(tmp_path, "none")
+    limited = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); "
+    run = f"{limited} sys.argv = ['x']; exec(open('stage.py').read())"
+    (tmp_path / "stage.py").write_text(
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from pathlib import Path\n"
+        "from scan2seg.config.reconstruction import ReconstructionSettings\n"
+        "from scan2seg.logging import stage\n"
+        "from scan2seg.reconstruction.scan import reconstruct_scan\n"
+        "with stage('reconstruct_scan'):\n"
+        "    reconstruct_scan({'projections': 'scan.h5'}, Path('out/reconstruction.zarr'), ReconstructionSettings())\n"
+    )
+    import sys
+
+    result = subprocess.run(
+        [sys.executable, "-c", run], cwd=tmp_path, env=made.env, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert not list((tmp_path / "out").iterdir())
+    assert "File too large" in result.stderr or "disk is full" in result.stderr
+
+
+def test_a_changed_configuration_is_refused_before_the_first_job(tmp_path: Path) -> None:
+    made = Pipeline(tmp_path)
+    for path in (tmp_path / "cells" / "labels").iterdir():
+        path.unlink()
+    result = made.run()
+    assert result.returncode != 0
+    assert "nothing matches" in result.stdout + result.stderr and "cells.yaml" in result.stdout + result.stderr
+    assert not (tmp_path / "results").exists()
