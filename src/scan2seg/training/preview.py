@@ -37,7 +37,9 @@ def preview_augmentation(patches: Path, recipe: dict[str, Any], output: Path, *,
     chosen = np.sort(np.random.default_rng(seed).choice(train, min(count, train.size), replace=False))
     image: Any = store["image"]
     label: Any = store["label"]
-    normalisation = fit_normalisation(NormalisationSettings.model_validate(recipe["normalisation"]), image, train.tolist())
+    normalisation = fit_normalisation(
+        NormalisationSettings.model_validate(recipe["normalisation"]), image, train.tolist()
+    )
     images = torch.from_numpy(np.stack([np.asarray(image[int(index)]) for index in chosen]))
     labels = torch.from_numpy(np.stack([np.asarray(label[int(index)]) for index in chosen]))
     columns = [(normalisation(images), labels)]
