@@ -30,7 +30,7 @@ TABLE_ROWS = 1023
 BLOCK = 32
 # Samples that follow each other along a ray write to the same cells. Taking them from distant parts of the ray keeps
 # a store from having to wait for the one before it.
-STRANDS = 4
+STRANDS = 2
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def make_plan(
 ) -> Plan:
     """Prepare the reconstruction of slices of ``columns`` x ``columns`` pixels."""
     padded = 2 * BLOCK * scipy.fft.next_fast_len(-(-columns // BLOCK))
-    grid = 2 * scipy.fft.next_fast_len(int(np.ceil(columns * OVERSAMPLING / 2)) + 1)
+    grid = 2 * scipy.fft.next_fast_len(int(np.ceil(columns * OVERSAMPLING / 2)))
     cosine, sine = np.cos(angles), np.sin(angles)
     # The transform's origin is a pixel, the slice's is its middle: half a pixel away where the size is even.
     half = columns // 2 - (columns - 1) / 2
@@ -120,6 +120,7 @@ def _reconstruct_pair(
     if not hasattr(buffers, "grid"):
         width = plan.grid + 2 * MARGIN
         buffers.grid = np.empty((width, width), np.complex64)
+        buffers.needed = np.empty((plan.grid, plan.size), np.complex64)
         buffers.spectra = np.empty((sinograms.shape[1], plan.padded), np.complex64)
     second = min(start + 1, len(sinograms) - 1)
     _pack(sinograms[start], sinograms[second], buffers.spectra, plan.edge_padding)
@@ -129,17 +130,18 @@ def _reconstruct_pair(
     _spread(spectra, plan.directions, plan.response, plan.kernel, grid.view(np.float32).reshape(-1), plan.grid)
     _fold(grid, plan.grid)
     inner = grid[MARGIN : MARGIN + plan.grid, MARGIN : MARGIN + plan.grid]
-    image = _inverse(inner, plan.size)
+    image = _inverse(inner, buffers.needed)
     _unpack(image, plan.deapodisation, slices[start], slices[second])
 
 
-def _inverse(grid: NDArray[np.complex64], size: int) -> NDArray[np.complex64]:
-    """Transform the grid, only the columns that the slice needs along the second axis; pixel 0 is at index 0."""
-    rows = scipy.fft.ifft(grid, axis=1, norm="forward", overwrite_x=True)
+def _inverse(grid: NDArray[np.complex64], needed: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """Transform the grid in place, along the rows only those columns that the slice needs; pixel 0 is at index 0."""
+    size = needed.shape[1]
     half = size // 2
-    needed = np.concatenate([rows[:, rows.shape[1] - half :], rows[:, : size - half]], axis=1)
-    columns = scipy.fft.ifft(needed, axis=0, norm="forward", overwrite_x=True)
-    return np.asarray(columns)
+    rows = scipy.fft.ifft(grid, axis=1, norm="forward", overwrite_x=True)
+    needed[:, :half] = rows[:, rows.shape[1] - half :]
+    needed[:, half:] = rows[:, : size - half]
+    return np.asarray(scipy.fft.ifft(needed, axis=0, norm="forward", overwrite_x=True))
 
 
 @compiled
@@ -203,20 +205,24 @@ def _spread(spectra: Any, directions: Any, response: Any, kernel: Any, grid: Any
 def _filter(spectrum: Any, origin: float, weight: float, response: Any, values: Any) -> None:
     """Multiply one projection's spectrum by the filter and move its origin to the rotation axis.
 
-    ``values`` are in the order of frequency, from minus Nyquist. The phases are products of few exponentials.
+    ``values`` are in the order of frequency, from minus Nyquist. The phases are powers of one exponential.
     """
     padded = spectrum.shape[0]
     half = padded // 2
-    step = 2 * np.pi * origin / padded
+    step = np.exp(2j * np.pi * origin / padded)
+    turn = np.complex128(1)
     fine = np.empty(BLOCK, np.complex64)
     for j in range(BLOCK):
-        fine[j] = np.exp(1j * step * j)
+        fine[j] = turn
+        turn *= step
+    coarse = weight * np.exp(-1j * np.pi * origin)
     for start in range(0, padded, BLOCK):
-        coarse = np.complex64(weight * np.exp(1j * step * (start - half)))
+        single = np.complex64(coarse)
         source = start + half if start < half else start - half
         for j in range(BLOCK):
-            phase = coarse * fine[j] * response[start + j]
+            phase = single * fine[j] * response[start + j]
             values[start + j] = spectrum[source + j] * phase
+        coarse *= turn
 
 
 @compiled_fast
