@@ -48,6 +48,7 @@ rule reconstruct_scan:
     params:
         source=scan_source,
         settings=reconstruction_settings,
+        splits=lambda wildcards: SCANS[wildcards.dataset].reconstruction_splits(),
     script:
         "../scripts/reconstruct_scan.py"
 

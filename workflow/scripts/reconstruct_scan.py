@@ -8,7 +8,13 @@ from scan2seg.reconstruction.scan import reconstruct_scan
 def main(snakemake):
     settings = ReconstructionSettings.model_validate(snakemake.params.settings)
     with stage(snakemake.rule, snakemake.log[0]):
-        reconstruct_scan(snakemake.params.source, Path(snakemake.output.volume), settings, threads=snakemake.threads)
+        reconstruct_scan(
+            snakemake.params.source,
+            Path(snakemake.output.volume),
+            settings,
+            threads=snakemake.threads,
+            splits=snakemake.params.splits,
+        )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import Name, Settings
+from scan2seg import plugins
+from scan2seg.config.base import Name, Settings, plugin_params
 from scan2seg.config.images import ImageSource
 from scan2seg.config.source import ScanSource, SimulationSource, Source
 from scan2seg.config.split import SplitSettings
@@ -104,6 +105,14 @@ class Dataset(Settings):
         """Return the steps of denoising."""
         assert isinstance(self.source, (ScanSource, SimulationSource))
         return list(self.source.denoising)
+
+    def reconstruction_splits(self) -> int:
+        """Return into how many sets the first denoiser wants the projections divided; 0 for most."""
+        steps = self.denoising()
+        if not steps:
+            return 0
+        splits = getattr(plugins.load("denoising", steps[0]["method"]), "splits", None)
+        return int(splits(plugin_params("denoising", steps[0]))) if splits else 0
 
     def stack_source(self) -> dict[str, Any]:
         """Return what the stack depends on: the source without what stages before it have done."""

@@ -10,7 +10,8 @@ import numpy as np
 from scan2seg import storage
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.readers import open_scan
-from scan2seg.reconstruction.scan import Correction, make_geometry, slices_of
+from scan2seg.reconstruction.geometry import make_geometry
+from scan2seg.reconstruction.scan import Correction, slices_of
 
 
 def centre_gallery(
@@ -41,7 +42,7 @@ def centre_gallery(
         sinograms = correction.sinograms(scan.read_rows(first, last), first)
         wanted = (geometries[0].first_row - first) // binning
         sinogram = sinograms[wanted : wanted + 1]
-        images = [slices_of(correction, geometry, sinogram.copy(), threads)[0] for geometry in geometries]
+        images = [slices_of(correction, geometry, sinogram.copy(), threads)[0][0] for geometry in geometries]
     low, high = np.percentile(np.concatenate([image.ravel() for image in images]), (1, 99.5))
     across = math.ceil(math.sqrt(len(images)))
     down = math.ceil(len(images) / across)

@@ -17,6 +17,7 @@ from scan2seg.readers import open_scan
 from scan2seg.readers.scan import Scan
 from scan2seg.reconstruction import half_acquisition, preprocessing
 from scan2seg.reconstruction.centre_search import find_centre
+from scan2seg.reconstruction.geometry import Geometry, choose_rows, make_geometry
 
 Sinograms = NDArray[np.float32]
 # Files that are stored in tall compressed chunks are read in blocks up to this size, not chunk after chunk again.
@@ -86,23 +87,8 @@ class Correction:
         return sinograms
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """Where the slices are: all in binned pixels but ``first_row`` and ``last_row``."""
-
-    first_row: int
-    last_row: int
-    slices: int
-    columns: int
-    centre: float
-    half: bool
-    size: int
-    crop: tuple[slice, slice]
-    pixel_size: float | None
-
-
 def reconstruct_scan(
-    source: dict[str, Any], output: Path, settings: ReconstructionSettings, threads: int = 1, seed: int = 0
+    source: dict[str, Any], output: Path, settings: ReconstructionSettings, threads: int = 1, splits: int = 0
 ) -> None:
     """Reconstruct a scan to an OME-Zarr volume (z, y, x) float32.
 
@@ -111,7 +97,8 @@ def reconstruct_scan(
         output: the store to write; it appears when it is complete.
         settings: everything else.
         threads: for computing; one more reads and one writes. The result does not depend on it.
-        seed: of methods that draw random numbers; there are none yet.
+        splits: write as many further volumes ``part0``, ``part1`` ..., each from every so many-th projection, for a
+            denoiser that learns from their differences (Noise2Inverse).
 
     Raises:
         InputError: the scan is unreadable, incomplete or not a scan; nothing is written.
@@ -120,15 +107,19 @@ def reconstruct_scan(
     if settings.angles is not None:
         source["angles"] = settings.model_dump()["angles"]
     with open_scan(source) as scan:
-        first, last = _rows(scan, settings)
+        first, last = choose_rows(scan, settings)
         correction = Correction(scan, settings, threads)
         centre = find_centre(scan, settings, slice(first, last), threads)
         geometry = make_geometry(scan, settings, centre.value)
         correction.counts = Counts()
         with storage.creating(output) as group:
             shape = (geometry.slices, *(part.stop - part.start for part in geometry.crop))
-            volume = storage.create_volume(group, shape, pixel_size=geometry.pixel_size)
-            _reconstruct(correction, geometry, volume, threads)
+            volumes = [storage.create_volume(group, shape, pixel_size=geometry.pixel_size)]
+            length = (volumes[0].shards or volumes[0].chunks)[0]
+            for number in range(splits):
+                part = storage.create_array(group, f"part{number}", shape, "float32", per_shard=length, axes="zyx")
+                volumes.append(part)
+            _reconstruct(correction, geometry, volumes, threads)
             _check(correction.counts, scan, settings)
             group.attrs.update(
                 {
@@ -136,48 +127,20 @@ def reconstruct_scan(
                     "centre": centre.as_dict(),
                     "units": settings.units,
                     "half_acquisition": geometry.half,
+                    "crop": geometry.place(settings.binning),
                     "corrections": correction.counts.as_dict(),
                 }
             )
 
 
-def make_geometry(scan: Scan, settings: ReconstructionSettings, centre: float) -> Geometry:
-    """Settle sizes from the scan, the settings and the centre in columns of the file.
+def slices_of(
+    correction: Correction, geometry: Geometry, sinograms: Sinograms, threads: int, splits: int = 0
+) -> list[Sinograms]:
+    """Reconstruct corrected sinograms (rows, projections, columns) to cropped slices in the wanted units.
 
-    Raises:
-        InputError: rows, crop or centre lie outside the scan, or units need a pixel size that nothing gives.
+    Returns:
+        The slices of all projections, and of each of the ``splits`` disjoint sets of them.
     """
-    binning = settings.binning
-    first, last = _rows(scan, settings)
-    slices, columns = (last - first) // binning, scan.shape[2] // binning
-    if slices < 1 or columns < 2:
-        raise InputError(f"{scan.path}: nothing is left of {scan.shape[1:]} pixels with binning: {binning}")
-    if not 0 <= centre <= scan.shape[2] - 1:
-        raise InputError(f"{scan.path}: the centre {centre:g} is outside its {scan.shape[2]} columns")
-    centre = (centre - (binning - 1) / 2) / binning
-    half = settings.half_acquisition
-    if half == "auto":
-        half = half_acquisition.is_half_acquisition(scan.angles, centre, columns)
-    size = int(np.floor(2 * max(centre, columns - 1 - centre))) + 1 if half else columns
-    pixel_size = settings.pixel_size or scan.pixel_size
-    if settings.units == "per_millimetre" and pixel_size is None:
-        raise InputError(f"{scan.path}: has no pixel size, which units: per_millimetre needs. Give pixel_size:")
-    crop = _crop(settings.crop, size, str(scan.path))
-    return Geometry(
-        first,
-        last,
-        slices,
-        columns,
-        centre,
-        bool(half),
-        size,
-        crop,
-        None if pixel_size is None else pixel_size * binning,
-    )
-
-
-def slices_of(correction: Correction, geometry: Geometry, sinograms: Sinograms, threads: int) -> Sinograms:
-    """Reconstruct corrected sinograms (rows, projections, columns) to cropped slices in the wanted units."""
     settings = correction.settings
     stripes = plugins.load("reconstruction.stripes", settings.stripes["method"])
     stripe_params = plugin_params("reconstruction.stripes", settings.stripes)
@@ -185,6 +148,21 @@ def slices_of(correction: Correction, geometry: Geometry, sinograms: Sinograms, 
     angles, centre = correction.scan.angles, geometry.centre
     if geometry.half:
         sinograms, angles, centre = half_acquisition.stitch(sinograms, angles, centre)
+    sets = [slice(None), *(slice(number, None, splits) for number in range(splits))]
+    return [
+        _backproject(settings, geometry, np.ascontiguousarray(sinograms[:, part]), angles[part], centre, threads)
+        for part in sets
+    ]
+
+
+def _backproject(
+    settings: ReconstructionSettings,
+    geometry: Geometry,
+    sinograms: Sinograms,
+    angles: NDArray[np.float64],
+    centre: float,
+    threads: int,
+) -> Sinograms:
     backend = plugins.load("reconstruction", settings.backend["method"])
     params = plugin_params("reconstruction", settings.backend)
     slices = backend.reconstruct(sinograms, angles, centre, params, threads, settings.device)
@@ -199,13 +177,14 @@ def slices_of(correction: Correction, geometry: Geometry, sinograms: Sinograms, 
     return np.asarray(slices, dtype=np.float32)
 
 
-def _reconstruct(correction: Correction, geometry: Geometry, volume: Any, threads: int) -> None:
+def _reconstruct(correction: Correction, geometry: Geometry, volumes: list[Any], threads: int) -> None:
     """Compute slab after slab while the next is read and the one before is written."""
-    shards = storage.shards(volume)
+    shards = storage.shards(volumes[0])
     writing: Future[None] | None = None
 
-    def write(part: slice, slices: Sinograms) -> None:
-        volume[part] = slices
+    def write(part: slice, slices: list[Sinograms]) -> None:
+        for volume, values in zip(volumes, slices, strict=True):
+            volume[part] = values
 
     slabs = _read_ahead(correction, geometry, shards)
     with ThreadPoolExecutor(1) as writer:
@@ -215,8 +194,8 @@ def _reconstruct(correction: Correction, geometry: Geometry, volume: Any, thread
                 part.start * correction.settings.binning + geometry.first_row - start
             ) // correction.settings.binning
             sinograms = np.ascontiguousarray(sinograms[wanted : wanted + part.stop - part.start])
-            slices = slices_of(correction, geometry, sinograms, threads)
-            _check(correction.counts, correction.scan, correction.settings, volume.shape[0])
+            slices = slices_of(correction, geometry, sinograms, threads, len(volumes) - 1)
+            _check(correction.counts, correction.scan, correction.settings, volumes[0].shape[0])
             if writing:
                 writing.result()
             writing = writer.submit(write, part, slices)
@@ -258,25 +237,6 @@ def _read_ahead(
             for index in block:
                 start, stop = rows[index]
                 yield shards[index], raw[:, start - first : stop - first], start
-
-
-def _rows(scan: Scan, settings: ReconstructionSettings) -> tuple[int, int]:
-    first, last = settings.rows or (0, scan.shape[1])
-    if last > scan.shape[1]:
-        raise InputError(f"{scan.path}: rows: [{first}, {last}] but the detector has {scan.shape[1]} rows")
-    return first, last
-
-
-def _crop(crop: tuple[int, int, int, int] | float | None, size: int, where: str) -> tuple[slice, slice]:
-    if crop is None:
-        return slice(0, size), slice(0, size)
-    if isinstance(crop, float):
-        kept = max(1, round(size * crop))
-        start = (size - kept) // 2
-        return slice(start, start + kept), slice(start, start + kept)
-    if crop[1] > size or crop[3] > size:
-        raise InputError(f"{where}: crop: {list(crop)} is beyond the slice of {size} x {size} pixels")
-    return slice(crop[0], crop[1]), slice(crop[2], crop[3])
 
 
 def _check(counts: Counts, scan: Scan, settings: ReconstructionSettings, slices: int = 0) -> None:

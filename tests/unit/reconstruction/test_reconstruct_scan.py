@@ -146,3 +146,19 @@ def test_settings_that_do_not_fit_the_scan(scan, tmp_path, settings, message):
     with pytest.raises(InputError, match=message):
         run(scan, tmp_path, **settings)
     assert not (tmp_path / "out.zarr").exists()
+
+
+def test_parts_are_reconstructions_of_disjoint_projections(scan, tmp_path):
+    whole = run(scan, tmp_path, centre=CENTRE, name="whole.zarr")
+    settings = ReconstructionSettings(centre=CENTRE)
+    reconstruct_scan({"projections": scan}, tmp_path / "split.zarr", settings, splits=3)
+    store = storage.open_store(tmp_path / "split.zarr")
+    parts = np.stack([store[f"part{number}"][:] for number in range(3)])
+    assert np.array_equal(store["volume"][:], whole)
+    assert np.abs(parts.mean(axis=0) - whole).max() < 3e-4
+    assert (parts.std(axis=0)[whole > 0.005] > 0).all()
+
+
+def test_the_crop_says_which_part_of_the_scan_it_is(scan, tmp_path):
+    run(scan, tmp_path, centre=CENTRE, rows=(2, 5), crop=(10, 90, 20, 110))
+    assert storage.open_store(tmp_path / "out.zarr").attrs["crop"] == [2, 5, 10, 90, 20, 110]
