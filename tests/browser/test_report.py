@@ -1,13 +1,9 @@
 """The report in a real browser: it sorts, shows every model, and asks no network and no console for anything."""
 
 import shutil
-import sys
-from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "reporting"))
 import example_report
+import pytest
 
 from scan2seg.reporting.html import render_report
 

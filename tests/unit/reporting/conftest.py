@@ -1,12 +1,7 @@
 """Makes the example experiment importable, and writes it once."""
 
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 import example_report
+import pytest
 
 from scan2seg.reporting.html import render_report
 

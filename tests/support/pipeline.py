@@ -11,7 +11,7 @@ from pathlib import Path
 
 from helpers import MODEL, make_images
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FILES = {
     "datasets/cells.yaml": """
         source:
