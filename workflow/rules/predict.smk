@@ -44,7 +44,7 @@ rule predict_stack:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(120),
-        slurm_partition=partition,
+        slurm_partition=model_partition,
         slurm_account=account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
@@ -97,7 +97,7 @@ rule time_inference:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(60),
-        slurm_partition=partition,
+        slurm_partition=model_partition,
         slurm_account=account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
@@ -123,7 +123,7 @@ rule map_saliency:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(30),
-        slurm_partition=partition,
+        slurm_partition=model_partition,
         slurm_account=account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
