@@ -49,13 +49,16 @@ JobCompType=jobcomp/none
 MinJobAge=3600
 KillWait=5
 GresTypes=gpu
-NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:1 State=UNKNOWN
+NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:2 State=UNKNOWN
 PartitionName=unnamed Nodes={node} Default=YES MaxTime=INFINITE State=UP
 PartitionName=cpu Nodes={node} MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes={node} MaxTime=INFINITE State=UP
 """
-# a GPU without a device file drains the node; any file will do
-GRES_CONF = "NodeName={node} Name=gpu File=/dev/null\n"
+# a GPU without a device file drains the node; any two files will do
+GRES_CONF = """
+NodeName={node} Name=gpu File=/dev/null
+NodeName={node} Name=gpu File=/dev/zero
+"""
 
 
 class ClusterError(Exception):

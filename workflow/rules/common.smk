@@ -55,7 +55,7 @@ def plugin(kind, settings):
 
 def memory(base):
     """Ask for more memory each time a job is tried again."""
-    return lambda wildcards, attempt: int(base * 1.6 ** (attempt - 1))
+    return lambda wildcards, attempt: round(base * 1.6 ** (attempt - 1))
 
 
 def minutes(base):
@@ -70,7 +70,12 @@ def needs_gpu(wildcards):
 
 
 def partition(wildcards):
-    """Take the partition from the profile."""
+    """Take the partition of a stage that needs no GPU from the profile, whatever model it is about."""
+    return EXPERIMENT.settings.cluster.cpu_partition
+
+
+def model_partition(wildcards):
+    """Take the partition of a stage that runs a model from the profile."""
     cluster = EXPERIMENT.settings.cluster
     return cluster.gpu_partition if needs_gpu(wildcards) else cluster.cpu_partition
 

@@ -44,7 +44,7 @@ rule predict_stack:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(120),
-        slurm_partition=partition,
+        slurm_partition=model_partition,
         slurm_account=account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
@@ -99,7 +99,7 @@ rule time_inference:
         runtime=minutes(60),
         # what the model may use; the threads above only keep others away
         model_threads=recipe_threads,
-        slurm_partition=partition,
+        slurm_partition=model_partition,
         slurm_account=account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
@@ -124,7 +124,7 @@ rule map_saliency:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(30),
-        slurm_partition=partition,
+        slurm_partition=model_partition,
         slurm_account=account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),

@@ -31,7 +31,8 @@ def member_replicates(wildcards):
 
 
 def model_resource(key):
-    return lambda wildcards, attempt: int(getattr(EXPERIMENT.models[wildcards.model].resources, key) * 1.6 ** (attempt - 1))
+    """Ask for what a model's file says, and more each time a job is tried again."""
+    return lambda wildcards, attempt: round(getattr(EXPERIMENT.models[wildcards.model].resources, key) * 1.6 ** (attempt - 1))
 
 
 rule train_model:
@@ -53,7 +54,7 @@ rule train_model:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=model_resource("runtime"),
-        slurm_partition=partition,
+        slurm_partition=model_partition,
         slurm_account=account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),

@@ -1,0 +1,125 @@
+"""The workflow on a real Slurm: what is asked for, what happens when jobs fail, and that nothing is left behind."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from cluster import Cluster
+from workspace import Workspace
+
+pytestmark = pytest.mark.slurm
+ON_GPU = {"train_model", "predict_stack", "time_inference"}
+SCAN = "results/tiny/scans/scan"
+
+
+def jobs_of(cluster: Cluster, workspace: Workspace, text: str = "") -> list[dict[str, str]]:
+    """Return the jobs that were submitted from the workspace and whose log's path holds the text, with their rule."""
+    logs = workspace.folder / ".snakemake" / "slurm_logs"
+    jobs = [job for job in cluster.jobs() if job["StdOut"].startswith(str(logs)) and text in job["StdOut"]]
+    return [{**job, "rule": Path(job["StdOut"]).relative_to(logs).parts[0].removeprefix("rule_")} for job in jobs]
+
+
+def gpus(job: dict[str, str]) -> list[str]:
+    """Return how a job asked for GPUs: for the job (--gpus) or for its node (--gres)."""
+    return [f"{key}={value}" for key, value in job.items() if key.startswith("Tres") and "gpu" in value]
+
+
+def test_whole_run_goes_through_slurm_to_the_report(cluster: Cluster, finished: Workspace) -> None:
+    report = finished.folder / "results" / "reports" / "tiny" / "index.html"
+    assert report.stat().st_size > 10_000
+
+    jobs = jobs_of(cluster, finished)
+    assert {job["JobState"] for job in jobs} == {"COMPLETED"}
+    rules = {job["rule"] for job in jobs}
+    assert rules >= ON_GPU | {"simulate_scan", "reconstruct_scan", "denoise_scan", "render_report", "log_to_mlflow"}
+    for job in jobs:
+        network = job["rule"] in ON_GPU and "_small_" in job["StdOut"]
+        assert job["Partition"] == ("gpu" if network else "cpu"), job
+        assert gpus(job) == (["TresPerJob=gres:gpu:1"] if network else []), job
+        assert Path(job["StdOut"]).is_file(), "the logs of successful jobs are kept"
+    training = jobs_of(cluster, finished, "rule_train_model/tiny_small")[0]
+    assert (training["MinMemoryNode"], training["TimeLimit"]) == ("3000M", "00:10:00")
+
+
+def test_second_run_submits_nothing_and_neither_does_switching_code_tracking(
+    cluster: Cluster, finished: Workspace
+) -> None:
+    before = len(jobs_of(cluster, finished))
+    assert finished.snakemake().status == 0
+    untracked = finished.adapt_profile(
+        "untracked", config={"track_code": False}, **{"rerun-triggers": ["mtime", "params", "input"]}
+    )
+    result = finished.snakemake(profile=untracked)
+    assert result.status == 0, result.output
+    assert len(jobs_of(cluster, finished)) == before
+
+
+def test_a_site_that_takes_gres(cluster: Cluster, finished: Workspace) -> None:
+    checkpoint = finished.add_model("second")
+    site = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": "gres"}
+    result = finished.snakemake(checkpoint, profile=finished.adapt_profile("gres", config={"cluster": site}))
+    assert result.status == 0, result.output
+    (job,) = jobs_of(cluster, finished, "_second_")
+    assert job["Partition"] == "gpu"
+    assert gpus(job) == ["TresPerNode=gres:gpu:1"]
+
+
+def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finished: Workspace) -> None:
+    checkpoint = finished.add_model("greedy", mem_mb=640)
+    result = finished.snakemake(checkpoint)
+    jobs = jobs_of(cluster, finished, "_greedy_")
+    assert jobs[0]["JobState"] != "COMPLETED", "640 MB were enough: lower the test's request"
+    assert "exceeded memory limit" in Path(jobs[0]["StdOut"]).read_text()
+    assert jobs[-1]["JobState"] == "COMPLETED", result.output
+    memory = [int(job["MinMemoryNode"].removesuffix("M")) for job in jobs]
+    assert memory[:2] == [640, 1024]
+    assert jobs[1]["TimeLimit"] > jobs[0]["TimeLimit"]
+    assert result.status == 0, result.output
+    assert (finished.folder / checkpoint).is_file()
+
+
+def test_failing_job_shows_its_log_and_leaves_nothing_that_looks_finished(
+    cluster: Cluster, workspace: Workspace
+) -> None:
+    workspace.prepare(f"{SCAN}/projections.h5")
+    projections = workspace.folder / SCAN / "projections.h5"
+    with projections.open("r+b") as file:
+        file.truncate(projections.stat().st_size // 2)
+
+    result = workspace.snakemake("--retries", "0")
+    assert result.status != 0
+    log = "results/logs/reconstruct_scan/tiny/scan.log"
+    assert log in result.output
+    assert "projections.h5" in (workspace.folder / log).read_text()
+    (job,) = jobs_of(cluster, workspace, "rule_reconstruct_scan")
+    assert job["JobState"] == "FAILED"
+    assert job["StdOut"] in result.output
+    assert "Traceback" not in Path(job["StdOut"]).read_text()
+    assert [path.name for path in (workspace.folder / SCAN).iterdir() if "zarr" in path.name] == ["labels.zarr"]
+    assert not (workspace.folder / "results" / "reports").exists()
+
+
+def test_interrupt_cancels_what_was_submitted(cluster: Cluster, workspace: Workspace) -> None:
+    dataset = workspace.folder / "config" / "datasets" / "tiny.yaml"
+    scans = ", ".join(f"{name}: {{size: 64, rows: 400, seed: {seed}}}" for seed, name in enumerate("abcd"))
+    text = dataset.read_text()
+    start, end = text.index("  scans:"), text.index("  denoising:")
+    dataset.write_text(f"{text[:start]}  scans: {{{scans}}}\n{text[end:]}")
+
+    process = workspace.start()
+    states: set[str] = set()
+    deadline = time.monotonic() + 60
+    while not states >= {"RUNNING", "PENDING"} and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.2)
+        states = {job["JobState"] for job in jobs_of(cluster, workspace)}
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert states >= {"RUNNING", "PENDING"}, f"{states}\n{output}"
+    assert process.returncode != 0
+    deadline = time.monotonic() + 20
+    while cluster.queue() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert cluster.queue() == []
+    assert {job["JobState"] for job in jobs_of(cluster, workspace)} == {"CANCELLED"}
+    assert not list(workspace.folder.glob("results/tiny/scans/*/projections.h5"))

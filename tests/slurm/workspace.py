@@ -1,0 +1,93 @@
+"""A copy of the repository in which snakemake runs."""
+
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# The first question comes when a tiny job is just over; each further one comes ten seconds later than the one before.
+IMPATIENT = ("--slurm-init-seconds-before-status-checks", "9", "--latency-wait", "5")
+LIMIT = 400
+
+
+@dataclass
+class Result:
+    """How a run ended."""
+
+    status: int
+    output: str
+
+
+@dataclass
+class Workspace:
+    """A folder that looks like a fresh clone, and the environment to run it in."""
+
+    folder: Path
+    programs: Path
+
+    def snakemake(self, *arguments: str, profile: str = "slurm") -> Result:
+        """Run ``snakemake --profile slurm`` with more arguments to its end."""
+        process = self.start(*arguments, profile=profile)
+        try:
+            output, _ = process.communicate(timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+            output += "\n(killed by the test: too slow)"
+        return Result(process.returncode, output)
+
+    def prepare(self, target: str) -> None:
+        """Make a file without the cluster, which takes less time."""
+        subprocess.run(
+            ["snakemake", "--cores", "2", "--quiet", "all", "--", target],
+            cwd=self.folder,
+            env=self._environment(),
+            check=True,
+            timeout=LIMIT,
+        )
+
+    def start(self, *arguments: str, profile: str = "slurm") -> subprocess.Popen[str]:
+        """Start ``snakemake --profile slurm`` with more arguments."""
+        return subprocess.Popen(
+            ["snakemake", "--profile", profile, *IMPATIENT, *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            # a test runner in the background ignores the interrupt, and its children would inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PATH": f"{self.programs}:{os.environ['PATH']}",
+            "PYTHONPATH": str((self.folder / "src").resolve()),
+            # threads beyond the cores only wait for each other
+            "OMP_NUM_THREADS": "1",
+            "NUMBA_NUM_THREADS": "2",
+        }
+
+    def adapt_profile(self, name: str, **changes: Any) -> str:
+        """Copy the profile and edit its keys, as a person does who adapts it to a site; return its path."""
+        profiles = self.folder / "workflow" / "profiles"
+        profile = yaml.safe_load((profiles / "slurm" / "config.yaml").read_text())
+        (profiles / name).mkdir()
+        (profiles / name / "config.yaml").write_text(yaml.safe_dump({**profile, **changes}, sort_keys=False))
+        return f"workflow/profiles/{name}"
+
+    def add_model(self, name: str, **resources: int) -> str:
+        """Add a model to the experiment, small and trained on the patches of the others; return its checkpoint."""
+        path = self.folder / "config" / "config.yaml"
+        experiment = yaml.safe_load(path.read_text())
+        small = experiment["models"][0]
+        model = {**small, "name": name, "resources": {**small["resources"], **resources}}
+        path.write_text(yaml.safe_dump({**experiment, "models": [*experiment["models"], model]}))
+        return f"results/tiny/runs/{name}/seed0/checkpoint.pt"
