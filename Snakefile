@@ -3,7 +3,7 @@
 # or, on a cluster, with  snakemake --profile slurm  (see README.md).
 
 
-include: "workflow/rules/common.smk"
+include: "workflow/functions/common.smk"
 include: "workflow/rules/acquire.smk"
 include: "workflow/rules/reconstruct.smk"
 include: "workflow/rules/prepare.smk"

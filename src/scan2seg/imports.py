@@ -29,6 +29,14 @@ def source_files(*modules: str) -> list[str]:
     return sorted(os.path.relpath(path) for path in found)
 
 
+def share_source() -> None:
+    """Let the scripts that Snakemake starts import the package from this folder, whichever environment they run in."""
+    rest = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    folder = str(_PACKAGE.parent)
+    if folder not in rest:
+        os.environ["PYTHONPATH"] = os.pathsep.join([folder, *rest])
+
+
 @cache
 def _imported(path: Path) -> tuple[Path, ...]:
     names: set[str] = set()

@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,13 @@ def test_conda_names_the_same_direct_dependencies() -> None:
     assert found.pop("tomopy")
     assert found.pop("python") == ">=3.11,<3.14"
     assert found == {CONDA_NAMES.get(name, name): version for name, version in direct().items()}
+
+
+@pytest.mark.parametrize("stage", ["reconstruct", "prepare", "train", "report"])
+def test_the_environment_of_a_stage_is_a_part_of_the_whole(stage: str) -> None:
+    whole = yaml.safe_load((ROOT / "envs" / "environment.yaml").read_text())["dependencies"]
+    part = yaml.safe_load((ROOT / "envs" / f"{stage}.yaml").read_text())["dependencies"]
+    assert part and not set(part) - set(whole)
 
 
 def test_the_lock_pins_every_direct_dependency_with_hashes_and_names_no_host() -> None:

@@ -1,16 +1,5 @@
 # Where projections come from: a simulation, or the user's files.
-
-
-def scan_files(wildcards):
-    """List the raw files of a scan."""
-    dataset = SCANS[wildcards.dataset]
-    if dataset.source.kind == "simulation":
-        return {"projections": f"{R}/{wildcards.dataset}/scans/{wildcards.scan}/projections.h5"}
-    from scan2seg.sources import find_files
-
-    scan = dataset.scans()[wildcards.scan]
-    keys = ("projections", "flats", "darks", "angles")
-    return {key: [str(path) for path in find_files(scan[key], key)] for key in keys if scan.get(key)}
+include: "../functions/acquire.smk"
 
 
 rule simulate_scan:
@@ -23,6 +12,8 @@ rule simulate_scan:
         f"{R}/logs/simulate_scan/{{dataset}}/{{scan}}.log",
     benchmark:
         f"{R}/benchmarks/simulate_scan/{{dataset}}/{{scan}}.tsv"
+    conda:
+        "../../envs/reconstruct.yaml"
     threads: 8
     resources:
         mem_mb=memory(4000),

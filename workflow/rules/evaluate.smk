@@ -1,44 +1,5 @@
 # Predictions to scores, scores to a comparison, and the comparison to people.
-
-
-def run_files(name):
-    """Name one file of every run of the experiment."""
-    return [f"{R}/{dataset}/runs/{model}/{replicate}/{name}" for dataset, model, replicate in EXPERIMENT.runs()]
-
-
-def trained_files(name):
-    """Name one file of every run that is not an ensemble."""
-    runs = [run for run in EXPERIMENT.runs() if run[1] in EXPERIMENT.models]
-    return [f"{R}/{dataset}/runs/{model}/{replicate}/{name}" for dataset, model, replicate in runs]
-
-
-def published_rows():
-    return [
-        {"dataset": name, **row.model_dump(mode="json")}
-        for name, dataset in EXPERIMENT.datasets.items()
-        for row in dataset.published
-    ]
-
-
-def reference_model():
-    names = [*EXPERIMENT.models, *EXPERIMENT.settings.ensembles]
-    return EXPERIMENT.settings.reference_model or (names[0] if names else None)
-
-
-def dataset_files(name):
-    return [f"{R}/{dataset}/{name}" for dataset in EXPERIMENT.datasets if EXPERIMENT.datasets[dataset].has_labels()]
-
-
-def template_files():
-    files = [os.path.relpath(path) for path in sorted(Path(workflow.basedir).glob("src/scan2seg/reporting/templates/*"))]
-    return files if EXPERIMENT.settings.track_code else [ancient(file) for file in files]
-
-
-def saliency_maps():
-    if not EXPERIMENT.settings.saliency:
-        return []
-    names = list(EXPERIMENT.settings.replicates.names())[:1]
-    return [file for file in trained_files("saliency.zarr") if file.split("/")[-2] in names]
+include: "../functions/evaluate.smk"
 
 
 rule score_prediction:
@@ -53,6 +14,8 @@ rule score_prediction:
         f"{R}/logs/score_prediction/{{dataset}}/{{model}}/{{replicate}}.log",
     benchmark:
         f"{R}/benchmarks/score_prediction/{{dataset}}/{{model}}/{{replicate}}.tsv"
+    conda:
+        "../../envs/report.yaml"
     resources:
         mem_mb=memory(3000),
         runtime=minutes(60),
@@ -76,6 +39,8 @@ rule compare_models:
         f"{R}/logs/compare_models/{EXPERIMENT.settings.experiment}.log",
     benchmark:
         f"{R}/benchmarks/compare_models/{EXPERIMENT.settings.experiment}.tsv"
+    conda:
+        "../../envs/report.yaml"
     resources:
         mem_mb=memory(3000),
         runtime=minutes(30),
@@ -102,12 +67,18 @@ rule render_report:
         code=code("scan2seg.reporting.html"),
         templates=template_files(),
     output:
-        report=report(f"{REPORT}/index.html", caption="../report/benchmark.rst", category="Benchmark"),
+        report=report(
+            f"{REPORT}/index.html",
+            caption="../report/benchmark.rst",
+            category="Benchmark",
+        ),
         figures=directory(f"{REPORT}/figures"),
     log:
         f"{R}/logs/render_report/{EXPERIMENT.settings.experiment}.log",
     benchmark:
         f"{R}/benchmarks/render_report/{EXPERIMENT.settings.experiment}.tsv"
+    conda:
+        "../../envs/report.yaml"
     resources:
         mem_mb=memory(4000),
         runtime=minutes(60),
@@ -115,7 +86,6 @@ rule render_report:
         slurm_account=account,
     params:
         experiment=EXPERIMENT.summary(),
-        results=R,
     script:
         "../scripts/render_report.py"
 
@@ -136,6 +106,8 @@ rule log_to_mlflow:
         f"{R}/logs/log_to_mlflow/{EXPERIMENT.settings.experiment}.log",
     benchmark:
         f"{R}/benchmarks/log_to_mlflow/{EXPERIMENT.settings.experiment}.tsv"
+    conda:
+        "../../envs/report.yaml"
     resources:
         mem_mb=memory(3000),
         runtime=minutes(60),
@@ -145,6 +117,5 @@ rule log_to_mlflow:
         experiment=EXPERIMENT.settings.experiment,
         uri=EXPERIMENT.settings.tracking.uri,
         runs=EXPERIMENT.summary()["runs"],
-        results=R,
     script:
         "../scripts/log_to_mlflow.py"

@@ -1,29 +1,5 @@
 # Trained models applied: to the test images, to the clock, to the input's gradient, to new scans.
-
-
-def inference_settings(wildcards):
-    """Return a model's inference settings; members of an ensemble keep their probabilities."""
-    settings = EXPERIMENT.models[wildcards.model].inference.model_dump(mode="json")
-    member = any(wildcards.model in names for names in EXPERIMENT.settings.ensembles.values())
-    return {**settings, "probabilities": settings["probabilities"] or member}
-
-
-def checkpoints(wildcards):
-    """Name every checkpoint that a new scan may be segmented with."""
-    return [
-        f"{R}/{dataset}/runs/{model}/{replicate}/checkpoint.pt"
-        for dataset, model, replicate in EXPERIMENT.runs()
-        if dataset == trained_on() and model in EXPERIMENT.models
-    ]
-
-
-def trained_on():
-    return EXPERIMENT.settings.segment.trained_on or next(iter(EXPERIMENT.datasets))
-
-
-def new_volume(wildcards):
-    owner = next(name for name, dataset in EXPERIMENT.new_scans.items() if wildcards.scan in dataset.scans())
-    return f"{R}/{owner}/scans/{wildcards.scan}/denoised.zarr"
+include: "../functions/predict.smk"
 
 
 rule predict_stack:
@@ -31,15 +7,21 @@ rule predict_stack:
         stack=rules.assemble_stack.output.stack,
         split=rules.split_stack.output.split,
         checkpoint=rules.train_model.output.checkpoint,
-        code=lambda wildcards: architecture_code(wildcards, "scan2seg.inference.prediction"),
+        code=lambda wildcards: architecture_code(
+            wildcards, "scan2seg.inference.prediction"
+        ),
     output:
-        prediction=directory(f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/prediction.zarr"),
+        prediction=directory(
+            f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/prediction.zarr"
+        ),
     log:
         f"{R}/logs/predict_stack/{{dataset}}/{{model}}/{{replicate}}.log",
     benchmark:
         f"{R}/benchmarks/predict_stack/{{dataset}}/{{model}}/{{replicate}}.tsv"
     wildcard_constraints:
         model=alternatives(EXPERIMENT.models),
+    conda:
+        "../../envs/train.yaml"
     threads: recipe_threads
     resources:
         mem_mb=model_resource("mem_mb"),
@@ -64,13 +46,17 @@ rule ensemble_predictions:
         ),
         code=code("scan2seg.inference.ensembling"),
     output:
-        prediction=directory(f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/prediction.zarr"),
+        prediction=directory(
+            f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/prediction.zarr"
+        ),
     log:
         f"{R}/logs/ensemble_predictions/{{dataset}}/{{model}}/{{replicate}}.log",
     benchmark:
         f"{R}/benchmarks/ensemble_predictions/{{dataset}}/{{model}}/{{replicate}}.tsv"
     wildcard_constraints:
         model=alternatives(EXPERIMENT.settings.ensembles),
+    conda:
+        "../../envs/train.yaml"
     resources:
         mem_mb=memory(4000),
         runtime=minutes(60),
@@ -92,8 +78,15 @@ rule time_inference:
         f"{R}/logs/time_inference/{{dataset}}/{{model}}/{{replicate}}.log",
     benchmark:
         f"{R}/benchmarks/time_inference/{{dataset}}/{{model}}/{{replicate}}.tsv"
+    conda:
+        "../../envs/train.yaml"
     # alone on the machine where it can be, for two timings at once measure each other
-    threads: lambda wildcards: workflow.cores if workflow.is_main_process and workflow.local_exec else recipe_threads(wildcards)
+    threads:
+        lambda wildcards: (
+            workflow.cores
+            if workflow.is_main_process and workflow.local_exec
+            else recipe_threads(wildcards)
+        )
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(60),
@@ -104,7 +97,9 @@ rule time_inference:
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
-        inference=lambda wildcards: EXPERIMENT.models[wildcards.model].inference.model_dump(mode="json"),
+        inference=lambda wildcards: EXPERIMENT.models[
+            wildcards.model
+        ].inference.model_dump(mode="json"),
     script:
         "../scripts/time_inference.py"
 
@@ -114,13 +109,19 @@ rule map_saliency:
         stack=rules.assemble_stack.output.stack,
         split=rules.split_stack.output.split,
         checkpoint=rules.train_model.output.checkpoint,
-        code=lambda wildcards: architecture_code(wildcards, "scan2seg.inference.saliency"),
+        code=lambda wildcards: architecture_code(
+            wildcards, "scan2seg.inference.saliency"
+        ),
     output:
-        saliency=directory(f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/saliency.zarr"),
+        saliency=directory(
+            f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/saliency.zarr"
+        ),
     log:
         f"{R}/logs/map_saliency/{{dataset}}/{{model}}/{{replicate}}.log",
     benchmark:
         f"{R}/benchmarks/map_saliency/{{dataset}}/{{model}}/{{replicate}}.tsv"
+    conda:
+        "../../envs/train.yaml"
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(30),
@@ -141,11 +142,17 @@ rule segment_scan:
     output:
         labels=directory(f"{R}/segmentations/{{scan}}/labels.zarr"),
         summary=f"{R}/segmentations/{{scan}}/summary.json",
-        tiff=[f"{R}/segmentations/{{scan}}/labels.tif"] if EXPERIMENT.settings.segment and EXPERIMENT.settings.segment.tiff else [],
+        tiff=(
+            [f"{R}/segmentations/{{scan}}/labels.tif"]
+            if EXPERIMENT.settings.segment and EXPERIMENT.settings.segment.tiff
+            else []
+        ),
     log:
         f"{R}/logs/segment_scan/{{scan}}.log",
     benchmark:
         f"{R}/benchmarks/segment_scan/{{scan}}.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: 8
     resources:
         mem_mb=memory(8000),
@@ -155,6 +162,9 @@ rule segment_scan:
     params:
         dataset=lambda wildcards: trained_on(),
         model=lambda wildcards: EXPERIMENT.settings.segment.model,
-        inference={name: model.inference.model_dump(mode="json") for name, model in EXPERIMENT.models.items()},
+        inference={
+            name: model.inference.model_dump(mode="json")
+            for name, model in EXPERIMENT.models.items()
+        },
     script:
         "../scripts/segment_scan.py"

@@ -1,45 +1,22 @@
 # Any source to a stack, a split and patches.
-from scan2seg.sources.files import stack_inputs
-
-
-def stack_scans(wildcards):
-    """Return volume and labels of each scan of a dataset, where the source is scans."""
-    dataset = EXPERIMENT.datasets[wildcards.dataset]
-    folder = f"{R}/{wildcards.dataset}/scans"
-    simulated = dataset.source.kind == "simulation"
-    return {
-        name: {
-            "volume": f"{folder}/{name}/denoised.zarr",
-            "labels": f"{folder}/{name}/labels.zarr" if simulated else scan.get("labels"),
-            "labels_key": None if simulated else scan.get("labels_key"),
-        }
-        for name, scan in dataset.scans().items()
-    }
-
-
-def stack_files_of(wildcards):
-    """List what a stack is made of: volumes, or the files that the patterns match."""
-    scans = stack_scans(wildcards)
-    if scans:
-        return [scan[key] for scan in scans.values() for key in ("volume", "labels") if scan[key]]
-    return stack_inputs(EXPERIMENT.datasets[wildcards.dataset].source)
-
-
-def model_patching(wildcards):
-    patchings = {model.patching.folder(): model.patching for model in EXPERIMENT.models.values()}
-    return patchings[wildcards.patching].model_dump(mode="json")
+include: "../functions/prepare.smk"
 
 
 rule assemble_stack:
     input:
         files=stack_files_of,
-        code=lambda wildcards: code(f"scan2seg.sources.{EXPERIMENT.datasets[wildcards.dataset].source_module()}", "scan2seg.stack"),
+        code=lambda wildcards: code(
+            f"scan2seg.sources.{EXPERIMENT.datasets[wildcards.dataset].source_module()}",
+            "scan2seg.stack",
+        ),
     output:
         stack=directory(f"{R}/{{dataset}}/stack.zarr"),
     log:
         f"{R}/logs/assemble_stack/{{dataset}}.log",
     benchmark:
         f"{R}/benchmarks/assemble_stack/{{dataset}}.tsv"
+    conda:
+        "../../envs/prepare.yaml"
     threads: 4
     resources:
         mem_mb=memory(6000),
@@ -65,13 +42,17 @@ rule split_stack:
         f"{R}/logs/split_stack/{{dataset}}.log",
     benchmark:
         f"{R}/benchmarks/split_stack/{{dataset}}.tsv"
+    conda:
+        "../../envs/prepare.yaml"
     resources:
         mem_mb=memory(3000),
         runtime=minutes(30),
         slurm_partition=partition,
         slurm_account=account,
     params:
-        settings=lambda wildcards: EXPERIMENT.datasets[wildcards.dataset].split.model_dump(mode="json"),
+        settings=lambda wildcards: EXPERIMENT.datasets[
+            wildcards.dataset
+        ].split.model_dump(mode="json"),
         folds=EXPERIMENT.settings.replicates.folds,
     script:
         "../scripts/split_stack.py"
@@ -88,6 +69,8 @@ rule extract_patches:
         f"{R}/logs/extract_patches/{{dataset}}/{{patching}}.log",
     benchmark:
         f"{R}/benchmarks/extract_patches/{{dataset}}/{{patching}}.tsv"
+    conda:
+        "../../envs/prepare.yaml"
     resources:
         mem_mb=memory(4000),
         runtime=minutes(120),

@@ -1,32 +1,5 @@
 # Projections to a denoised volume.
-
-
-def scan_source(wildcards):
-    """Return what the reader is told of a scan."""
-    dataset = SCANS[wildcards.dataset]
-    if dataset.source.kind == "simulation":
-        return {"projections": f"{R}/{wildcards.dataset}/scans/{wildcards.scan}/projections.h5"}
-    scan = dataset.scans()[wildcards.scan]
-    keys = ("projections", "flats", "darks", "angles", "reader")
-    return {key: scan[key] for key in keys if scan.get(key)}
-
-
-def reconstruction_settings(wildcards):
-    return SCANS[wildcards.dataset].reconstruction(wildcards.scan)
-
-
-def reconstruction_code(wildcards):
-    settings = reconstruction_settings(wildcards)
-    return code(
-        "scan2seg.reconstruction.scan",
-        plugin("reconstruction", settings["backend"]),
-        plugin("reconstruction.stripes", settings["stripes"]),
-    )
-
-
-def denoising_code(wildcards):
-    steps = SCANS[wildcards.dataset].denoising()
-    return code("scan2seg.denoising.scan", *(plugin("denoising", step) for step in steps))
+include: "../functions/reconstruct.smk"
 
 
 rule reconstruct_scan:
@@ -39,6 +12,8 @@ rule reconstruct_scan:
         f"{R}/logs/reconstruct_scan/{{dataset}}/{{scan}}.log",
     benchmark:
         f"{R}/benchmarks/reconstruct_scan/{{dataset}}/{{scan}}.tsv"
+    conda:
+        "../../envs/reconstruct.yaml"
     threads: 16
     resources:
         mem_mb=memory(8000),
@@ -63,6 +38,8 @@ rule denoise_scan:
         f"{R}/logs/denoise_scan/{{dataset}}/{{scan}}.log",
     benchmark:
         f"{R}/benchmarks/denoise_scan/{{dataset}}/{{scan}}.tsv"
+    conda:
+        "../../envs/reconstruct.yaml"
     threads: 16
     resources:
         mem_mb=memory(8000),

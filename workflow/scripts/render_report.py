@@ -7,7 +7,7 @@ from scan2seg.reporting.html import render_report
 
 def main(snakemake):
     with stage(snakemake.rule, snakemake.log[0]):
-        content = gather_inputs(snakemake.params.experiment, Path(snakemake.params.results))
+        content = gather_inputs(snakemake.params.experiment, Path(snakemake.output.report).parents[2])
         render_report(content, Path(snakemake.output.report), Path(snakemake.output.figures))
 
 

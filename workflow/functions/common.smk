@@ -9,8 +9,10 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.problems import ConfigurationError
-from scan2seg.imports import source_files
+from scan2seg.imports import share_source, source_files
 from scan2seg.plugins import module_name
+
+share_source()
 
 
 # a default that is read although another file was given would leak its keys into that one
@@ -45,7 +47,9 @@ wildcard_constraints:
 def code(*modules):
     """List the source files a stage depends on; untracked ones stay inputs, so that switching reruns nothing."""
     files = source_files(*modules)
-    return files if EXPERIMENT.settings.track_code else [ancient(file) for file in files]
+    return (
+        files if EXPERIMENT.settings.track_code else [ancient(file) for file in files]
+    )
 
 
 def plugin(kind, settings):
@@ -102,7 +106,10 @@ def alternatives(names):
 
 
 def report_files():
-    return [f"{REPORT}/index.html", *([f"{REPORT}/mlflow.json"] if EXPERIMENT.models else [])]
+    return [
+        f"{REPORT}/index.html",
+        *([f"{REPORT}/mlflow.json"] if EXPERIMENT.models else []),
+    ]
 
 
 def volumes():
@@ -115,12 +122,18 @@ def volumes():
 
 
 def stack_files():
-    return [f"{R}/{name}/stack.zarr" for name, dataset in EXPERIMENT.datasets.items() if dataset.has_labels()]
+    return [
+        f"{R}/{name}/stack.zarr"
+        for name, dataset in EXPERIMENT.datasets.items()
+        if dataset.has_labels()
+    ]
 
 
 def segmentation_files():
     segment = EXPERIMENT.settings.segment
-    files = ["labels.zarr", "summary.json"] + (["labels.tif"] if segment and segment.tiff else [])
+    files = ["labels.zarr", "summary.json"] + (
+        ["labels.tif"] if segment and segment.tiff else []
+    )
     return [
         f"{R}/segmentations/{scan}/{file}"
         for dataset in EXPERIMENT.new_scans.values()
