@@ -54,7 +54,7 @@ class Pipeline:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("Snakefile", "src", "workflow"):
+        for name in ("Snakefile", "src", "workflow", "envs"):
             source, target = ROOT / name, folder / name
             ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
             shutil.copytree(source, target, ignore=ignore) if source.is_dir() else shutil.copy(source, target)

@@ -14,7 +14,9 @@ def test_validate_ends_with_status_2_and_every_problem(tmp_path: Path, capsys: p
     file.write_text(DATASET.format(folder="."))
     assert main(["validate", str(file)]) == 0
     assert "is valid" in capsys.readouterr().out
-    file.write_text(DATASET.format(folder=".").replace("split:", "spilt:").replace("kind: images", "kind: images\n  resize: 3"))
+    file.write_text(
+        DATASET.format(folder=".").replace("split:", "spilt:").replace("kind: images", "kind: images\n  resize: 3")
+    )
     assert main(["validate", str(file)]) == 2
     error = capsys.readouterr().err
     assert "2 problems" in error and "did you mean 'split'" in error and "resize" in error

@@ -72,7 +72,9 @@ def test_neighbouring_slices_become_channels_within_their_volume(folder: Path) -
 
 
 def test_equal_settings_share_a_store_and_others_do_not() -> None:
-    names = [PatchingSettings(size=size, stride=stride).folder() for size, stride in ((32, 16), ((32, 32), 16), (32, 8))]
+    names = [
+        PatchingSettings(size=size, stride=stride).folder() for size, stride in ((32, 16), ((32, 32), 16), (32, 8))
+    ]
     assert names[0] != names[2]
     assert PatchingSettings(size=32, stride=16).folder() == names[0]
     assert PatchingSettings().folder().startswith("whole-")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import zarr
 
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
@@ -51,40 +52,53 @@ def predict_stack(
     indices: list[int] = read_json(split)[part]
     if not indices:
         raise InputError(f"{split}: holds no {part} images to predict")
-    channels = store["image"].shape[1] * (2 * predictor.neighbours + 1)  # type: ignore[union-attr]
+    image: Any = store["image"]
+    channels = image.shape[1] * (2 * predictor.neighbours + 1)
     if channels != predictor.model.channels:
         raise InputError(f"{checkpoint}: was trained on {predictor.model.channels} channels, {stack} has {channels}")
-    size = tuple(store["image"].shape[2:])  # type: ignore[union-attr]
-    classes, keep = len(predictor.classes), predictor.settings.probabilities
-    per_shard = shard_length((classes, *size) if keep else size, "float16" if keep else "uint8", len(indices))
-    lock = threading.Lock()
     with creating(output) as group:
-        label = create_array(
-            group, "label", (len(indices), *size), "uint8", per_shard=per_shard, axes="myx", fill_value=IGNORE
-        )
-        targets = [label]
-        if keep:
-            shape = (len(indices), classes, *size)
-            targets.append(create_array(group, "probability", shape, "float16", per_shard=per_shard, axes="mkyx"))
-
-        def predict_block(block: slice) -> None:
-            labels = np.full((block.stop - block.start, *size), IGNORE, np.uint8)
-            kept = np.zeros((block.stop - block.start, classes, *size), np.float16) if keep else None
-            for place, index in enumerate(indices[block]):
-                image = read_slices(store, index, predictor.neighbours)
-                height, width = image.shape[1:]
-                with lock:
-                    probabilities = predictor.predict(image)
-                    labels[place, :height, :width] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
-                    if kept is not None:
-                        kept[place, :, :height, :width] = probabilities.half().cpu().numpy()
-            label[block] = labels
-            if kept is not None:
-                targets[1][block] = kept
-
-        run_blocks(predict_block, targets, "predicting")
+        targets = _create_targets(group, len(indices), image.shape[2:], predictor)
+        lock = threading.Lock()
+        run_blocks(lambda block: _predict_block(store, indices, block, targets, predictor, lock), targets, "predicting")
         index = group.create_array("index", shape=(len(indices),), dtype="int64", chunks=(len(indices),))
         index[:] = np.asarray(indices)
         provenance = record({"inference": inference, "part": part}, [stack, split, checkpoint])
         group.attrs.update({"split": part, "classes": predictor.classes, "provenance": provenance})
     info("%d images on %s in %s", len(indices), predictor.device, predictor.precision)
+
+
+def _create_targets(
+    group: zarr.Group, count: int, size: tuple[int, int], predictor: Predictor
+) -> list[zarr.Array[Any]]:
+    """Create ``label`` and, where asked for, ``probability``, with the same images in a shard."""
+    classes, keep = len(predictor.classes), predictor.settings.probabilities
+    item, dtype = ((classes, *size), "float16") if keep else (size, "uint8")
+    length = shard_length(item, dtype, count)
+    targets = [create_array(group, "label", (count, *size), "uint8", per_shard=length, axes="myx", fill_value=IGNORE)]
+    if keep:
+        shape = (count, classes, *size)
+        targets.append(create_array(group, "probability", shape, "float16", per_shard=length, axes="mkyx"))
+    return targets
+
+
+def _predict_block(
+    store: zarr.Group,
+    indices: list[int],
+    block: slice,
+    targets: list[zarr.Array[Any]],
+    predictor: Predictor,
+    lock: threading.Lock,
+) -> None:
+    """Predict the images of one shard; the lock lets one thread compute while others read and write."""
+    length = block.stop - block.start
+    results = [np.full((length, *target.shape[1:]), target.fill_value, target.dtype) for target in targets]
+    for place, index in enumerate(indices[block]):
+        image = read_slices(store, index, predictor.neighbours)
+        height, width = image.shape[1:]
+        with lock:
+            probabilities = predictor.predict(image)
+            results[0][place, :height, :width] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
+            if len(results) > 1:
+                results[1][place, :, :height, :width] = probabilities.half().cpu().numpy()
+    for target, values in zip(targets, results, strict=True):
+        target[block] = values

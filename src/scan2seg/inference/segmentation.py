@@ -78,38 +78,34 @@ def segment_scan(
     if predictor.model.channels != 2 * predictor.neighbours + 1:
         raise InputError(f"{checkpoint}: was trained on images of several channels; a volume has one")
     pixel_size: Any = source.attrs.get("pixel_size")
-    lock = threading.Lock()
     with creating(labels) as group:
         target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, name="label")
-
-        def segment_block(block: slice) -> NDArray[np.int64]:
-            found = np.empty((block.stop - block.start, *array.shape[1:]), np.uint8)
-            for place in range(block.start, block.stop):
-                image = _read_slices(array, place, predictor.neighbours)
-                with lock:
-                    probabilities = predictor.predict(image)
-                    found[place - block.start] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
-            target[block] = found
-            return np.bincount(found.ravel(), minlength=len(predictor.classes))
-
-        counts = np.sum(run_blocks(segment_block, [target], "segmenting"), axis=0)
+        lock = threading.Lock()
+        parts = run_blocks(lambda block: _segment_block(array, block, target, predictor, lock), [target], "segmenting")
         provenance = record({"model": model, "inference": inference}, [volume, checkpoint])
         group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
     if tiff is not None:
         _write_tiff(labels, tiff)
+    counts = np.sum(parts, axis=0)
     shares = {name: float(count / counts.sum()) for name, count in zip(predictor.classes, counts, strict=True)}
-    write_json(
-        summary,
-        {
-            "model": model,
-            "shape": list(array.shape),
-            "pixel_size": pixel_size,
-            "voxels": dict(zip(predictor.classes, counts.tolist(), strict=True)),
-            "volume_fractions": shares,
-            "provenance": provenance,
-        },
-    )
+    facts = {"model": model, "shape": list(array.shape), "pixel_size": pixel_size, "provenance": provenance}
+    voxels = dict(zip(predictor.classes, counts.tolist(), strict=True))
+    write_json(summary, {**facts, "voxels": voxels, "volume_fractions": shares})
     info("%s: %s", model, ", ".join(f"{name} {share:.2%}" for name, share in shares.items()))
+
+
+def _segment_block(
+    array: Any, block: slice, target: Any, predictor: Predictor, lock: threading.Lock
+) -> NDArray[np.int64]:
+    """Segment the slices of one shard; return the voxels of each class."""
+    found = np.empty((block.stop - block.start, *array.shape[1:]), np.uint8)
+    for place in range(block.start, block.stop):
+        image = _read_slices(array, place, predictor.neighbours)
+        with lock:
+            probabilities = predictor.predict(image)
+            found[place - block.start] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
+    target[block] = found
+    return np.bincount(found.ravel(), minlength=len(predictor.classes))
 
 
 def _read_slices(array: Any, index: int, neighbours: int) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from scan2seg.inference.tiling import Predictor
 from scan2seg.provenance import record
 from scan2seg.slices import read_slices
 from scan2seg.storage import open_store, read_json, write_json
+from scan2seg.windows import cut_window
 
 REPEATS = 5
 
@@ -40,12 +41,8 @@ def time_inference(
     index = read_json(split)["test"][0]
     image = read_slices(store, index, predictor.neighbours)
     height, width = image.shape[1:]
-    pixels = torch.from_numpy(image).to(predictor.device)
-    tile = torch.zeros(image.shape[0], *predictor.tile, device=predictor.device)
-    tile[:, : min(height, predictor.tile[0]), : min(width, predictor.tile[1])] = pixels[
-        :, : predictor.tile[0], : predictor.tile[1]
-    ]
-    batch = tile.repeat(predictor.settings.batch_size, 1, 1, 1)
+    batch = torch.from_numpy(np.ascontiguousarray(cut_window(image, (0, 0), predictor.tile))).to(predictor.device)
+    batch = batch.repeat(predictor.settings.batch_size, 1, 1, 1)
 
     def tiles_end_to_end() -> None:
         predictor.run(batch.cpu().to(predictor.device)).argmax(dim=1).cpu()
@@ -53,23 +50,18 @@ def time_inference(
     def image_end_to_end() -> None:
         predictor.predict(read_slices(store, index, predictor.neighbours)).argmax(dim=0).cpu()
 
+    device, tile_pixels = predictor.device, batch.shape[0] * int(np.prod(predictor.tile))
+    tile = _measure(tiles_end_to_end, lambda: predictor.run(batch), device, tile_pixels)
+    whole = _measure(image_end_to_end, lambda: predictor.predict(image), device, height * width)
     timings = {
-        "tile": _describe(
-            _median(tiles_end_to_end, predictor.device),
-            _median(lambda: predictor.run(batch), predictor.device),
-            batch.shape[0] * int(np.prod(predictor.tile)),
-        ),
-        "image": _describe(
-            _median(image_end_to_end, predictor.device),
-            _median(lambda: predictor.predict(image), predictor.device),
-            height * width,
-        ),
+        "tile": tile,
+        "image": whole,
         "batch_size": batch.shape[0],
         "tile_size": list(predictor.tile),
         "image_size": [height, width],
         "repeats": REPEATS,
         "threads": threads,
-        "device": predictor.device,
+        "device": device,
         "precision": predictor.precision,
         "provenance": record({"inference": inference}, [stack, checkpoint]),
     }
@@ -88,7 +80,10 @@ def _median(work: Callable[[], object], device: str) -> float:
     return statistics.median(seconds)
 
 
-def _describe(end_to_end: float, model: float, pixels: int) -> dict[str, float]:
+def _measure(
+    work: Callable[[], object], model_work: Callable[[], object], device: str, pixels: int
+) -> dict[str, float]:
+    end_to_end, model = _median(work, device), _median(model_work, device)
     return {
         "seconds_end_to_end": end_to_end,
         "seconds_model": model,

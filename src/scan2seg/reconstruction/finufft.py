@@ -54,7 +54,6 @@ def reconstruct(
     points = [(wave * np.outer(part, frequency)).ravel().astype(np.float32) for part in (sine, cosine)]
     slices = np.empty((rows, columns, columns), np.float32)
     local = threading.local()
-    extra = plan.padded - columns
 
     def work(start: int) -> None:
         if not hasattr(local, "plan"):
@@ -63,11 +62,7 @@ def reconstruct(
             local.plan = library.Plan(1, (columns, columns), upsampfac=params.upsampling, **options)
             local.plan.setpts(*points)
         pair = sinograms[start] + 1j * sinograms[min(start + 1, rows - 1)]
-        padded = np.zeros((sinograms.shape[1], plan.padded), np.complex64)
-        padded[:, :columns] = pair
-        if params.padding == "edge":
-            padded[:, columns : columns + extra // 2] = pair[:, -1:]
-            padded[:, columns + extra // 2 :] = pair[:, :1]
+        padded = _pad(pair, plan.padded, params.padding)
         spectra = scipy.fft.fft(padded, axis=1, overwrite_x=True) * factors
         image = local.plan.execute(np.ascontiguousarray(spectra.ravel()))
         slices[start] = image.real
@@ -77,3 +72,15 @@ def reconstruct(
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         list(pool.map(work, range(0, rows, 2)))
     return slices
+
+
+def _pad(pair: NDArray[Any], length: int, padding: str) -> NDArray[np.complex64]:
+    """Extend (projections, columns) behind the last column: with zeros, or with the edges' values from both ends."""
+    columns = pair.shape[1]
+    padded = np.zeros((len(pair), length), np.complex64)
+    padded[:, :columns] = pair
+    if padding == "edge":
+        half = columns + (length - columns) // 2
+        padded[:, columns:half] = pair[:, -1:]
+        padded[:, half:] = pair[:, :1]
+    return padded

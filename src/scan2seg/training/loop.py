@@ -53,48 +53,47 @@ def run_loop(
         InputError: the loss is not finite, or the memory does not suffice.
     """
     settings = TrainingSettings.model_validate(recipe["training"])
-    weights = sampling_weights(data.histogram[data.train]) if settings.sampling == "class_balanced" else None
-    samples = settings.samples_per_epoch
-    loader = BatchLoader(data, data.train, settings.batch_size, seed=seed, weights=weights, samples=samples)
-    validation = BatchLoader(data, data.validation, settings.batch_size)
-    losses_of = class_weights(settings.class_weights, data.histogram[data.train])
-    module = TrainingModule(model, recipe, loader, seed, losses_of).to(memory_format=torch.channels_last)
+    loader, validation = _make_loaders(data, settings, seed)
+    weights = class_weights(settings.class_weights, data.histogram[data.train])
+    module = TrainingModule(model, recipe, loader, seed, weights).to(memory_format=torch.channels_last)
     if settings.compile:
         model.network.compile()
     history = History(settings.epochs)
-    best = _make_checkpoints(state, settings, bool(data.validation.size))
-    trainer = _make_trainer(settings, device, precision, [history, *best, *_extras(settings)], len(loader))
-    resume = _find_state(state, identity)
+    best, last = _make_checkpoints(state, settings, validation is not None)
+    trainer = _make_trainer(settings, device, precision, [history, best, last, *_extras(settings)], len(loader))
     try:
-        _fit(trainer, module, loader, validation if data.validation.size else None, resume)
+        _fit(trainer, module, loader, validation, _find_state(state, identity))
     except (torch.OutOfMemoryError, MemoryError) as error:
         size = settings.batch_size
         message = f"training.batch_size: {size} patches do not fit into memory; try {max(1, size // 2)}"
         raise InputError(f"{message} ({type(error).__name__})") from None
-    chosen = best[0].best_model_path or best[1].last_model_path
-    content = torch.load(chosen, map_location="cpu", weights_only=True)
+    content = torch.load(best.best_model_path or last.last_model_path, map_location="cpu", weights_only=True)
     module.load_state_dict(content["state_dict"])
-    best_epoch = int(content["epoch"]) + 1
     shutil.rmtree(state)
     model.eval()
-    epochs = len(history.rows)
+    epochs, best_epoch = len(history.rows), int(content["epoch"]) + 1
     info("best epoch %d of %d", best_epoch, epochs)
-    return {
-        "epochs": epochs,
-        "best_epoch": best_epoch,
-        "rows": history.rows,
-        "samples": epochs * (samples or len(data.train)),
-    }
+    return {"epochs": epochs, "best_epoch": best_epoch, "rows": history.rows, "samples": epochs * loader.samples}
 
 
-def _make_checkpoints(state: Path, settings: TrainingSettings, has_validation: bool) -> list[ModelCheckpoint]:
+def _make_loaders(data: Patches, settings: TrainingSettings, seed: int) -> tuple[BatchLoader, BatchLoader | None]:
+    weights = sampling_weights(data.histogram[data.train]) if settings.sampling == "class_balanced" else None
+    samples = settings.samples_per_epoch
+    loader = BatchLoader(data, data.train, settings.batch_size, seed=seed, weights=weights, samples=samples)
+    validation = BatchLoader(data, data.validation, settings.batch_size) if data.validation.size else None
+    return loader, validation
+
+
+def _make_checkpoints(
+    state: Path, settings: TrainingSettings, has_validation: bool
+) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     monitor = settings.monitor if has_validation else "train_loss"
     mode = "max" if monitor == "validation_mean_iou" else "min"
     best = ModelCheckpoint(state, "best", monitor=monitor, mode=mode, save_on_train_epoch_end=True)
     last = ModelCheckpoint(
         state, "last", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
     )
-    return [best, last]
+    return best, last
 
 
 def _extras(settings: TrainingSettings) -> list[Callback]:

@@ -75,7 +75,7 @@ def train_model(
         else:
             identity = fingerprint([recipe, seed, fold, _created(patches)])
             result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
-    seconds = time.monotonic() - started
+    result["wall_seconds"] = time.monotonic() - started
     provenance = record({"recipe": recipe, "seed": seed, "fold": fold}, [patches, split])
     description = {
         "classes": data.classes,
@@ -85,23 +85,23 @@ def train_model(
     }
     save_checkpoint(output / "checkpoint.pt", model, description)
     write_history(output / "history.csv", result["rows"])
-    trained_seconds = sum(float(row["seconds"]) for row in result["rows"]) or seconds
-    write_json(
-        output / "training.json",
-        {
-            "wall_seconds": trained_seconds if result["rows"] else seconds,
-            "epochs": result["epochs"],
-            "best_epoch": result["best_epoch"],
-            "samples_per_second": result["samples"] / max(trained_seconds, 1e-9),
-            "peak_memory_bytes": peak_memory(device),
-            "device": device,
-            "precision": precision,
-            "energy_joules": meter.joules,
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "flops": count_flops(model, data.size),
-            "provenance": provenance,
-        },
-    )
+    facts = _describe_cost(model, data, result)
+    facts.update(device=device, precision=precision, peak_memory_bytes=peak_memory(device))
+    facts.update(energy_joules=meter.joules, provenance=provenance)
+    write_json(output / "training.json", facts)
+
+
+def _describe_cost(model: SegmentationModel, data: Patches, result: dict[str, Any]) -> dict[str, Any]:
+    """Return what the training took; of a resumed run the epochs' own seconds, of all its parts."""
+    seconds = sum(float(row["seconds"]) for row in result["rows"]) or result["wall_seconds"]
+    return {
+        "wall_seconds": seconds,
+        "epochs": result["epochs"],
+        "best_epoch": result["best_epoch"],
+        "samples_per_second": result["samples"] / max(seconds, 1e-9),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "flops": count_flops(model, data.size),
+    }
 
 
 def fit_classical(model: SegmentationModel, data: Patches, seed: int) -> None:
