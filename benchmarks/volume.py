@@ -1,4 +1,4 @@
-"""From counts in HDF5 to a volume in Zarr: wall time against the kernels alone, and peak memory.
+"""From counts in HDF5 to a denoised volume in Zarr: wall time against the kernels alone, and peak memory.
 
     python benchmarks/volume.py                # 256 slices of 1024 pixels from 1200 projections, then twice the slices
     python benchmarks/volume.py --slices 32    # less of the same
@@ -40,27 +40,51 @@ def write_scan(path, slices, size, projections):
 
 
 def run(path, output, threads):
-    """Reconstruct as the pipeline does; print seconds and peak memory as JSON."""
+    """Reconstruct and denoise as the pipeline does; print seconds and peak memory as JSON."""
+    from scan2seg.config.base import Plugin
     from scan2seg.config.reconstruction import ReconstructionSettings
+    from scan2seg.denoising.scan import denoise_scan
     from scan2seg.readers import open_scan
     from scan2seg.reconstruction import scan as stage
 
     settings = ReconstructionSettings(device="cpu")
-    warm_up(path, settings, threads)
+    steps = [Plugin("denoising").resolve({"method": "non_local_means", "device": "cpu"})]
+    warm_up(path, settings, steps, threads)
     started = time.perf_counter()
     stage.reconstruct_scan({"projections": path}, Path(output), settings, threads)
+    denoise_scan(Path(output), Path(f"{output}.denoised"), steps, threads)
     wall = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with open_scan(path) as scan:
         kernels = kernels_alone(scan, settings, threads, stage)
+    kernels += denoising_alone(Path(output), steps, threads)
     print(json.dumps({"wall": wall, "kernels": kernels, "peak": peak}))
 
 
-def warm_up(path, settings, threads):
+def denoising_alone(volume, steps, threads):
+    """Seconds that denoising all slices would take without reading and writing, from a few of them."""
+    from scan2seg.denoising.scan import prepare_steps
+    from scan2seg.storage import open_array
+
+    array = open_array(volume, "volume")
+    block = array[:8]
+    (step,) = prepare_steps(steps, block, threads)
+    seconds = []
+    for _ in range(4):
+        started = time.perf_counter()
+        step.run(block, threads)
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds)) / len(block) * array.shape[0]
+
+
+def warm_up(path, settings, steps, threads):
     """Compile everything: that is not what is measured."""
+    from scan2seg.denoising.scan import prepare_steps
     from scan2seg.readers import open_scan
     from scan2seg.reconstruction import scan as stage
 
+    for step in prepare_steps(steps, np.random.default_rng(0).normal(size=(2, 64, 64)).astype(np.float32), threads):
+        step.run(np.zeros((1, 64, 64), np.float32), threads)
     with open_scan(path) as scan:
         correction = stage.Correction(scan, settings, threads)
         geometry = stage.make_geometry(scan, settings, scan.shape[2] / 2)
