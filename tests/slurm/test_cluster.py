@@ -66,14 +66,14 @@ def test_a_site_that_takes_gres(cluster: Cluster, finished: Workspace) -> None:
 
 
 def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finished: Workspace) -> None:
-    checkpoint = finished.add_model("greedy", mem_mb=640)
+    checkpoint = finished.add_model("greedy", mem_mb=650)
     result = finished.snakemake(checkpoint)
     jobs = jobs_of(cluster, finished, "_greedy_")
-    assert jobs[0]["JobState"] != "COMPLETED", "640 MB were enough: lower the test's request"
+    assert jobs[0]["JobState"] != "COMPLETED", "650 MB were enough: lower the test's request"
     assert "exceeded memory limit" in Path(jobs[0]["StdOut"]).read_text()
     assert jobs[-1]["JobState"] == "COMPLETED", result.output
     memory = [int(job["MinMemoryNode"].removesuffix("M")) for job in jobs]
-    assert memory[:2] == [640, 1024]
+    assert memory[:2] == [650, 1040]
     assert jobs[1]["TimeLimit"] > jobs[0]["TimeLimit"]
     assert result.status == 0, result.output
     assert (finished.folder / checkpoint).is_file()
