@@ -11,6 +11,7 @@ from scan2seg.config.dataset import Dataset
 from scan2seg.config.experiment import Experiment
 from scan2seg.config.images import ImageSource
 from scan2seg.config.labels import LabelMapping
+from scan2seg.config.model import Model
 from scan2seg.config.problems import ConfigurationError, Problem
 from scan2seg.config.source import ScanSource
 from scan2seg.config.volumes import VolumeSource
@@ -32,8 +33,23 @@ def check_data(experiment: Experiment, path: Path | str) -> None:
     for name, dataset in {**experiment.datasets, **experiment.new_scans}.items():
         file = experiment.files.get(f"datasets.{name}", str(path))
         problems.extend(check_dataset(dataset, file))
+    for name, model in experiment.models.items():
+        problems.extend(check_weights(model, experiment.files.get(f"models.{name}", str(path))))
     if problems:
         raise ConfigurationError(problems)
+
+
+def check_weights(model: Model, file: str) -> Iterator[Problem]:
+    """Yield what is wrong with a model's pre-trained weights: jobs read the cache and never download."""
+    architecture = model.architecture
+    if architecture.get("pretrained", "none") == "none" or not architecture.get("encoder"):
+        return
+    from scan2seg.encoders.weights import find_weights
+
+    try:
+        find_weights(architecture["encoder"], architecture["pretrained"])
+    except InputError as error:
+        yield Problem(file, "architecture.pretrained", str(error))
 
 
 def check_dataset(dataset: Dataset, file: str) -> Iterator[Problem]:

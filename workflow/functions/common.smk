@@ -67,10 +67,15 @@ def minutes(base):
     return lambda wildcards, attempt: base * attempt
 
 
-def needs_gpu(wildcards):
-    """Tell whether a job runs a model that wants a GPU."""
-    model = EXPERIMENT.models.get(getattr(wildcards, "model", None))
-    return model is not None and model.resources.gpus > 0
+def gpu_count(wildcards):
+    """Return how many GPUs a job's model wants; where it may be any of the models, what the most wanting one does."""
+    name = getattr(wildcards, "model", None)
+    models = (
+        EXPERIMENT.models.values()
+        if name is None
+        else filter(None, [EXPERIMENT.models.get(name)])
+    )
+    return max((model.resources.gpus for model in models), default=0)
 
 
 def partition(wildcards):
@@ -81,7 +86,7 @@ def partition(wildcards):
 def model_partition(wildcards):
     """Take the partition of a stage that runs a model from the profile."""
     cluster = EXPERIMENT.settings.cluster
-    return cluster.gpu_partition if needs_gpu(wildcards) else cluster.cpu_partition
+    return cluster.gpu_partition if gpu_count(wildcards) else cluster.cpu_partition
 
 
 def account(wildcards):
@@ -92,9 +97,9 @@ def gpus(style):
     """Ask for GPUs in the style that the site takes; nothing in any other."""
 
     def request(wildcards):
-        if not needs_gpu(wildcards) or EXPERIMENT.settings.cluster.gpu_request != style:
+        count = gpu_count(wildcards)
+        if not count or EXPERIMENT.settings.cluster.gpu_request != style:
             return None
-        count = EXPERIMENT.models[wildcards.model].resources.gpus
         return count if style == "gpu" else f"gpu:{count}"
 
     return request

@@ -157,8 +157,10 @@ rule segment_scan:
     resources:
         mem_mb=memory(8000),
         runtime=minutes(240),
-        slurm_partition=partition,
+        slurm_partition=model_partition,
         slurm_account=account,
+        gpu=gpus("gpu"),
+        gres=gpus("gres"),
     params:
         dataset=lambda wildcards: trained_on(),
         model=lambda wildcards: EXPERIMENT.settings.segment.model,
