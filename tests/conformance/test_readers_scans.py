@@ -222,9 +222,9 @@ def test_flipped_bits_never_crash(written):
             damaged[place] ^= 1 << int(rng.integers(0, 8))
         path.write_bytes(bytes(damaged))
         try:
-            read_everything(source)
+            assert len(read_everything(source)) >= 1
         except InputError:
-            pass
+            continue
         finally:
             path.write_bytes(data)
         if time.monotonic() - started > 5:

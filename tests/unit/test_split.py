@@ -96,6 +96,12 @@ def test_a_given_test_image_that_is_also_a_training_image_is_left_out_of_trainin
     assert split == {"train": [1], "validation": [], "test": [2]}
 
 
+@pytest.mark.parametrize("strategy", ["random", "blocked", "grouped"])
+def test_one_image_cannot_be_divided(strategy: str) -> None:
+    with pytest.raises(InputError, match="would be empty|nothing is left"):
+        make_split(SplitSettings(strategy=strategy), ["a"], ["a"], ["a"], [None], [0])
+
+
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from helpers import make_images
 from PIL import Image
 
-from helpers import make_images
 from scan2seg.config.dataset import Dataset
 from scan2seg.errors import InputError
 from scan2seg.stack import assemble_stack

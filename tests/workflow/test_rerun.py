@@ -4,7 +4,6 @@ import os
 import time
 
 import pytest
-
 from pipeline import Pipeline
 
 REPORTING = {"compare_models", "render_report", "log_to_mlflow"}

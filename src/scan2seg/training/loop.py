@@ -36,6 +36,8 @@ def run_loop(
 ) -> dict[str, Any]:
     """Train the model in place and leave it with the weights of its best epoch.
 
+    The state stays, for the caller to remove once the model is saved: until then a killed run can go on.
+
     Args:
         model: fresh, with its normalisation fitted.
         data: the patches.
@@ -47,7 +49,7 @@ def run_loop(
         precision: float32, bfloat16 or float16.
 
     Returns:
-        epochs, best_epoch (from 1), rows of the history, samples seen.
+        epochs, best_epoch (from 1), rows of the history, samples seen, and the last epoch's weights.
 
     Raises:
         InputError: the loss is not finite, or the memory does not suffice.
@@ -67,13 +69,19 @@ def run_loop(
         size = settings.batch_size
         message = f"training.batch_size: {size} patches do not fit into memory; try {max(1, size // 2)}"
         raise InputError(f"{message} ({type(error).__name__})") from None
-    content = torch.load(best.best_model_path or last.last_model_path, map_location="cpu", weights_only=True)
+    ended = torch.load(last.best_model_path, map_location="cpu", weights_only=True)
+    content = torch.load(best.best_model_path or last.best_model_path, map_location="cpu", weights_only=True)
     module.load_state_dict(content["state_dict"])
-    shutil.rmtree(state)
     model.eval()
     epochs, best_epoch = len(history.rows), int(content["epoch"]) + 1
     info("best epoch %d of %d", best_epoch, epochs)
-    return {"epochs": epochs, "best_epoch": best_epoch, "rows": history.rows, "samples": epochs * loader.samples}
+    return {
+        "epochs": epochs,
+        "best_epoch": best_epoch,
+        "rows": history.rows,
+        "samples": epochs * loader.samples,
+        "last": {name.removeprefix("model."): tensor for name, tensor in ended["state_dict"].items()},
+    }
 
 
 def _make_loaders(data: Patches, settings: TrainingSettings, seed: int) -> tuple[BatchLoader, BatchLoader | None]:

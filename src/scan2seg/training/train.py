@@ -1,5 +1,6 @@
 """Train one model: patches in; checkpoint, history and costs out."""
 
+import shutil
 import time
 import warnings
 from pathlib import Path
@@ -42,6 +43,8 @@ def train_model(
 ) -> None:
     """Train a model and write checkpoint.pt, history.csv and training.json into the output folder.
 
+    checkpoint.pt has the weights of the best epoch, last.pt those of the last one.
+
     A run that was killed goes on from its last epoch: ``output/training`` keeps the state until the end.
 
     Args:
@@ -63,9 +66,7 @@ def train_model(
     set_threads(threads)
     torch.manual_seed(seed)
     data = open_patches(patches, split, fold, device)
-    normalisation_settings = NormalisationSettings.model_validate(recipe["normalisation"])
-    normalisation = fit_normalisation(normalisation_settings, open_store(patches)["image"], data.train)  # type: ignore[arg-type]
-    model = SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
+    model = _build_model(recipe, patches, data)
     info("%s on %s in %s", recipe["architecture"]["method"], device, precision)
     meter, started = EnergyMeter(), time.monotonic()
     with meter.measure(device):
@@ -77,18 +78,29 @@ def train_model(
             result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
     result["wall_seconds"] = time.monotonic() - started
     provenance = record({"recipe": recipe, "seed": seed, "fold": fold}, [patches, split])
-    description = {
-        "classes": data.classes,
-        "patch_size": list(data.size),
-        "neighbours": recipe["patching"]["neighbours"],
-        "provenance": provenance,
-    }
+    description = {"classes": data.classes, "patch_size": list(data.size), "provenance": provenance}
+    description["neighbours"] = recipe["patching"]["neighbours"]
     save_checkpoint(output / "checkpoint.pt", model, description)
     write_history(output / "history.csv", result["rows"])
     facts = _describe_cost(model, data, result)
     facts.update(device=device, precision=precision, peak_memory_bytes=peak_memory(device))
     facts.update(energy_joules=meter.joules, provenance=provenance)
     write_json(output / "training.json", facts)
+    if "last" in result:
+        model.load_state_dict(result["last"])
+        save_checkpoint(output / "last.pt", model, description)
+    shutil.rmtree(output / "training", ignore_errors=True)
+
+
+def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> SegmentationModel:
+    settings = NormalisationSettings.model_validate(recipe["normalisation"])
+    image: Any = open_store(patches)["image"]
+    normalisation = fit_normalisation(settings, image, data.train.tolist())
+    model = SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
+    if model.dimensions != 2:
+        method = recipe["architecture"]["method"]
+        raise InputError(f"architecture.method: {method} works on volumes, patches are images; choose another network")
+    return model
 
 
 def _describe_cost(model: SegmentationModel, data: Patches, result: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-
 from helpers import DATASET, MODEL, make_images
+
 from scan2seg.config.check import check_file
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.problems import ConfigurationError

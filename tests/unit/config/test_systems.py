@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-
 from helpers import data_folder
+
 from scan2seg.config.check import check_file
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.experiment import load_experiment, load_part

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
 from helpers import make_images
+
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
@@ -83,6 +83,8 @@ def test_a_seed_decides_the_weights(data: Path, tmp_path: Path) -> None:
     facts = read_json(tmp_path / "1" / "training.json")
     assert facts["epochs"] == 3 and facts["parameters"] > 0 and facts["flops"] > 0 and facts["best_epoch"] in (1, 2, 3)
     assert not (tmp_path / "1" / "training").exists()
+    last = load_checkpoint(tmp_path / "1" / "last.pt")[0].state_dict()
+    assert equal(last, first) == (facts["best_epoch"] == 3)
 
 
 def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(data: Path, tmp_path: Path) -> None:
@@ -112,6 +114,30 @@ def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(data: Path, tmp_path
     rows = list(csv.DictReader((tmp_path / "killed" / "history.csv").open()))
     assert [row["epoch"] for row in rows] == list("123456")
     assert equal(undisturbed, resumed)
+
+
+def test_a_run_killed_before_its_files_are_written_has_lost_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(data, tmp_path / "whole", recipe_of())
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("scan2seg.training.train.save_checkpoint", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, tmp_path / "cut", recipe_of())
+    # the second run has no epoch left to train
+    monkeypatch.setattr("scan2seg.training.module.TrainingModule.training_step", stop)
+    assert equal(whole, train(data, tmp_path / "cut", recipe_of()))
+    rows = list(csv.DictReader((tmp_path / "cut" / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+
+
+def test_a_network_on_volumes_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unet_3d works on volumes"):
+        train(data, tmp_path / "m", recipe_of(architecture="unet_3d"))
 
 
 def test_the_state_of_another_recipe_is_not_taken_up(data: Path, tmp_path: Path) -> None:
