@@ -98,7 +98,7 @@ def test_a_given_test_image_that_is_also_a_training_image_is_left_out_of_trainin
 
 @pytest.mark.parametrize("strategy", ["random", "blocked", "grouped"])
 def test_one_image_cannot_be_divided(strategy: str) -> None:
-    with pytest.raises(InputError, match="would be empty|nothing is left"):
+    with pytest.raises(InputError, match=r"would be empty|nothing is left"):
         make_split(SplitSettings(strategy=strategy), ["a"], ["a"], ["a"], [None], [0])
 
 
