@@ -11,7 +11,7 @@ from cluster import Cluster, reason_to_skip
 from workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
-PARTS = ("Snakefile", "workflow", "config", "slurm")
+PARTS = ("Snakefile", "workflow", "config", "envs", "slurm")
 
 EXPERIMENT = """
 experiment: tiny
