@@ -61,6 +61,7 @@ def candidates(image: Image, threads: int) -> dict[str, tuple[int, Callable[[], 
     found["numba as scikit-image, 1 thread"] = (1, ours(1, "scikit-image"))
     if threads > 1:
         found[f"numba, {threads} threads"] = (1, ours(threads, "full"))
+        found[f"numba as scikit-image, {threads} threads"] = (1, ours(threads, "scikit-image"))
     return found | gpu_candidates(image)
 
 

@@ -138,7 +138,7 @@ def create_array(
         shards=(items, *shard_item),
         fill_value=fill_value,
         dimension_names=tuple(axes) if axes else None,
-        compressors=[BloscCodec(cname="zstd", clevel=1, shuffle="shuffle")],
+        compressors=[BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle")],
     )
 
 
