@@ -19,11 +19,11 @@ class Params(Settings):
 
     splits: int = Field(4, ge=2, le=16)
     """Number of sets that the projections are dealt out to; each is reconstructed on its own."""
-    slices: int = Field(3, ge=1, le=9)
+    slices: int = Field(5, ge=1, le=9)
     """Number of neighbouring slices that the network sees, odd."""
     width: int = Field(16, ge=4, le=128)
     """Channels of the network at full resolution."""
-    steps: int = Field(1800, ge=1)
+    steps: int = Field(3200, ge=1)
     """Number of training batches."""
     crop: int = Field(64, ge=16)
     """Edge of a training crop, in pixels."""
