@@ -43,6 +43,17 @@ def test_images_and_masks(tmp_path: Path) -> None:
     assert store.attrs["labelled"] and store.attrs["provenance"]["settings"]["classes"] == ["dark", "grey", "bright"]
 
 
+def test_a_single_image_and_label_need_no_like_names(tmp_path: Path) -> None:
+    for name, value in (("train_input", 9), ("train_output", 1), ("test_input", 8), ("test_truth", 2)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.full((6, 5), value, np.uint8))
+    parts = {part: {"images": f"{part}_input.tif"} for part in ("train", "test")}
+    parts["train"]["labels"], parts["test"]["labels"] = "train_output.tif", "test_truth.tif"
+    source = {"source": {"kind": "images", **parts}, "classes": ["a", "b", "c"], "split": {"strategy": "given"}}
+    store = assemble(source, tmp_path)
+    assert np.asarray(store["image"])[:, 0, 0, 0].tolist() == [9, 8]
+    assert np.asarray(store["label"])[:, 0, 0].tolist() == [1, 2]
+
+
 def test_sizes_depths_and_channels_may_differ(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "labels").mkdir()

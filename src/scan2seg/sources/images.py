@@ -41,7 +41,7 @@ def _pairs(source: ImageSource) -> list[tuple[str | None, Path, Path | None]]:
 
 
 def match_pairs(files: ImageFiles, key: str, suffix: str | None) -> list[tuple[Path, Path | None]]:
-    """Match images to labels by stem, where a label's stem may carry a suffix.
+    """Match images to labels by stem, where a label's stem may carry a suffix; a single pair needs no like names.
 
     Raises:
         InputError: the names of images without labels, and of labels without images.
@@ -51,6 +51,8 @@ def match_pairs(files: ImageFiles, key: str, suffix: str | None) -> list[tuple[P
         return [(image, None) for image in images]
     found = set(images) if files.images == files.labels else set()
     labels = {path.stem: path for path in find_files(files.labels, f"{key}.labels") if path not in found}
+    if len(images) == len(labels) == 1:
+        return [(images[0], next(iter(labels.values())))]
     stems = {image.stem for image in images}
     if len(stems) < len(images):
         raise InputError(f"{key}.images: two files have the same stem; give them different names")

@@ -13,7 +13,7 @@ from scan2seg.validation import check_data
 
 CONFIG = Path(__file__).parents[3] / "config"
 EXPERIMENTS = sorted(path.stem for path in (CONFIG / "experiments").glob("*.yaml"))
-REAL = ("dsb2018", "super1", "ebc2", "tooth")
+REAL = ("dsb2018", "super1", "ebc2", "tooth", "xlearn")
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
