@@ -32,8 +32,10 @@ class Predictor:
             InputError: the checkpoint cannot be read, or there is no such device.
         """
         self.device = choose_device(device)
-        self.precision = choose_precision(precision, self.device)
         self.model, self.description = load_checkpoint(checkpoint, self.device)
+        # thresholds and trees are exact in float32 and gain nothing from less
+        fitted = hasattr(self.model.network, "fit")
+        self.precision = "float32" if fitted else choose_precision(precision, self.device)
         self.model = self.model.to(memory_format=torch.channels_last)
         self.settings = InferenceSettings.model_validate(inference)
         self.classes: list[str] = list(self.description["classes"])

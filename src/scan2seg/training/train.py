@@ -62,11 +62,11 @@ def train_model(
     seed, fold = parse_replicate(replicate)
     settings = TrainingSettings.model_validate(recipe["training"])
     device = choose_device(settings.device)
-    precision = choose_precision(settings.precision, device)
     set_threads(threads)
     torch.manual_seed(seed)
     data = open_patches(patches, split, fold, device)
     model = _build_model(recipe, patches, data)
+    precision = "float32" if hasattr(model.network, "fit") else choose_precision(settings.precision, device)
     info("%s on %s in %s", recipe["architecture"]["method"], device, precision)
     meter, started = EnergyMeter(), time.monotonic()
     with meter.measure(device):

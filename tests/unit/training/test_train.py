@@ -19,6 +19,7 @@ from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.errors import InputError
+from scan2seg.inference.tiling import Predictor
 from scan2seg.patches import extract_patches
 from scan2seg.split import split_stack
 from scan2seg.stack import assemble_stack
@@ -169,11 +170,15 @@ def test_normalisation_is_measured_on_training_patches_alone(data: Path, tmp_pat
     assert state["normalisation.scale"].item() == pytest.approx(image.std(), rel=1e-5)
 
 
-@pytest.mark.parametrize("architecture", ["otsu", "kmeans"])
+@pytest.mark.parametrize("architecture", ["otsu", "kmeans", "random_forest"])
 def test_classical_models_go_through_the_same_contract(data: Path, tmp_path: Path, architecture: str) -> None:
     train(data, tmp_path / "m", recipe_of(architecture=architecture))
     assert (tmp_path / "m" / "history.csv").read_text().count("\n") == 1
     assert read_json(tmp_path / "m" / "training.json")["epochs"] == 0
+    image = np.asarray(open_store(data / "stack.zarr")["image"])[0]
+    found = Predictor(tmp_path / "m" / "checkpoint.pt", {}, precision="bfloat16").predict(image).argmax(dim=0)
+    truth = np.asarray(open_store(data / "stack.zarr")["label"])[0]
+    assert (found.numpy() == truth).mean() > 0.9
 
 
 @pytest.mark.parametrize(
