@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.config.training import TrainingSettings
 from scan2seg.errors import InputError
-from scan2seg.logging import info
+from scan2seg.logging import info, warn
 from scan2seg.storage import read_json, write_json
 from scan2seg.training.averaging import make_averaging
 from scan2seg.training.data import BatchLoader, Patches, class_weights, sampling_weights
@@ -69,6 +69,18 @@ def run_loop(
         size = settings.batch_size
         message = f"training.batch_size: {size} patches do not fit into memory; try {max(1, size // 2)}"
         raise InputError(f"{message} ({type(error).__name__})") from None
+    return _collect(model, module, history, best, last, loader.samples)
+
+
+def _collect(
+    model: SegmentationModel,
+    module: TrainingModule,
+    history: History,
+    best: ModelCheckpoint,
+    last: ModelCheckpoint,
+    samples: int,
+) -> dict[str, Any]:
+    """Load the best epoch's weights, and return what the run was."""
     ended = torch.load(last.best_model_path, map_location="cpu", weights_only=True)
     content = torch.load(best.best_model_path or last.best_model_path, map_location="cpu", weights_only=True)
     module.load_state_dict(content["state_dict"])
@@ -79,7 +91,7 @@ def run_loop(
         "epochs": epochs,
         "best_epoch": best_epoch,
         "rows": history.rows,
-        "samples": epochs * loader.samples,
+        "samples": epochs * samples,
         "last": {name.removeprefix("model."): tensor for name, tensor in ended["state_dict"].items()},
     }
 
@@ -159,7 +171,12 @@ def _find_state(state: Path, identity: str) -> Path | None:
     """Return the last checkpoint of an unfinished run with the same recipe and data; remove any other state."""
     marker, last = state / "identity.json", state / "last.ckpt"
     if marker.is_file() and last.is_file() and read_json(marker) == identity:
-        return last
+        try:
+            torch.load(last, map_location="cpu", weights_only=True)
+        except Exception as error:
+            warn("the state of the unfinished run is damaged (%s): starting anew", type(error).__name__)
+        else:
+            return last
     shutil.rmtree(state, ignore_errors=True)
     write_json(marker, identity)
     return None

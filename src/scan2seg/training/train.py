@@ -80,11 +80,18 @@ def train_model(
     provenance = record({"recipe": recipe, "seed": seed, "fold": fold}, [patches, split])
     description = {"classes": data.classes, "patch_size": list(data.size), "provenance": provenance}
     description["neighbours"] = recipe["patching"]["neighbours"]
-    save_checkpoint(output / "checkpoint.pt", model, description)
-    write_history(output / "history.csv", result["rows"])
     facts = _describe_cost(model, data, result)
     facts.update(device=device, precision=precision, peak_memory_bytes=peak_memory(device))
     facts.update(energy_joules=meter.joules, provenance=provenance)
+    _write(output, model, description, result, facts)
+
+
+def _write(
+    output: Path, model: SegmentationModel, description: dict[str, Any], result: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    """Write everything, and only then remove the state from which a killed run goes on."""
+    save_checkpoint(output / "checkpoint.pt", model, description)
+    write_history(output / "history.csv", result["rows"])
     write_json(output / "training.json", facts)
     if "last" in result:
         model.load_state_dict(result["last"])

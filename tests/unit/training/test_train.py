@@ -136,6 +136,19 @@ def test_a_run_killed_before_its_files_are_written_has_lost_nothing(
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
 
 
+def test_a_damaged_state_is_thrown_away(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("scan2seg.training.train.save_checkpoint", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, tmp_path / "cut", recipe_of())
+    state = tmp_path / "cut" / "training" / "last.ckpt"
+    state.write_bytes(state.read_bytes()[:5000])
+    assert equal(train(data, tmp_path / "cut", recipe_of()), train(data, tmp_path / "whole", recipe_of()))
+
+
 def test_a_network_on_volumes_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unet_3d works on volumes"):
         train(data, tmp_path / "m", recipe_of(architecture="unet_3d"))
