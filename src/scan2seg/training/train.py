@@ -78,18 +78,19 @@ def train_model(
             result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
     result["wall_seconds"] = time.monotonic() - started
     provenance = record({"recipe": recipe, "seed": seed, "fold": fold}, [patches, split])
-    description = {"classes": data.classes, "patch_size": list(data.size), "provenance": provenance}
-    description["neighbours"] = recipe["patching"]["neighbours"]
     facts = _describe_cost(model, data, result)
     facts.update(device=device, precision=precision, peak_memory_bytes=peak_memory(device))
     facts.update(energy_joules=meter.joules, provenance=provenance)
-    _write(output, model, description, result, facts)
+    _write(output, model, data, result, facts)
 
 
 def _write(
-    output: Path, model: SegmentationModel, description: dict[str, Any], result: dict[str, Any], facts: dict[str, Any]
+    output: Path, model: SegmentationModel, data: Patches, result: dict[str, Any], facts: dict[str, Any]
 ) -> None:
     """Write everything, and only then remove the state from which a killed run goes on."""
+    provenance = facts["provenance"]
+    description = {"classes": data.classes, "patch_size": list(data.size), "provenance": provenance}
+    description["neighbours"] = provenance["settings"]["recipe"]["patching"]["neighbours"]
     save_checkpoint(output / "checkpoint.pt", model, description)
     write_history(output / "history.csv", result["rows"])
     write_json(output / "training.json", facts)
