@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from scan2seg.config.base import FilePath, Name, Settings
+from scan2seg.config.compatibility import check_compatibility
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
@@ -180,6 +181,7 @@ def load_experiment(path: Path | str, content: dict[str, Any] | None = None) -> 
     experiment = Experiment(settings, datasets, models, new_scans, files)
     if not problems:
         problems.extend(_check_references(experiment, str(path)))
+        problems.extend(check_compatibility(models, datasets, files))
     if problems:
         raise ConfigurationError(problems)
     return experiment

@@ -137,3 +137,24 @@ def test_a_reference_model_must_be_there(folder: Path) -> None:
         file.write("reference_model: gone\nensembles: {both: [small, other]}\n")
     text = problems_of(folder / "try.yaml")
     assert "reference_model = 'gone'" in text and "ensembles.both = 'other'" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "encoder: null",
+            "encoder: resnet35",
+            "architecture.encoder = 'resnet35': unknown encoder 'resnet35': did you",
+        ),
+        (
+            "depth: 2",
+            "depth: 2, output: sigmoid",
+            "architecture.output = 'sigmoid': needs two classes, the dataset 'cel",
+        ),
+        ("epochs: 2", "epochs: 2, class_weights: [1, 2]", "has 2 weights, the dataset 'cells' has 3 classes"),
+    ],
+)
+def test_what_no_job_could_build_is_refused_before_any_job(folder: Path, old: str, new: str, expected: str) -> None:
+    change(folder / "small.yaml", old, new)
+    assert expected in problems_of(folder / "try.yaml")
