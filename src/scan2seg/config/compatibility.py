@@ -32,4 +32,4 @@ def _check_classes(model: Model, dataset: str, classes: int, file: str) -> Itera
     weights = model.training.class_weights
     if isinstance(weights, list) and len(weights) != classes:
         message = f"has {len(weights)} weights, the dataset '{dataset}' has {classes} classes; give one a class"
-        yield Problem(file, "training.class_weights", message, str(weights))
+        yield Problem(file, "training.class_weights", message, weights)

@@ -158,3 +158,8 @@ def test_a_reference_model_must_be_there(folder: Path) -> None:
 def test_what_no_job_could_build_is_refused_before_any_job(folder: Path, old: str, new: str, expected: str) -> None:
     change(folder / "small.yaml", old, new)
     assert expected in problems_of(folder / "try.yaml")
+
+
+def test_a_problem_whose_value_is_a_list_is_worded_like_any_other(folder: Path) -> None:
+    (folder / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nensembles: {both: [small]}\n")
+    assert "ensembles.both" in problems_of(folder / "try.yaml")
