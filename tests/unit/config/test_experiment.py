@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import DATASET, MODEL, make_images
 
@@ -163,3 +164,20 @@ def test_what_no_job_could_build_is_refused_before_any_job(folder: Path, old: st
 def test_a_problem_whose_value_is_a_list_is_worded_like_any_other(folder: Path) -> None:
     (folder / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nensembles: {both: [small]}\n")
     assert "ensembles.both" in problems_of(folder / "try.yaml")
+
+
+def test_a_class_that_only_test_images_hold_is_a_problem(folder: Path) -> None:
+    from PIL import Image
+
+    for number in range(6):
+        path = folder / "labels" / f"cell_{number:02d}_mask.png"
+        label = np.array(Image.open(path))
+        Image.fromarray(np.where(label == 200, 0, label)).save(path)
+    part = '{{images: "images/cell_{0}.png", labels: "labels/cell_{0}_mask.png"}}'
+    change(
+        folder / "cells.yaml",
+        'images: "./images/*.png"\n  labels: "./labels/*.png"',
+        f"train: {part.format('0[0-5]')}\n  test: {part.format('0[6-9]')}",
+    )
+    change(folder / "cells.yaml", "strategy: random, seed: 1", "strategy: given")
+    assert "classes.2 = 'bright': no training label holds this class" in problems_of(folder / "try.yaml")
