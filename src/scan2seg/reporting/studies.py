@@ -79,22 +79,27 @@ def draw_study(trials: Sequence[Trial], space: dict[str, Json], label: str, maxi
     figure, axes = new_figure(4.1 * columns, 2.9 * lines, lines, columns)
     best = min(finished, key=lambda trial: _rank(trial, maximise))
     scores = [trial.score or 0.0 for trial in finished]
-    colours = [ACCENT if trial is best else PLAIN for trial in finished]
     numbers: list[Any] = [trial.number for trial in finished]
     axes[0].step(numbers, list(itertools.accumulate(scores, max if maximise else min)), where="post", color=ACCENT)
-    axes[0].scatter(numbers, scores, c=colours, s=22, zorder=3)
+    _scatter(axes[0], numbers, scores, finished.index(best))
     axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_xlabel("trial; line = best so far")
     for axis, (key, searched) in zip(axes[1:], space.items(), strict=False):
         axis.sharey(axes[0])
         places = _place(axis, [trial.values[key] for trial in finished], searched)
-        axis.scatter(places, scores, c=colours, s=22, zorder=3)
+        _scatter(axis, places, scores, finished.index(best))
         axis.set_xlabel(plain(key))
     for axis in axes[::columns]:
         axis.set_ylabel(plain(label))
     for axis in axes[count:]:
         axis.set_visible(False)
     return figure
+
+
+def _scatter(axis: Axes, places: Sequence[float], scores: Sequence[float], best: int) -> None:
+    """Draw a point a trial, the best one in the accent colour and above the others."""
+    axis.scatter(places, scores, color=PLAIN, s=22, zorder=3)
+    axis.scatter(places[best : best + 1], scores[best : best + 1], color=ACCENT, s=28, zorder=4)
 
 
 def _place(axis: Axes, shown: Sequence[str], searched: Json) -> list[float]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from scan2seg.config.study import put_values
+from scan2seg.config.model import Model
+from scan2seg.config.study import vary_model
 from scan2seg.errors import InputError
 from scan2seg.logging import info
 from scan2seg.storage import read_json, replacing
@@ -57,10 +58,12 @@ def _write_table(path: Path, results: list[Json]) -> None:
 
 
 def _write_model(path: Path, model: Json, winner: Json, place: str) -> None:
-    content = put_values(model, winner["values"])
+    content = vary_model(Model.model_validate(model), winner["values"]).model_dump(mode="json")
     if any(key.split(".")[0] == "patching" for key in winner["values"]):
         content["patching"] = {**content["patching"], "name": None}  # the name of the base model's patches
-    measure = f"{winner['monitor'].replace('_', ' ')} {winner['score']:.4f} on {winner['dataset']}"
+    measure = (
+        f"{winner['monitor'].replace('_', ' ').replace('iou', 'IoU')} {winner['score']:.4f} on {winner['dataset']}"
+    )
     words = {"name": winner["study"], "description": f"Best of a study of {model['name']}: {measure}, {place}"}
     with replacing(path) as partial:
         partial.write_text(yaml.safe_dump({**content, **words}, sort_keys=False, allow_unicode=True), "utf-8")
