@@ -67,10 +67,7 @@ def tune_model(
     result: Json = {**(identity or {}), "values": values, "monitor": base.training.monitor}
     result |= {"state": "failed", "score": None, "best_epoch": None, "epochs": None, "reason": None, "history": []}
     try:
-        model = vary_model(base, values)
-        patches = _cut_patches(data, split, scratch, model.patching) if job["own_patches"] else data
-        train_model(patches, split, scratch, model.recipe(), replicate=f"seed{job['seed']}", threads=threads)
-        result |= _read_training(scratch, patches, split, base.training.monitor)
+        result |= _train(data, split, scratch, vary_model(base, values), job, threads)
     except InputError as error:
         if isinstance(error.__context__, OSError):  # a full disk or a lost file is not the fault of the values
             raise
@@ -78,8 +75,13 @@ def tune_model(
         result |= {"reason": str(error), "seconds": time.monotonic() - started}
     write_json(output, {**result, "provenance": record({"job": job}, [data, split, *earlier])})
     shutil.rmtree(scratch, ignore_errors=True)
-    if result["score"] is not None:
-        info("%s %.4f in epoch %s", base.training.monitor.replace("_", " "), result["score"], result["best_epoch"])
+
+
+def _train(data: Path, split: Path, scratch: Path, model: Model, job: Json, threads: int) -> Json:
+    """Train in the scratch folder; return score and costs."""
+    patches = _cut_patches(data, split, scratch, model.patching) if job["own_patches"] else data
+    train_model(patches, split, scratch, model.recipe(), replicate=f"seed{job['seed']}", threads=threads)
+    return _read_training(scratch, patches, split, model.training.monitor)
 
 
 def _cut_patches(stack: Path, split: Path, scratch: Path, settings: PatchingSettings) -> Path:

@@ -58,6 +58,7 @@ def test_a_study_without_models_is_valid(folder: Path) -> None:
         ({"space": {"training.batch_size": {"low": 0, "high": 8}}}, "training.batch_size = 0: Input should be greater"),
         ({"space": {"training.batch_size": {"low": 8, "high": 8.5}}}, "training.batch_size = 8.5: Input should be"),
         ({"space": {"loss": {"values": ["dice", "dise"]}}}, "unknown losses plugin 'dise'"),
+        ({"space": {"loss": {"values": [["dice", "dise"]]}}}, "space.loss = ['dice', 'dise']: loss.1: unknown losses"),
         ({"space": {"optimizer.weight_decay": {"low": 0, "high": 1, "log": True}}}, "log: true needs low: above 0, not 0"),
         ({"space": {"optimizer.weight_decay": {"low": 1, "high": 0}}}, "low: 1 is not below high: 0"),
         ({"space": {"optimizer.weight_decay": {"low": 0, "high": 1, "values": [1]}}}, "not both"),
