@@ -89,7 +89,10 @@ class GreyLevels(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images to logits (N, K, H, W)."""
-        scaled = self.network(images).float().sigmoid() * (self.classes - 1)
+        free = self.network(images).float() * (self.classes - 1)
+        # Cut to the levels, but with the gradient of the uncut value: where most pixels are of the first class, a
+        # sigmoid or a plain cut ends at 0 everywhere and never learns again.
+        scaled = free + (free.clamp(0, self.classes - 1) - free).detach()
         levels = torch.arange(self.classes, device=images.device).reshape(1, -1, 1, 1)
         logits: Tensor = ((1 - (scaled - levels).abs()).clamp_min(0) + 1e-6).log()
         return logits
