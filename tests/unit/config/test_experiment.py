@@ -137,3 +137,28 @@ def test_a_reference_model_must_be_there(folder: Path) -> None:
         file.write("reference_model: gone\nensembles: {both: [small, other]}\n")
     text = problems_of(folder / "try.yaml")
     assert "reference_model = 'gone'" in text and "ensembles.both = 'other'" in text
+
+
+@pytest.mark.parametrize(
+    ("architecture", "patching", "expected"),
+    [
+        ("unet_3d", "{size: 32}", "architecture.method: unet_3d works on volumes; set patching.depth"),
+        ("otsu", "{size: 32, depth: 4}", "patching.depth: architecture.method: otsu works on images; leave depth out"),
+        ("unet_3d", "{size: 32, depth: 4, neighbours: 1}", "depth and neighbours: give one"),
+    ],
+)
+def test_a_network_on_volumes_and_the_depth_of_patches_go_together(
+    folder: Path, architecture: str, patching: str, expected: str
+) -> None:
+    text = MODEL.format(architecture=architecture).replace("{size: 32, stride: 16}", patching)
+    (folder / "small.yaml").write_text(text)
+    assert expected in problems_of(folder / "try.yaml")
+
+
+def test_folds_of_single_images_are_refused_where_patches_are_volumes(folder: Path) -> None:
+    text = MODEL.format(architecture="unet_3d").replace("{size: 32,", "{size: 32, depth: 4,")
+    (folder / "small.yaml").write_text(text)
+    (folder / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nreplicates: {folds: 2}\n")
+    assert "replicates.folds with patching.depth (small) needs grouped" in problems_of(folder / "try.yaml")
+    change(folder / "cells.yaml", "strategy: random", "strategy: grouped")
+    load_experiment(folder / "try.yaml")
