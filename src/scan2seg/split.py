@@ -123,7 +123,8 @@ def _fill_parts(units: list[list[int]], shares: Shares, counts: bool, total: int
         if wanted[part] and not split[part]:
             raise InputError(f"split: nothing is left for {part}; {len(units)} separate units are too few")
         if not split[part] and part != "validation":
-            raise InputError(f"split: {part} would be empty with {total} images; raise its share")
+            fix = "raise its share" if len(units) > 2 else "give more images, or the parts themselves (strategy: given)"
+            raise InputError(f"split: {part} would be empty with {total} images; {fix}")
     return {part: sorted(split[part]) for part in PARTS}
 
 

@@ -110,7 +110,9 @@ def _check_items(dataset: Dataset, items: list[Item], file: str) -> Iterator[Pro
         try:
             channels.add(item.read().shape[0])
             if item.read_label is not None:
-                counts += _count(map_labels(item.read_label(), _mapping_of(dataset), dataset.classes))
+                held = _count(map_labels(item.read_label(), _mapping_of(dataset), dataset.classes))
+                # only what trains can teach a class; where no part is given, any image may come to train
+                counts += held * (item.part in (None, "train"))
         except InputError as error:
             yield Problem(file, "source", f"{item.name}: {error}")
     if len(channels - {1}) > 1:

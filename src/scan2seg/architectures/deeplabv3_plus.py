@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from scan2seg.architectures.settings import OutputSettings
+from scan2seg.encoders.names import EncoderName
 from scan2seg.encoders.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class Params(EncoderSettings, OutputSettings):
     """Settings of DeepLab v3+."""
 
-    encoder: str = "resnet18"
+    encoder: EncoderName = "resnet18"
     """Name of an encoder; the paper's aligned Xception is ``tu-xception65``."""
     output_stride: Literal[8, 16] = 16
     """How much coarser than the image the encoder's deepest features are."""

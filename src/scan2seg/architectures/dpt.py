@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from scan2seg.architectures.settings import OutputSettings
+from scan2seg.encoders.names import EncoderName
 from scan2seg.encoders.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class Params(EncoderSettings, OutputSettings):
     """Settings of DPT."""
 
-    encoder: str = Field("tu-vit_tiny_patch16_224", pattern="^tu-")
+    encoder: EncoderName = Field("tu-vit_tiny_patch16_224", pattern="^tu-")
     """Name of a vision transformer of timm, ``tu-`` before it."""
     readout: Literal["cat", "add", "ignore"] = "cat"
     """What is done with the tokens that are no patch."""

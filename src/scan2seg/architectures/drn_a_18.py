@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from scan2seg.architectures.settings import OutputSettings
+from scan2seg.encoders.names import EncoderName
 from scan2seg.encoders.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 class Params(EncoderSettings, OutputSettings):
     """Settings of DRN-A-18; the features are an eighth of the image's size."""
 
-    encoder: str = "resnet18"
+    encoder: EncoderName = "resnet18"
     """Name of an encoder that can be dilated."""
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from scan2seg.architectures.settings import OutputSettings
+from scan2seg.encoders.names import EncoderName
 from scan2seg.encoders.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class Params(EncoderSettings, OutputSettings):
     """Settings of PSPNet."""
 
-    encoder: str = "resnet18"
+    encoder: EncoderName = "resnet18"
     """Name of an encoder."""
     depth: int = Field(3, ge=2, le=5)
     """How often the encoder halves the size; 3 reads its features at an eighth, as common libraries do. The paper

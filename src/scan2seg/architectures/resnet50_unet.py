@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from scan2seg.architectures.settings import DecoderSettings
+from scan2seg.encoders.names import EncoderName
 from scan2seg.encoders.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class Params(EncoderSettings, DecoderSettings):
     """Settings of ResNet50-UNet."""
 
-    encoder: str = "resnet50"
+    encoder: EncoderName = "resnet50"
     """Name of an encoder. The published network freezes its first three stages: ``freeze: [1, 2, 3]``."""
     skips: Literal["add", "concatenate"] = "add"
     """``add``: as published; ``concatenate``: the modified variant."""

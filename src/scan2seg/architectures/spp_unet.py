@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from scan2seg.architectures.settings import DecoderSettings
+from scan2seg.encoders.names import EncoderName
 from scan2seg.encoders.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class Params(EncoderSettings, DecoderSettings):
     """Settings of SPP-UNet."""
 
-    encoder: str = "resnet101"
+    encoder: EncoderName = "resnet101"
     """Name of an encoder."""
     bins: list[int] = Field([1, 2, 3, 6], min_length=1)
     """Bins a side of the pyramid's levels."""

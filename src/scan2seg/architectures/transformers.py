@@ -5,8 +5,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from scan2seg.architectures.any_size import AnySize, head_channels, least_size
-from scan2seg.encoders.build import check_name, prepare
+from scan2seg.encoders.build import prepare
 from scan2seg.encoders.freezing import hold_statistics
+from scan2seg.encoders.names import check_name
 from scan2seg.errors import InputError
 
 

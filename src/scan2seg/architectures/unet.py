@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from scan2seg.architectures.settings import DecoderSettings
+from scan2seg.encoders.names import EncoderName
 from scan2seg.encoders.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class Params(EncoderSettings, DecoderSettings):
     """Settings of the U-Net."""
 
-    encoder: str | None = "resnet18"
+    encoder: EncoderName | None = "resnet18"
     """Name of an encoder, such as ``resnet50``, ``vgg16``, ``mobilenet_v2``, ``tu-xception65``; null: plain
     levels of two convolutions, each twice as wide as the one before."""
     depth: int | None = Field(None, ge=1, le=7)

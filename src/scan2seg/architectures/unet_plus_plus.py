@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from scan2seg.architectures.settings import DecoderSettings
+from scan2seg.encoders.names import EncoderName
 from scan2seg.encoders.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class Params(EncoderSettings, DecoderSettings):
     """Settings of U-Net++."""
 
-    encoder: str | None = "resnet18"
+    encoder: EncoderName | None = "resnet18"
     """Name of an encoder; null: plain levels of two convolutions."""
     depth: int | None = Field(None, ge=2, le=7)
     """How often the size is halved; null: 5 with an encoder (at most 5), 4 without."""

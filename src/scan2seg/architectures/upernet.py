@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from scan2seg.architectures.settings import OutputSettings
+from scan2seg.encoders.names import EncoderName
 from scan2seg.encoders.settings import EncoderSettings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 class Params(EncoderSettings, OutputSettings):
     """Settings of UPerNet."""
 
-    encoder: str = "resnet18"
+    encoder: EncoderName = "resnet18"
     """Name of an encoder."""
     decoder_channels: int = Field(256, ge=1)
     """Channels of the decoder."""

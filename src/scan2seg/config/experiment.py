@@ -8,6 +8,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from scan2seg.config.base import FilePath, Name, Settings
+from scan2seg.config.compatibility import check_compatibility
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
@@ -180,6 +181,7 @@ def load_experiment(path: Path | str, content: dict[str, Any] | None = None) -> 
     experiment = Experiment(settings, datasets, models, new_scans, files)
     if not problems:
         problems.extend(_check_references(experiment, str(path)))
+        problems.extend(check_compatibility(models, datasets, settings.replicates.folds, files))
     if problems:
         raise ConfigurationError(problems)
     return experiment
@@ -252,7 +254,6 @@ def _check_references(experiment: Experiment, path: str) -> Iterator[Problem]:
             if member not in experiment.models:
                 yield Problem(path, f"ensembles.{name}", f"is none of {', '.join(experiment.models)}", member)
     yield from _check_segmentation(experiment, path)
-    yield from _check_folds(experiment)
     patchings: dict[str, Any] = {}
     for name, model in experiment.models.items():
         folder = model.patching.folder()
@@ -261,17 +262,6 @@ def _check_references(experiment: Experiment, path: str) -> Iterator[Problem]:
             yield Problem(experiment.files[f"models.{name}"], "patching.name", message)
     if experiment.models and not any(dataset.has_labels() for dataset in experiment.datasets.values()):
         yield Problem(path, "models", "no dataset has labels to train on; set models: [] to stop at the volumes")
-
-
-def _check_folds(experiment: Experiment) -> Iterator[Problem]:
-    """Folds divide single images, so that slices of one 3-D patch could train and validate."""
-    deep = [name for name, model in experiment.models.items() if model.patching.depth is not None]
-    if experiment.settings.replicates.folds is None or not deep:
-        return
-    for name, dataset in experiment.datasets.items():
-        if dataset.split.strategy != "grouped":
-            message = f"replicates.folds with patching.depth ({deep[0]}) needs grouped: folds of whole volumes"
-            yield Problem(experiment.files[f"datasets.{name}"], "split.strategy", message, dataset.split.strategy)
 
 
 def _check_segmentation(experiment: Experiment, path: str) -> Iterator[Problem]:

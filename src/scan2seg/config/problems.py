@@ -33,7 +33,7 @@ class ConfigurationError(InputError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         """Word the message: a line a problem."""
-        self.problems = list(dict.fromkeys(problems))
+        self.problems = list({str(problem): problem for problem in problems}.values())
         count = len(self.problems)
         title = f"{count} problem{'s' if count > 1 else ''} in the configuration:"
         super().__init__("\n".join([title, *(f"  {problem}" for problem in self.problems)]))

@@ -8,10 +8,10 @@ from torch.nn import functional as F
 
 from scan2seg import logging
 from scan2seg.encoders.freezing import freeze_parts, hold_statistics
+from scan2seg.encoders.names import check_name
 from scan2seg.encoders.pruning import prune_unused
 from scan2seg.encoders.weights import find_weights, load_weights
 from scan2seg.errors import InputError
-from scan2seg.plugins import unknown
 
 
 class AlignedEncoder(nn.Module):
@@ -130,24 +130,3 @@ def create(name: str, channels: int, depth: int = 5, output_stride: int = 32) ->
             raise InputError(f"architecture: encoder: '{name}' cannot be built ({error}); choose another") from None
         logging.warn("encoder %s cannot be dilated: its deepest features are resized instead", name)
     return create(name, channels, depth, 32)
-
-
-def check_name(name: str) -> None:
-    """Check that an encoder exists.
-
-    Raises:
-        InputError: no encoder has the name; the message names the nearest.
-    """
-    import segmentation_models_pytorch as smp
-    import timm
-
-    from scan2seg.encoders.torchvision_models import NAMES
-
-    if name.startswith("tu-"):
-        if timm.is_model(name.removeprefix("tu-").split(".")[0]):
-            return
-        known = tuple(f"tu-{model}" for model in timm.list_models())
-        raise InputError("architecture: encoder: " + unknown("encoder", name, known)[:300] + " ...")
-    known = (*smp.encoders.get_encoder_names(), *NAMES)
-    if name not in known:
-        raise InputError("architecture: encoder: " + unknown("encoder", name, known) + ", or tu-NAME of a timm model")

@@ -203,7 +203,7 @@ def published_source(encoder: str, name: str) -> tuple[str, str | None]:
     import torchvision
     from huggingface_hub import hf_hub_url
 
-    from scan2seg.encoders.build import check_name
+    from scan2seg.encoders.names import check_name
 
     check_name(encoder)
     if encoder.startswith("tv-"):

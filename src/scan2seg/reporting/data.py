@@ -104,16 +104,19 @@ def _strategy(content: dict[str, Any]) -> str:
 
 def _split_table(stack: Path, sides: dict[str, list[int]], classes: list[str], groups: list[Any]) -> Table:
     labelled = "label" in storage.open_store(stack)
-    rows = []
+    rows, unseen = [], ""
     for side, indices in sides.items():
         row = [text(side), number(len(indices), 0)]
         row += [number(len({str(groups[index]) for index in indices}), 0)] if groups else []
         shares = _shares(stack, indices, len(classes)) if labelled and classes else None
         if classes:
             row += [percent(shares[place]) if shares is not None else Cell(UNKNOWN) for place in range(len(classes))]
+        if side == "train" and shares is not None and not shares.all():
+            absent = ", ".join(name for name, share in zip(classes, shares, strict=True) if share == 0)
+            unseen = f" No training image counted here holds {absent}: no model can learn it."
         rows.append(row)
     head = ["side", "images", *(["groups"] if groups else []), *(f"{name}, % of pixels" for name in classes)]
-    return Table(head, rows, caption="Class shares are counted on known pixels.")
+    return Table(head, rows, caption="Class shares are counted on known pixels." + unseen)
 
 
 def _shares(stack: Path, indices: list[int], classes: int) -> NDArray[np.float64] | None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import DATASET, MODEL, make_images
 
@@ -140,6 +141,49 @@ def test_a_reference_model_must_be_there(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "encoder: null",
+            "encoder: resnet35",
+            "architecture.encoder = 'resnet35': unknown encoder 'resnet35': did you",
+        ),
+        (
+            "depth: 2",
+            "depth: 2, output: sigmoid",
+            "architecture.output = 'sigmoid': needs two classes, the dataset 'cel",
+        ),
+        ("epochs: 2", "epochs: 2, class_weights: [1, 2]", "has 2 weights, the dataset 'cells' has 3 classes"),
+    ],
+)
+def test_what_no_job_could_build_is_refused_before_any_job(folder: Path, old: str, new: str, expected: str) -> None:
+    change(folder / "small.yaml", old, new)
+    assert expected in problems_of(folder / "try.yaml")
+
+
+def test_a_problem_whose_value_is_a_list_is_worded_like_any_other(folder: Path) -> None:
+    (folder / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nensembles: {both: [small]}\n")
+    assert "ensembles.both" in problems_of(folder / "try.yaml")
+
+
+def test_a_class_that_only_test_images_hold_is_a_problem(folder: Path) -> None:
+    from PIL import Image
+
+    for number in range(6):
+        path = folder / "labels" / f"cell_{number:02d}_mask.png"
+        label = np.array(Image.open(path))
+        Image.fromarray(np.where(label == 200, 0, label)).save(path)
+    part = '{{images: "images/cell_{0}.png", labels: "labels/cell_{0}_mask.png"}}'
+    change(
+        folder / "cells.yaml",
+        'images: "./images/*.png"\n  labels: "./labels/*.png"',
+        f"train: {part.format('0[0-5]')}\n  test: {part.format('0[6-9]')}",
+    )
+    change(folder / "cells.yaml", "strategy: random, seed: 1", "strategy: given")
+    assert "classes.2 = 'bright': no training label holds this class" in problems_of(folder / "try.yaml")
+
+
+@pytest.mark.parametrize(
     ("architecture", "patching", "expected"),
     [
         ("unet_3d", "{size: 32}", "architecture.method: unet_3d works on volumes; set patching.depth"),
@@ -159,6 +203,9 @@ def test_folds_of_single_images_are_refused_where_patches_are_volumes(folder: Pa
     text = MODEL.format(architecture="unet_3d").replace("{size: 32,", "{size: 32, depth: 4,")
     (folder / "small.yaml").write_text(text)
     (folder / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nreplicates: {folds: 2}\n")
-    assert "replicates.folds with patching.depth (small) needs grouped" in problems_of(folder / "try.yaml")
+    assert (
+        "patching.depth = 4: folds need whole volumes, so that the dataset 'cells' needs split.strategy"
+        in problems_of(folder / "try.yaml")
+    )
     change(folder / "cells.yaml", "strategy: random", "strategy: grouped")
     load_experiment(folder / "try.yaml")
