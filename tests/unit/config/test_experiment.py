@@ -199,13 +199,13 @@ def test_a_network_on_volumes_and_the_depth_of_patches_go_together(
     assert expected in problems_of(folder / "try.yaml")
 
 
-def test_folds_of_single_images_are_refused_where_patches_are_volumes(folder: Path) -> None:
+def test_a_split_that_parts_the_slices_of_a_patch_is_refused(folder: Path) -> None:
     text = MODEL.format(architecture="unet_3d").replace("{size: 32,", "{size: 32, depth: 4,")
     (folder / "small.yaml").write_text(text)
+    assert "'cells' needs split.strategy blocked, grouped or given" in problems_of(folder / "try.yaml")
+    change(folder / "cells.yaml", "strategy: random", "strategy: blocked")
+    load_experiment(folder / "try.yaml")
     (folder / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nreplicates: {folds: 2}\n")
-    assert (
-        "patching.depth = 4: folds need whole volumes, so that the dataset 'cells' needs split.strategy"
-        in problems_of(folder / "try.yaml")
-    )
-    change(folder / "cells.yaml", "strategy: random", "strategy: grouped")
+    assert "patching.depth = 4: folds must keep volumes whole" in problems_of(folder / "try.yaml")
+    change(folder / "cells.yaml", "strategy: blocked", "strategy: grouped")
     load_experiment(folder / "try.yaml")
