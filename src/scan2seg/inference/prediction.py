@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
-from scan2seg.inference.blocks import run_blocks
+from scan2seg.inference.blocks import block_length, run_blocks
 from scan2seg.inference.tiling import Predictor
 from scan2seg.labels import IGNORE
 from scan2seg.logging import info
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
-from scan2seg.storage import create_array, creating, open_store, read_json, shard_length
+from scan2seg.storage import create_array, creating, open_store, read_json
 
 
 def predict_stack(
@@ -78,14 +78,10 @@ def predict_stack(
 def _create_targets(
     group: zarr.Group, count: int, size: tuple[int, int], predictor: Predictor
 ) -> list[zarr.Array[Any]]:
-    """Create ``label`` and, where asked for, ``probability``, with the same images in a shard.
-
-    Networks on volumes compute the slabs at both ends of a shard twice, so theirs are at least two slabs long.
-    """
+    """Create ``label`` and, where asked for, ``probability``, with the same images in a shard."""
     classes, keep = len(predictor.classes), predictor.settings.probabilities
     item, dtype = ((classes, *size), "float16") if keep else (size, "uint8")
-    depth = predictor.tile[0]
-    length = max(shard_length(item, dtype, count), min(2 * depth, count) if depth > 1 else 1)
+    length = block_length(item, dtype, count, predictor.tile[0])
     targets = [create_array(group, "label", (count, *size), "uint8", per_shard=length, axes="myx", fill_value=IGNORE)]
     if keep:
         shape = (count, classes, *size)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
-from scan2seg.inference.blocks import run_blocks
+from scan2seg.inference.blocks import block_length, run_blocks
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.provenance import record
@@ -78,7 +78,8 @@ def segment_scan(
         raise InputError(f"{checkpoint}: was trained on images of several channels; a volume has one")
     pixel_size: Any = source.attrs.get("pixel_size")
     with creating(labels) as group:
-        target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, name="label")
+        length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
+        target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, per_shard=length, name="label")
         parts = run_blocks(lambda block: _segment_block(array, block, target, predictor), [target], "segmenting")
         provenance = record({"model": model, "inference": inference}, [volume, checkpoint])
         group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
