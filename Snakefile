@@ -8,6 +8,7 @@ include: "workflow/rules/acquire.smk"
 include: "workflow/rules/reconstruct.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/tune.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 
@@ -17,6 +18,7 @@ localrules:
     report,
     reconstructions,
     stacks,
+    studies,
     segmentations,
 
 
@@ -25,12 +27,14 @@ localrules:
 # images + masks, volumes + labels ───────────────────┴> assemble_stack ─> split_stack ─> extract_patches ─> train_model
 # report <─ render_report <─ compare_models <─ score_prediction <─ predict_stack, ensemble_predictions <─ train_model
 # mlflow <─ log_to_mlflow <─ compare_models                        time_inference, map_saliency        <─ train_model
+# report <─ render_report <─ compare_trials <─ tune_model <─ extract_patches
 # new scan ─> reconstruct_scan ─> denoise_scan ─> segment_scan (best model of a report)
 rule all:
     default_target: True
     input:
         report_files(),
         volumes(),
+        study_files("best.yaml"),
         segmentation_files(),
 
 
@@ -47,6 +51,11 @@ rule reconstructions:
 rule stacks:
     input:
         stack_files(),
+
+
+rule studies:
+    input:
+        study_files("best.yaml"),
 
 
 rule segmentations:

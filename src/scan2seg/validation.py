@@ -33,8 +33,9 @@ def check_data(experiment: Experiment, path: Path | str) -> None:
     for name, dataset in {**experiment.datasets, **experiment.new_scans}.items():
         file = experiment.files.get(f"datasets.{name}", str(path))
         problems.extend(check_dataset(dataset, file))
-    for name, model in experiment.models.items():
-        problems.extend(check_weights(model, experiment.files.get(f"models.{name}", str(path))))
+    varied = [model for study in experiment.studies.values() for model in study.variants]
+    for model in [*experiment.models.values(), *varied]:
+        problems.extend(check_weights(model, experiment.files.get(f"models.{model.name}", str(path))))
     if problems:
         raise ConfigurationError(problems)
 

@@ -41,6 +41,8 @@ wildcard_constraints:
     patching="[a-z0-9][a-z0-9_-]*",
     model="[a-z0-9][a-z0-9_-]*",
     replicate="[a-z0-9][a-z0-9_-]*",
+    study="[a-z0-9][a-z0-9_-]*",
+    trial="[a-z0-9][a-z0-9_-]*",
     experiment="[a-z0-9][a-z0-9_-]*",
 
 
@@ -67,14 +69,20 @@ def minutes(base):
     return lambda wildcards, attempt: base * attempt
 
 
+def job_models(wildcards):
+    """List the model that a job is about, a study's the one it varies; every model where it may be any of them."""
+    if hasattr(wildcards, "study"):
+        return [EXPERIMENT.studies[wildcards.study].model]
+    if hasattr(wildcards, "model"):
+        return [EXPERIMENT.models[wildcards.model]] * (
+            wildcards.model in EXPERIMENT.models
+        )
+    return list(EXPERIMENT.models.values())
+
+
 def gpu_count(wildcards):
     """Return how many GPUs a job's model wants; where it may be any of the models, what the most wanting one does."""
-    name = getattr(wildcards, "model", None)
-    models = (
-        EXPERIMENT.models.values()
-        if name is None
-        else filter(None, [EXPERIMENT.models.get(name)])
-    )
+    models = job_models(wildcards)
     return max((model.resources.gpus for model in models), default=0)
 
 
@@ -114,6 +122,16 @@ def report_files():
     return [
         f"{REPORT}/index.html",
         *([f"{REPORT}/mlflow.json"] if EXPERIMENT.models else []),
+    ]
+
+
+def study_files(name):
+    """Name one file of every study on every dataset that has labels."""
+    return [
+        f"{R}/{dataset}/studies/{study}/{name}"
+        for dataset in EXPERIMENT.datasets
+        if EXPERIMENT.datasets[dataset].has_labels()
+        for study in EXPERIMENT.studies
     ]
 
 

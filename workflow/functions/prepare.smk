@@ -34,6 +34,6 @@ def stack_files_of(wildcards):
 
 def model_patching(wildcards):
     patchings = {
-        model.patching.folder(): model.patching for model in EXPERIMENT.models.values()
+        model.patching.folder(): model.patching for model in EXPERIMENT.recipes()
     }
     return patchings[wildcards.patching].model_dump(mode="json")

@@ -1,21 +1,25 @@
 # What the rules of rules/train.smk ask for.
 def model_code(wildcards):
     """Name the modules of the plugins that a model's training uses."""
-    recipe = EXPERIMENT.models[wildcards.model].recipe()
-    lists = {
-        "losses": recipe["loss"],
-        "augmentation": recipe["augmentation"],
-        "weighting": recipe["weighting"],
-    }
     return code(
-        "scan2seg.training.train",
-        plugin("architectures", recipe["architecture"]),
+        "scan2seg.training.train", *recipe_plugins(EXPERIMENT.models[wildcards.model])
+    )
+
+
+def recipe_plugins(model):
+    lists = {
+        "losses": model.loss,
+        "augmentation": model.augmentation,
+        "weighting": model.weighting,
+    }
+    return [
+        plugin("architectures", model.architecture),
         *(
             plugin(kind, settings)
             for kind, several in lists.items()
             for settings in several
         ),
-    )
+    ]
 
 
 def architecture_code(wildcards, *modules):
@@ -26,7 +30,7 @@ def architecture_code(wildcards, *modules):
 
 
 def recipe_threads(wildcards):
-    return EXPERIMENT.models[wildcards.model].resources.threads
+    return job_models(wildcards)[0].resources.threads
 
 
 def member_replicates(wildcards):
@@ -49,6 +53,5 @@ def member_replicates(wildcards):
 def model_resource(key):
     """Ask for what a model's file says, and more each time a job is tried again."""
     return lambda wildcards, attempt: round(
-        getattr(EXPERIMENT.models[wildcards.model].resources, key)
-        * 1.6 ** (attempt - 1)
+        getattr(job_models(wildcards)[0].resources, key) * 1.6 ** (attempt - 1)
     )

@@ -58,12 +58,17 @@ rule render_report:
         scores=rules.compare_models.output.scores if EXPERIMENT.models else [],
         tables=rules.compare_models.output.tables if EXPERIMENT.models else [],
         stacks=dataset_files("stack.zarr"),
-        splits=dataset_files("split.json") if EXPERIMENT.models else [],
+        splits=(
+            dataset_files("split.json")
+            if EXPERIMENT.models or EXPERIMENT.studies
+            else []
+        ),
         predictions=run_files("prediction.zarr"),
         histories=trained_files("history.csv"),
         volumes=volumes(),
         segmentations=segmentation_files(),
         saliency=saliency_maps(),
+        studies=study_files("study.csv"),
         code=code("scan2seg.reporting.html"),
         templates=template_files(),
     output:

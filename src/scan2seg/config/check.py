@@ -32,4 +32,6 @@ def check_file(path: Path) -> str:
     check_data(experiment, path)
     runs = len(list(experiment.runs())) if experiment.models else 0
     counted = f"{len(experiment.datasets)} datasets, {len(experiment.models)} models, {runs} runs"
+    trials = sum(len(study.trials()) for study in experiment.studies.values())
+    counted += f", {len(experiment.studies)} studies of {trials} trials" if experiment.studies else ""
     return f"{path}: experiment '{experiment.settings.experiment}' ({counted}) is valid"

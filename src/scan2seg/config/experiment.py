@@ -12,6 +12,7 @@ from scan2seg.config.compatibility import check_compatibility
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
+from scan2seg.config.study import Study, StudySettings, load_studies
 from scan2seg.config.yaml_files import expand_variables, merge, read_yaml
 
 
@@ -87,6 +88,8 @@ class ExperimentSettings(Settings):
     """The model that the others are tested against; the first one when not given."""
     ensembles: dict[Name, list[str]] = {}
     """Name to the models whose probabilities are averaged."""
+    studies: dict[Name, StudySettings] = {}
+    """Name to a search for good values of a model's keys, on the validation images of each dataset."""
     saliency: bool = False
     """Draw maps of the input gradient for the best model's example images."""
     segment: Segmentation | None = None
@@ -108,9 +111,14 @@ class Experiment:
     settings: ExperimentSettings
     datasets: dict[str, Dataset]
     models: dict[str, Model]
+    studies: dict[str, Study]
     new_scans: dict[str, Dataset]
     files: dict[str, str]
     """``datasets.NAME`` and ``models.NAME`` to the file each came from, for messages."""
+
+    def recipes(self) -> list[Model]:
+        """Return the models, and those that studies vary on shared patches."""
+        return [*self.models.values(), *(study.model for study in self.studies.values() if not study.own_patches)]
 
     def replicates(self, model: str) -> list[str]:
         """Return the replicates of a model or ensemble."""
@@ -143,6 +151,7 @@ class Experiment:
                 name: {"description": model.description, **model.recipe(), "inference": model.inference.model_dump()}
                 for name, model in self.models.items()
             },
+            "studies": {name: study.summary() for name, study in self.studies.items()},
             "runs": [list(run) for run in self.runs()] if self.models else [],
             "scans": [
                 [name, scan, dataset.source.kind == "simulation"]
@@ -178,7 +187,10 @@ def load_experiment(path: Path | str, content: dict[str, Any] | None = None) -> 
     models = _load_parts("models", Model, settings.models, path, files, problems)
     entries = settings.segment.datasets if settings.segment else []
     new_scans = _load_parts("datasets", Dataset, entries, path, files, problems, key="segment.datasets")
-    experiment = Experiment(settings, datasets, models, new_scans, files)
+    studies = load_studies(
+        settings.studies, lambda entry: load_part("models", Model, entry, path.parent)[0], str(path), problems
+    )
+    experiment = Experiment(settings, datasets, models, studies, new_scans, files)
     if not problems:
         problems.extend(_check_references(experiment, str(path)))
         problems.extend(check_compatibility(models, datasets, settings.replicates.folds, files))
@@ -255,13 +267,15 @@ def _check_references(experiment: Experiment, path: str) -> Iterator[Problem]:
                 yield Problem(path, f"ensembles.{name}", f"is none of {', '.join(experiment.models)}", member)
     yield from _check_segmentation(experiment, path)
     patchings: dict[str, Any] = {}
-    for name, model in experiment.models.items():
+    for model in experiment.recipes():
         folder = model.patching.folder()
         if patchings.setdefault(folder, model.patching) != model.patching:
             message = f"another model has other settings under the patching name '{folder}'; choose another name"
-            yield Problem(experiment.files[f"models.{name}"], "patching.name", message)
-    if experiment.models and not any(dataset.has_labels() for dataset in experiment.datasets.values()):
-        yield Problem(path, "models", "no dataset has labels to train on; set models: [] to stop at the volumes")
+            yield Problem(experiment.files.get(f"models.{model.name}", path), "patching.name", message)
+    trains = "models" if experiment.models else "studies" if experiment.studies else None
+    if trains and not any(dataset.has_labels() for dataset in experiment.datasets.values()):
+        message = "no dataset has labels to train on; set models: [] and no studies to stop at the volumes"
+        yield Problem(path, trains, message)
 
 
 def _check_segmentation(experiment: Experiment, path: str) -> Iterator[Problem]:

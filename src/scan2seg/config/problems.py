@@ -3,7 +3,7 @@
 import difflib
 import types
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -19,7 +19,7 @@ class Problem:
     file: str
     key: str
     message: str
-    value: Any = None
+    value: Any = field(default=None, hash=False)  # may be a list
 
     def __str__(self) -> str:
         """Return the line that a person reads."""

@@ -96,8 +96,9 @@ def _type(item: dict[str, Any]) -> str:
             return " or ".join(dict.fromkeys(_type(choice) for choice in item[key]))
     if item.get("type") == "array":
         return f"list of {_type(item['items'])}" if "items" in item else "list"
-    if item.get("type") == "object" and isinstance(item.get("additionalProperties"), dict):
-        return f"name: {_type(item['additionalProperties'])}"
+    values = [*item.get("patternProperties", {}).values(), item.get("additionalProperties")]
+    if item.get("type") == "object" and isinstance(values[0], dict):
+        return f"name: {_type(values[0])}"
     limits = [f"{sign} {item[key]}" for key, sign in _LIMITS.items() if key in item]
     return " ".join([str(item.get("type", "any")), *limits]).replace("|", "\\|")
 

@@ -12,7 +12,7 @@ class VolumeFiles(Settings):
     """One volume: a file, or a pattern of slices, for each channel, and its labels."""
 
     images: FilePath | list[FilePath]
-    """A file (TIFF, HDF5, Zarr, NIfTI) or a pattern of slice files; a list means one entry a channel."""
+    """A file (TIFF, HDF5, Zarr, NIfTI, MetaImage) or a pattern of slice files; a list means one entry a channel."""
     labels: FilePath | None = None
     """The label volume."""
 
@@ -35,7 +35,7 @@ class VolumeSource(LabelMapping):
     labels_key: str | None = None
     """The same for the labels."""
     axis: Literal[0, 1, 2] = 0
-    """The axis along which slices are taken (NIfTI: the last one is 2)."""
+    """The axis of (z, y, x) along which slices are taken; NIfTI and MetaImage are read as (z, y, x) too."""
     slices: tuple[int, int] | None = None
     """First slice, and the one behind the last, of every volume."""
     standardise: bool = False

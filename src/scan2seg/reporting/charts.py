@@ -80,6 +80,12 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> 
     return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
 
 
+def plain(name: Any) -> str:
+    """Return text that matplotlib does not take for a formula, shortened where it is very long."""
+    shown = str(name).replace("$", r"\$")
+    return shown if len(shown) <= 40 else shown[:39] + "…"
+
+
 def data_uri(png: bytes) -> str:
     """Return PNG bytes as a data URI."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

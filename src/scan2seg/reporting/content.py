@@ -40,6 +40,15 @@ class ScanInput(TypedDict):
     labels: Path | None
 
 
+class StudyInput(TypedDict):
+    """One study on one dataset, with its ``Study.summary()`` and the table of its trials."""
+
+    name: str
+    dataset: str
+    table: Path
+    settings: Json
+
+
 class ReportInputs(TypedDict):
     """All inputs of ``render_report``; see there."""
 
@@ -52,6 +61,7 @@ class ReportInputs(TypedDict):
     tables: Path | None
     settings: Json
     segmentations: list[Json]
+    studies: list[StudyInput]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class _Lane:
     name: str
     stages: list[str]
     models: list[tuple[str, int]]
+    hint: str
 
     @property
     def columns(self) -> int:
@@ -84,8 +85,12 @@ def _lane(content: ReportInputs, name: str) -> _Lane:
     for run in content["runs"]:
         if run["dataset"] == name:
             models[run["model"]] = models.get(run["model"], 0) + 1
+    hint = "train · predict · time · score" if models else "train · compare on validation"
+    for study in content.get("studies") or []:
+        if study["dataset"] == name and study["table"].exists():
+            models[f"study {study['name']}"] = study["settings"]["trials"]
     stages += ["extract_patches"] if models else []
-    return _Lane(name, stages, list(models.items()))
+    return _Lane(name, stages, list(models.items()), hint)
 
 
 def _last_stages(content: ReportInputs) -> list[str]:
@@ -112,7 +117,7 @@ def _draw_lane(lane: _Lane, top: float, models_left: float) -> tuple[list[Markup
         height = rows * (_HEIGHT + 6) + 24
         y = middle - height / 2
         parts.append(_edge(*leave, models_left, middle))
-        parts.append(_frame(models_left, y, width, height))
+        parts.append(_frame(models_left, y, width, height, lane.hint))
         for place, (model, replicates) in enumerate(lane.models):
             column, row = divmod(place, _ROWS)
             label = f"{model} × {replicates}" if replicates > 1 else model
@@ -130,10 +135,10 @@ def _box(x: float, y: float, label: str, kind: str) -> Markup:
     return box + Markup(words).format(x + _WIDTH / 2, y + _HEIGHT / 2 + 4, shown)
 
 
-def _frame(x: float, y: float, width: float, height: float) -> Markup:
+def _frame(x: float, y: float, width: float, height: float, hint: str) -> Markup:
     shape = '<rect class="frame" x="{0:.0f}" y="{1:.0f}" width="{2:.0f}" height="{3:.0f}" rx="8"/>'
-    title = '<text class="hint" x="{0:.0f}" y="{1:.0f}">train · predict · time · score</text>'
-    return Markup(shape).format(x, y, width, height) + Markup(title).format(x + 8, y + 14)
+    title = '<text class="hint" x="{0:.0f}" y="{1:.0f}">{2}</text>'
+    return Markup(shape).format(x, y, width, height) + Markup(title).format(x + 8, y + 14, hint)
 
 
 def _edge(x: float, y: float, end_x: float, end_y: float) -> Markup:

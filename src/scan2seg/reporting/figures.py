@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from scan2seg.evaluation.comparison import cost
 from scan2seg.evaluation.ranking import Ranked
-from scan2seg.reporting.charts import ACCENT, INK, PLAIN, PUBLISHED, SERIES, new_figure, styled
+from scan2seg.reporting.charts import ACCENT, INK, PLAIN, PUBLISHED, SERIES, new_figure, plain, styled
 from scan2seg.reporting.content import ReportRun
 from scan2seg.reporting.tables import as_number
 
@@ -40,7 +40,7 @@ def ranking(rows: Sequence[Ranked], published: Sequence[Json]) -> Figure:
     if literature:
         axes.axhline(len(rows) - 0.5, color=INK, linewidth=0.6, linestyle=(0, (2, 3)))
     names = [row.model for row in rows] + [f"{row.get('model')} (published)" for row in literature]
-    axes.set_yticks(range(count), [_plain(name) for name in names])
+    axes.set_yticks(range(count), [plain(name) for name in names])
     axes.set_ylim(count - 0.4, -0.6)
     axes.set_xlabel("mean IoU: line = mean, dots = replicates, band = 95 % interval over images")
     axes.grid(axis="y", visible=False)
@@ -85,7 +85,7 @@ def curves(models: Sequence[tuple[str, Sequence[ReportRun]]]) -> Figure | None:
     figure, axes = new_figure((6.0, 8.2, 12.3)[columns - 1], 2.6 * rows, rows, columns)
     for axis, (model, runs) in zip(axes, known, strict=False):
         _curve_panel(axis, runs)
-        axis.set_title(_plain(model))
+        axis.set_title(plain(model))
     for axis in axes[len(known) :]:
         axis.set_visible(False)
     handles = [*axes[0].get_lines()[:2], figure.axes[len(axes)].get_lines()[0]]
@@ -112,9 +112,9 @@ def phase_fractions(rows: Sequence[Ranked], classes: Sequence[str]) -> Figure | 
                         [100 * value], [level], "o", color=ACCENT if level == 0 else PLAIN, markersize=5, alpha=0.8
                     )
         first = place % columns == 0
-        axis.set_yticks(range(len(rows)), [_plain(row.model) for row in rows] if first else [""] * len(rows))
+        axis.set_yticks(range(len(rows)), [plain(row.model) for row in rows] if first else [""] * len(rows))
         axis.set_ylim(len(rows) - 0.4, -0.6)
-        axis.set_title(_plain(name))
+        axis.set_title(plain(name))
         axis.set_xlabel("% of pixels; line = truth")
     for axis in axes[len(shown) :]:
         axis.set_visible(False)
@@ -131,7 +131,7 @@ def _scatter(axis: Axes, points: list[tuple[float, float, str]], best: str) -> N
     places = [((math.log10(value) - left) / (right - left), (score - low) / (high - low)) for value, score, _ in points]
     taken = [(x - 0.012, x + 0.012, y) for x, y in places]
     for rank, (value, _, model) in enumerate(points, start=1):
-        label = _plain(model) if len(points) <= MOST_NAMES else str(rank)
+        label = plain(model) if len(points) <= MOST_NAMES else str(rank)
         x, y = places[rank - 1]
         y = _free_height(x + 0.02, y, 0.03 + 0.02 * len(label), taken)
         offset: Json = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
@@ -190,9 +190,3 @@ def _run_fraction(metrics: Json, name: str, kind: str) -> float | None:
 
 def _float_cost(run: Any, name: str) -> float | None:
     return as_number(cost(run, name))
-
-
-def _plain(name: Any) -> str:
-    """Return text that matplotlib does not take for a formula, shortened where it is very long."""
-    shown = str(name).replace("$", r"\$")
-    return shown if len(shown) <= 40 else shown[:39] + "…"

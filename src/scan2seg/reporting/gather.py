@@ -45,6 +45,16 @@ def gather_inputs(summary: dict[str, Any], results: Path) -> ReportInputs:
             {"scan": scan, "labels": results / "segmentations" / scan / "labels.zarr"}
             for scan in summary["segmentations"]
         ],
+        "studies": [
+            {
+                "name": name,
+                "dataset": dataset,
+                "table": results / dataset / "studies" / name / "study.csv",
+                "settings": study,
+            }
+            for dataset in summary["datasets"]
+            for name, study in summary["studies"].items()
+        ],
     }
 
 

@@ -18,6 +18,7 @@ from scan2seg.reporting.dag import draw_dag
 from scan2seg.reporting.panels import DISCREPANCIES
 from scan2seg.reporting.sections import DatasetSection, build_section
 from scan2seg.reporting.segmentations import SegmentationSummary, summarise_segmentation
+from scan2seg.reporting.studies import StudySummary, summarise_study
 from scan2seg.reporting.volumes import ScanSummary, summarise_scan
 
 
@@ -26,6 +27,7 @@ class _Page:
     sections: list[DatasetSection]
     scans: list[ScanSummary]
     segmentations: list[SegmentationSummary]
+    studies: list[StudySummary]
     overview: tables.Table | None
     provenance: list[tuple[str, str]]
 
@@ -38,7 +40,8 @@ def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
             "model", "replicate" and the folder "run" with metrics.json, per_image.csv and, where they exist,
             training.json, timing.json, history.csv and prediction.zarr); "scans" ("dataset", "scan", and the stores
             "reconstruction", "denoised" and "labels" or None); "scores" and "tables" of the comparison, linked where
-            they exist; "settings", the resolved experiment; "segmentations". Runs, datasets and scans may be empty.
+            they exist; "settings", the resolved experiment; "segmentations"; "studies"
+            ("name", "dataset", "table", "settings"). Runs, datasets, scans and studies may be empty.
         output: the HTML file to write.
         figures: the folder to write PNG files to; it is replaced.
 
@@ -65,11 +68,13 @@ def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
     scans = [summarise_scan(entry, folder) for entry in content["scans"]]
     known = [scan for scan in scans if scan is not None]
     segmented = [summarise_segmentation(entry, content["scans"]) for entry in content.get("segmentations") or []]
+    studied = [summarise_study(entry, folder) for entry in content.get("studies") or []]
     done = [item for item in segmented if item is not None]
     return _Page(
         [section for section in sections if section.winner or section.data],
         known,
         done,
+        [study for study in studied if study is not None],
         _overview(ranked),
         _describe(settings),
     )

@@ -1,0 +1,244 @@
+"""A study: which keys of a recipe are searched over which values, all of them checked before the first job."""
+
+import copy
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from scan2seg.config.base import Settings
+from scan2seg.config.model import Model
+from scan2seg.config.problems import ConfigurationError, Problem, from_validation
+from scan2seg.errors import InputError
+from scan2seg.provenance import fingerprint
+
+MOST_POINTS = 1000
+"""A grid of more points than this is taken for a mistake."""
+_NO_EFFECT = ("name", "description", "deterministic_fit", "inference", "resources")
+Number = int | Annotated[float, Field(allow_inf_nan=False)]
+
+
+class SearchedKey(Settings):
+    """The values of one key: a range from ``low`` to ``high``, or a list of ``values``."""
+
+    low: Number | None = None
+    """The smallest value; whole numbers at both ends search whole numbers only."""
+    high: Number | None = None
+    """The largest value."""
+    log: bool = False
+    """Draw evenly over the logarithm."""
+    step: Number | None = Field(default=None, gt=0)
+    """Distance of the values from ``low`` on."""
+    values: list[Any] | None = None
+    """The values themselves: anything that the key takes."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.values is not None:
+            if self.low is not None or self.high is not None or self.log or self.step is not None:
+                raise ValueError("give values:, or low: and high:, not both")
+            if not self.values or len({json.dumps(value, default=str) for value in self.values}) < len(self.values):
+                raise ValueError(f"values: give at least one, none twice, not {self.values}")
+            return self
+        if self.low is None or self.high is None:
+            raise ValueError("give low: and high:, or values: with a list")
+        if self.low >= self.high:
+            raise ValueError(f"low: {self.low} is not below high: {self.high}; swap them, or use values:")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError(f"log: true needs low: above 0, not {self.low}, and no step:")
+        if self.step is not None and self.step > self.high - self.low:
+            raise ValueError(f"step: {self.step} is longer than the range from {self.low} to {self.high}")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether a range holds whole numbers only."""
+        return all(isinstance(value, int) for value in (self.low, self.high, self.step or 1))
+
+    def points(self) -> list[Any] | None:
+        """Return every value, or None for a continuous range."""
+        if self.values is not None:
+            return self.values
+        step = self.step or (1 if self.whole and not self.log else None)
+        if step is None:
+            return None
+        # decimals, so that 0.1 + 2 * 0.1 is 0.3
+        low, high, distance = (Decimal(str(value)) for value in (self.low, self.high, step))
+        kind = int if self.whole else float
+        return [kind(low + distance * index) for index in range(int((high - low) / distance) + 1)]
+
+    def extremes(self) -> list[Any]:
+        """Return the values that a check tries: both ends, or every listed one."""
+        return [self.low, self.high] if self.values is None else self.values
+
+
+class StudySettings(Settings):
+    """A search for good values of a recipe's keys; every trial is one training, scored on the validation images."""
+
+    model: str | dict[str, Any]
+    """The model to vary: a stem in config/models, a path, or ``{base: NAME, ...}``; it need not be in ``models``."""
+    sampler: Literal["tpe", "random", "grid"] = "tpe"
+    """tpe learns from the trials before (Optuna's tree-structured Parzen estimator); random; grid: all combinations."""
+    trials: int | None = Field(default=None, ge=1)
+    """How many trainings; more of them later run the new ones only. A grid has as many as points."""
+    parallel: int = Field(default=1, ge=1)
+    """With tpe: trials at a time, each of which learns from the rounds before; fewer learn more."""
+    startup: int = Field(default=10, ge=1)
+    """With tpe: the first trials, drawn at random and independent of each other."""
+    seed: int = Field(default=0, ge=0)
+    """Of the search, and of every training in it."""
+    space: dict[str, SearchedKey]
+    """Dotted keys of the model file, such as ``optimizer.learning_rate`` or ``loss.0.weight``, to their values."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.space:
+            raise ValueError("space: is empty; name at least one key of the model file")
+        if self.sampler != "grid":
+            if self.trials is None:
+                raise ValueError(f"trials: is missing; say how many the sampler {self.sampler} may run")
+            return self
+        count = 1
+        for key, searched in self.space.items():
+            points = searched.points()
+            if points is None:
+                raise ValueError(f"space.{key}: a grid needs values: or step:, or take another sampler")
+            count *= len(points)
+        if self.trials is not None or count > MOST_POINTS:
+            raise ValueError(
+                f"the grid runs all of its {count} points (at most {MOST_POINTS}); remove trials: or points"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study with its model loaded and every value tried."""
+
+    name: str
+    settings: StudySettings
+    model: Model
+    variants: list[Model]
+    """The model with each end of a range or listed value put in, one at a time."""
+
+    @property
+    def own_patches(self) -> bool:
+        """Whether each trial cuts its own patches, because their settings are searched."""
+        return any(key.split(".")[0] == "patching" for key in self.settings.space)
+
+    def trials(self) -> list[str]:
+        """Return the names of the trials in order; a grid's are made from the point, so that new points move none."""
+        if self.settings.sampler == "grid":
+            return [f"grid-{fingerprint(point)}" for point in self._grid()]
+        return [f"trial{number}" for number in range(self.settings.trials or 0)]
+
+    def earlier(self, trial: str) -> list[str]:
+        """Return the trials that this one learns from: with tpe those of the rounds before, none at the start."""
+        startup, parallel = self.settings.startup, self.settings.parallel
+        number = self.trials().index(trial)
+        if self.settings.sampler != "tpe" or number < startup:
+            return []
+        return self.trials()[: startup + (number - startup) // parallel * parallel]
+
+    def job(self, trial: str) -> dict[str, Any]:
+        """Return what the result of a trial depends on, and nothing else: not how many trials there are."""
+        settings, number = self.settings, self.trials().index(trial)
+        common = {"seed": settings.seed, "recipe": self.model.recipe(), "own_patches": self.own_patches}
+        if settings.sampler == "grid":
+            return {**common, "values": self._grid()[number]}
+        space = {key: settings.space[key].model_dump(mode="json") for key in sorted(settings.space)}
+        learning = {"startup": settings.startup} if settings.sampler == "tpe" else {}
+        return {**common, "sampler": settings.sampler, "number": number, "space": space, **learning}
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the report shows."""
+        settings = self.settings.model_dump(mode="json")
+        return {**settings, "model": self.model.name, "trials": len(self.trials()), "recipe": self.model.recipe()}
+
+    def _grid(self) -> list[dict[str, Any]]:
+        # every key has points: checked with the settings
+        lists = {key: self.settings.space[key].points() or [] for key in sorted(self.settings.space)}
+        return [dict(zip(lists, point, strict=True)) for point in itertools.product(*lists.values())]
+
+
+def put_values(content: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a resolved model with values at dotted keys; outer keys and methods go in before inner ones.
+
+    A plugin whose ``method`` changes loses its other settings, for they belong to the old method.
+
+    Raises:
+        InputError: a key leads nowhere.
+    """
+    changed = copy.deepcopy(content)
+    for key in sorted(values, key=lambda key: (key.count("."), not key.endswith(".method"))):
+        *path, last = key.split(".")
+        place: Any = changed
+        try:
+            for part in path:
+                place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+            if last == "method" and place.get("method") != values[key]:
+                place.clear()
+            place[int(last) if isinstance(place, list) else last] = copy.deepcopy(values[key])
+        except (AttributeError, IndexError, TypeError, ValueError):
+            raise InputError(f"{key}: there is no such place in the model; name a key or a list's position") from None
+    return changed
+
+
+def vary_model(model: Model, values: dict[str, Any]) -> Model:
+    """Return the model with values at dotted keys.
+
+    Raises:
+        InputError: a key leads nowhere, or the model does not take a value.
+    """
+    try:
+        return Model.model_validate(put_values(model.model_dump(mode="json"), values))
+    except ValidationError as error:
+        raise ConfigurationError(from_validation(error, Model, "model")) from None
+
+
+def load_studies(
+    entries: dict[str, StudySettings], load: Callable[[str | dict[str, Any]], Model], file: str, found: list[Problem]
+) -> dict[str, Study]:
+    """Load the model of each study and try each value; problems are added to those found."""
+    studies: dict[str, Study] = {}
+    for name, settings in entries.items():
+        try:
+            model = load(settings.model)
+        except ConfigurationError as error:
+            found.extend(error.problems)
+            continue
+        variants = [model]
+        for key, searched in settings.space.items():
+            for value in searched.extremes():
+                place = f"studies.{name}.space.{key}"
+                messages = list(_try_value(model, key, value, variants))
+                found.extend(Problem(file, place, message, value) for message in messages)
+        studies[name] = Study(name, settings, model, variants)
+    return studies
+
+
+def _try_value(model: Model, key: str, value: Any, variants: list[Model]) -> Iterator[str]:
+    if key.split(".")[0] in _NO_EFFECT:
+        yield "has no part in a trial's training or score; remove it"
+        return
+    try:
+        variant = vary_model(model, {key: value})
+    except ConfigurationError as error:
+        for problem in error.problems:
+            yield problem.message if problem.key == key else f"{problem.key}: {problem.message}"
+    except InputError as error:
+        yield str(error).removeprefix(f"{key}: ")
+    else:
+        variants.append(variant)
+        if variant.training.monitor != model.training.monitor:
+            yield "trials need one measure to be compared by; set training.monitor in the model"
+        elif model.training.monitor == "validation_loss" and _loss(variant) != _loss(model):
+            yield "changes what the validation loss means; set training.monitor: validation_mean_iou in the model"
+
+
+def _loss(model: Model) -> tuple[Any, ...]:
+    return model.loss, model.weighting, model.training.class_weights

@@ -1,0 +1,1 @@
+"""Studies: values drawn by Optuna, one training a trial, and their comparison."""
