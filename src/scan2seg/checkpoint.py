@@ -20,7 +20,7 @@ FORMAT = 1
 
 
 class SegmentationModel(nn.Module):
-    """Images in their own grey values (N, C, H, W) to logits (N, K, H, W)."""
+    """Images in their own grey values (N, C, *spatial) to logits (N, K, *spatial)."""
 
     def __init__(self, architecture: dict[str, Any], normalisation: Normalisation, channels: int, classes: int) -> None:
         """Build the network that the architecture's plugin describes, behind the normalisation."""
@@ -42,6 +42,11 @@ class SegmentationModel(nn.Module):
     def dimensions(self) -> int:
         """2, or 3 for networks on volumes."""
         return int(getattr(self.network, "DIMENSIONS", 2))
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The order in memory that convolutions are fastest in."""
+        return torch.channels_last_3d if self.dimensions == 3 else torch.channels_last
 
 
 def save_checkpoint(path: Path, model: SegmentationModel, description: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ def _add_model_commands(commands: Any) -> None:
     describe.add_argument("model", help="stem of a file in config/models, or a path")
     describe.add_argument("--channels", type=int, default=1, help="channels of the image (1)")
     describe.add_argument("--classes", type=int, default=2, help="classes (2)")
-    describe.add_argument("--size", type=int, default=256, help="height and width (256)")
+    describe.add_argument("--size", type=int, default=256, help="height and width (256); depth is the recipe's")
     describe.set_defaults(run=_describe)
 
     preview = commands.add_parser(
@@ -165,7 +165,8 @@ def _describe(given: argparse.Namespace) -> None:
 
     print(f"{model.name}: {model.description}\n")
     print(word_description({"architecture": model.architecture}))
-    print(word_description(describe_model(module.network, channels or given.channels, given.size)))
+    size = given.size if model.patching.depth is None else (model.patching.depth, given.size, given.size)
+    print(word_description(describe_model(module.network, channels or given.channels, size)))
 
 
 def _preview(given: argparse.Namespace) -> None:

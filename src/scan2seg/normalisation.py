@@ -1,5 +1,6 @@
 """Grey values to network input; what is measured is measured on training patches alone."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from scan2seg.config.training import NormalisationSettings
 
 
 class Normalisation(nn.Module):
-    """Shift, scale and repetition of channels: (N, C, H, W) in the image's own values to (N, C', H, W) float32.
+    """Shift, scale and repetition of channels: (N, C, ...) in the image's own values to (N, C', ...) float32.
 
     Its two buffers travel with the model's checkpoint, so that inference cannot use other numbers.
     """
@@ -46,11 +47,11 @@ class Normalisation(nn.Module):
 
 
 def fit_normalisation(settings: NormalisationSettings, image: zarr.Array[Any], indices: Sequence[int]) -> Normalisation:
-    """Measure the statistics of the given patches (all of them, or an even sample of 2000) and build the module.
+    """Measure the statistics of the given patches, all of them or an even sample of 2000 slices, and build the module.
 
     Args:
         settings: the method.
-        image: patches (p, c, y, x).
+        image: patches (p, c, y, x) or (p, c, z, y, x).
         indices: training patches.
     """
     channels = image.shape[1]
@@ -60,7 +61,8 @@ def fit_normalisation(settings: NormalisationSettings, image: zarr.Array[Any], i
     if settings.method == "scale":
         module.scale.fill_(settings.divisor)
         return module
-    step = max(1, len(indices) // 2000)
+    depth = math.prod(image.shape[2:-2])
+    step = max(1, len(indices) * depth // 2000)
     sample: NDArray[np.float32] = np.stack([np.asarray(image[int(index)]) for index in indices[::step]])
     values = np.moveaxis(sample, 1, 0).reshape(channels, -1)
     if settings.method == "standardise":

@@ -4,6 +4,9 @@ A store with ``image`` (p, c, y, x) float32, ``label`` (p, y, x) uint8,
 ``origin`` (p, 3) image index, row and column, ``histogram`` (p, classes) pixels of each class, ``split`` (p,)
 0 for training and 1 for validation, and the attributes names, classes, settings, statistics and provenance.
 Test images are never in it.
+
+Patches of volumes are (p, c, z, y, x) and (p, z, y, x): consecutive slices of one volume and one side of the split;
+their origin names the first.
 """
 
 from collections.abc import Sequence
@@ -20,12 +23,12 @@ from scan2seg.errors import InputError
 from scan2seg.labels import IGNORE
 from scan2seg.logging import info, progress, warn
 from scan2seg.provenance import record
-from scan2seg.slices import read_slices
+from scan2seg.slices import find_runs, list_volumes, read_slab
 from scan2seg.storage import create_array, creating, open_store, read_json, shard_length
-from scan2seg.windows import cut_window, grid_windows
+from scan2seg.windows import cut_window, grid_windows, window_starts
 
-Window = tuple[int, int, int]
-"""Image index, first row and first column."""
+Window = tuple[range, int, int]
+"""Image indices, one or those of consecutive slices, first row and first column."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,14 @@ class Plan:
     """The windows to cut, and their size."""
 
     windows: list[Window]
-    size: tuple[int, int]
+    size: tuple[int, ...]
+    """(y, x), or (z, y, x)."""
 
 
 def extract_patches(stack: Path, split: Path, output: Path, settings: PatchingSettings) -> None:
     """Cut the patches of the training and validation images.
 
-    An image smaller than a patch is padded: mirrored image, ignored labels.
+    An image or volume smaller than a patch is padded: mirrored image, ignored labels.
 
     Raises:
         InputError: no patch is left, or no label exists.
@@ -48,16 +52,15 @@ def extract_patches(stack: Path, split: Path, output: Path, settings: PatchingSe
     if not store.attrs["labelled"]:
         raise InputError(f"{stack}: has no labels to train on")
     divided = read_json(split)
-    indices = sorted([*divided["train"], *divided["validation"]])
-    plan = plan_windows(store, indices, settings)
+    plan = plan_windows(store, [divided["train"], divided["validation"]], settings)
     if not plan.windows:
         raise InputError(f"patching: no patch holds {settings.minimum_foreground:.1%} foreground; lower the limit")
     validation = set(divided["validation"])
     classes: list[str] = list(store.attrs["classes"])  # type: ignore[arg-type]
     with creating(output) as group:
         histogram = _write_windows(group, store, plan, settings, len(classes))
-        origin = np.array(plan.windows, np.int32)
-        sides = np.array([window[0] in validation for window in plan.windows], np.uint8)
+        origin = np.array([(images.start, row, column) for images, row, column in plan.windows], np.int32)
+        sides = np.array([images.start in validation for images, _, _ in plan.windows], np.uint8)
         for name, values in (("origin", origin), ("histogram", histogram), ("split", sides)):
             array = group.create_array(name, shape=values.shape, dtype=values.dtype, chunks=values.shape)
             array[:] = values
@@ -73,38 +76,61 @@ def extract_patches(stack: Path, split: Path, output: Path, settings: PatchingSe
     _report(classes, histogram, sides)
 
 
-def plan_windows(store: zarr.Group, indices: Sequence[int], settings: PatchingSettings) -> Plan:
-    """Choose the windows of the given images."""
+def plan_windows(store: zarr.Group, parts: Sequence[Sequence[int]], settings: PatchingSettings) -> Plan:
+    """Choose the windows of the images of each part; none reaches across parts."""
     sizes = np.asarray(store["size"])
     size = settings.pair(settings.size)
     if size is None:
-        size = (int(sizes[list(indices), 0].max()), int(sizes[list(indices), 1].max()))
+        indices = [index for part in parts for index in part]
+        size = (int(sizes[indices, 0].max()), int(sizes[indices, 1].max()))
     stride = settings.pair(settings.stride) or size
+    slabs = list_slabs(store, parts, settings)
     needs_labels = settings.strategy == "foreground" or settings.minimum_foreground > 0
     windows: list[Window] = []
-    for index in progress(indices, "planning patches") if needs_labels else indices:
-        height, width = (int(value) for value in sizes[index])
+    for images in progress(slabs, "planning patches") if needs_labels else slabs:
+        height, width = (int(value) for value in sizes[images.start])
         places = list(grid_windows((height, width), size, stride))
         if needs_labels:
-            label = np.asarray(store["label"][index])[:height, :width]  # type: ignore[index]
-            places = choose_windows(label, places, size, settings)
-        windows.extend((index, row, column) for row, column in places)
-    return Plan(windows, size)
+            places = choose_windows(_read_labels(store, images, (height, width)), places, size, settings)
+        windows.extend((images, row, column) for row, column in places)
+    return Plan(windows, size if settings.depth is None else (settings.depth, *size))
+
+
+def list_slabs(store: zarr.Group, parts: Sequence[Sequence[int]], settings: PatchingSettings) -> list[range]:
+    """List the slices of each patch along the stack: single images, or ``depth`` slices of one volume and part.
+
+    Where a part holds fewer consecutive slices of a volume than the depth, the slab is shorter.
+    """
+    depth = settings.depth or 1
+    volumes = list_volumes(store)
+    runs = [run for part in parts for run, _ in find_runs(volumes, sorted(part))]
+    slabs = [
+        range(run.start + first, min(run.start + first + depth, run.stop))
+        for run in runs
+        for first in window_starts(len(run), depth, settings.depth_stride or depth)
+    ]
+    short = sum(len(slab) < depth for slab in slabs)
+    if short:
+        warn("%d of %d slabs have fewer than %d consecutive slices and are mirrored", short, len(slabs), depth)
+    return sorted(slabs, key=lambda slab: slab.start)
 
 
 def choose_windows(
-    label: NDArray[np.uint8], places: list[tuple[int, int]], size: tuple[int, int], settings: PatchingSettings
-) -> list[tuple[int, int]]:
-    """Keep windows with enough foreground; with the foreground strategy only those that hold most of it."""
-    foreground = ((label > 0) & (label != IGNORE)).astype(np.int64)
+    label: NDArray[np.uint8], places: list[tuple[int, ...]], size: tuple[int, int], settings: PatchingSettings
+) -> list[tuple[int, ...]]:
+    """Keep windows of a slab's labels (z, y, x) with enough foreground; or only those that hold most of it."""
+    foreground = ((label > 0) & (label != IGNORE)).sum(axis=0, dtype=np.int64)
     total = np.pad(foreground.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    height, width = foreground.shape
 
-    def count(place: tuple[int, int]) -> int:
-        bottom, right = min(place[0] + size[0], label.shape[0]), min(place[1] + size[1], label.shape[1])
-        return int(total[bottom, right] - total[place[0], right] - total[bottom, place[1]] + total[place])
+    def count(place: tuple[int, ...]) -> int:
+        top, left = place
+        bottom, right = min(top + size[0], height), min(left + size[1], width)
+        return int(total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left])
 
+    voxels = (settings.depth or 1) * size[0] * size[1]
     counted = [(count(place), place) for place in places]
-    kept = [pair for pair in counted if pair[0] >= settings.minimum_foreground * size[0] * size[1]]
+    kept = [pair for pair in counted if pair[0] >= settings.minimum_foreground * voxels]
     if settings.strategy == "foreground":
         kept = sorted(kept, key=lambda pair: (-pair[0], pair[1]))[: settings.count]
     return [place for _, place in kept]
@@ -114,34 +140,40 @@ def _write_windows(
     group: zarr.Group, store: zarr.Group, plan: Plan, settings: PatchingSettings, classes: int
 ) -> NDArray[np.int64]:
     windows, size = plan.windows, plan.size
-    stored: Any = store["image"]
-    truths: Any = store["label"]
-    channels = stored.shape[1] * (2 * settings.neighbours + 1)
+    axes = "zyx"[-len(size) :]
+    channels = store["image"].shape[1] * (2 * settings.neighbours + 1)  # type: ignore[union-attr]
     shape = (len(windows), channels, *size)
     per_shard = shard_length(shape[1:], "float32", len(windows))
-    image = create_array(group, "image", shape, "float32", per_shard=per_shard, axes="pcyx")
+    image = create_array(group, "image", shape, "float32", per_shard=per_shard, axes=f"pc{axes}")
     label = create_array(
-        group, "label", (len(windows), *size), "uint8", per_shard=per_shard, axes="pyx", fill_value=IGNORE
+        group, "label", (len(windows), *size), "uint8", per_shard=per_shard, axes=f"p{axes}", fill_value=IGNORE
     )
     histogram = np.zeros((len(windows), classes), np.int64)
     blocks = [slice(start, min(start + per_shard, len(windows))) for start in range(0, len(windows), per_shard)]
-    current = -1
+    slab = (settings.depth or 1, *size[-2:])
+    current: range | None = None
     pixels: NDArray[Any]
     truth: NDArray[Any]
     for block in progress(blocks, "extracting patches", total=len(blocks)):
-        images = np.empty((block.stop - block.start, channels, *size), np.float32)
+        cut = np.empty((block.stop - block.start, *shape[1:]), np.float32)
         labels = np.empty((block.stop - block.start, *size), np.uint8)
-        for place, (index, row, column) in enumerate(windows[block]):
-            if index != current:
-                pixels = read_slices(store, index, settings.neighbours)
-                truth = np.asarray(truths[index])[: pixels.shape[1], : pixels.shape[2]]
-                current = index
-            images[place] = cut_window(pixels, (row, column), size)
-            labels[place] = cut_window(truth, (row, column), size, fill=IGNORE)
+        for place, (images, row, column) in enumerate(windows[block]):
+            if images != current:
+                pixels = read_slab(store, images, settings.neighbours)
+                truth = _read_labels(store, images, pixels.shape[2:])
+                current = images
+            cut[place] = cut_window(pixels, (0, row, column), slab).reshape(shape[1:])
+            labels[place] = cut_window(truth, (0, row, column), slab, fill=IGNORE).reshape(size)
             histogram[block.start + place] = np.bincount(labels[place].ravel(), minlength=256)[:classes]
-        image[block] = images
+        image[block] = cut
         label[block] = labels
     return histogram
+
+
+def _read_labels(store: zarr.Group, images: range, size: Sequence[int]) -> NDArray[Any]:
+    """Read the labels (z, y, x) of consecutive images in their true height and width, the last two of the size."""
+    array: Any = store["label"]
+    return np.asarray(array[images.start : images.stop])[:, : size[-2], : size[-1]]
 
 
 def _report(classes: list[str], histogram: NDArray[np.int64], sides: NDArray[np.uint8]) -> None:

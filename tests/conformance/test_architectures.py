@@ -69,6 +69,7 @@ def test_any_size_in_the_same_size_out(name: str) -> None:
     model.eval()
     for height, width in SIZES:
         images = batch(model, 1, height, width)
+        assert getattr(model, "DIMENSIONS", 2) == getattr(plugins.load("architectures", name), "DIMENSIONS", 2)
         with torch.no_grad():
             logits = model(images)
         assert isinstance(logits, torch.Tensor)

@@ -15,7 +15,7 @@ def run(name: str, images: torch.Tensor, labels: torch.Tensor, seed: int = 0, **
     return module.apply(module.Params.model_validate(settings), images, labels)
 
 
-def batch(count: int = 16, size: tuple[int, int] = (24, 24)) -> tuple[torch.Tensor, torch.Tensor]:
+def batch(count: int = 16, size: tuple[int, ...] = (24, 24)) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(5)
     images = torch.rand(count, 2, *size, generator=generator)
     return images, torch.randint(0, 3, (count, *size), generator=generator).to(torch.uint8)
@@ -23,8 +23,8 @@ def batch(count: int = 16, size: tuple[int, int] = (24, 24)) -> tuple[torch.Tens
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
-@pytest.mark.parametrize("size", [(24, 24), (18, 31)])
-def test_shapes_types_and_inputs_stay(name: str, dtype: torch.dtype, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", [(24, 24), (18, 31), (5, 24, 24)])
+def test_shapes_types_and_inputs_stay(name: str, dtype: torch.dtype, size: tuple[int, ...]) -> None:
     images, labels = batch(size=size)
     labels = labels.to(dtype)
     kept = images.clone(), labels.clone()
@@ -71,3 +71,27 @@ def test_the_label_moves_with_the_image(name: str) -> None:
     assert contrast > 0.3
     wrong = ((new_images[:, 0] - inside.median()).abs() < contrast / 2) != (new_labels == 1)
     assert wrong[new_labels != 255].float().mean() < 0.08
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("mix", "noise")])
+def test_a_volume_is_changed_the_same_in_every_plane(name: str) -> None:
+    images, labels = batch()
+    flat_images, flat_labels = run(name, images, labels, seed=3, probability=0.8)
+    deep = images[:, :, None].repeat(1, 1, 3, 1, 1), labels[:, None].repeat(1, 3, 1, 1)
+    new_images, new_labels = run(name, *deep, seed=3, probability=0.8)
+    assert not torch.equal(new_images, deep[0])
+    for plane in range(3):
+        torch.testing.assert_close(new_images[:, :, plane], flat_images, atol=1e-5, rtol=1e-5)
+        assert torch.equal(new_labels[:, plane], flat_labels)
+
+
+def test_a_mixed_volume_takes_the_same_rectangle_from_every_plane() -> None:
+    labels = (
+        torch.arange(6).expand(4, 6).reshape(4, 6, 1, 1).repeat(1, 1, 20, 20)
+        + 10 * torch.arange(4)[:, None, None, None]
+    )
+    images, mixed = run("mix", labels[:, None].float(), labels, probability=1)
+    assert torch.equal(images[:, 0].long(), mixed)
+    foreign = mixed != labels
+    assert foreign.flatten(1).any(1).all() and (foreign == foreign[:, :1]).all()
+    assert (mixed % 10 == labels % 10).all()

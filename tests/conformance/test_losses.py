@@ -14,17 +14,23 @@ def make(name: str, class_weights: torch.Tensor | None = None, **settings: objec
     return module.build(module.Params.model_validate(settings), class_weights)
 
 
-def batch(classes: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def batch(classes: int, seed: int = 0, size: tuple[int, ...] = (9, 11)) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    logits = torch.randn(2, classes, 9, 11, generator=generator)
-    return logits, torch.randint(0, classes, (2, 9, 11), generator=generator)
+    logits = torch.randn(2, classes, *size, generator=generator)
+    return logits, torch.randint(0, classes, (2, *size), generator=generator)
+
+
+SIZES = pytest.mark.parametrize("size", [(9, 11), (5, 9, 11)])
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("classes", [2, 4])
-def test_the_truth_costs_less_than_chance_and_chance_less_than_the_opposite(name: str, classes: int) -> None:
+@SIZES
+def test_the_truth_costs_less_than_chance_and_chance_less_than_the_opposite(
+    name: str, classes: int, size: tuple[int, ...]
+) -> None:
     loss = make(name)
-    _, target = batch(classes)
+    _, target = batch(classes, size=size)
     truth = torch.nn.functional.one_hot(target, classes).movedim(-1, 1).float()
     right, chance, wrong = (float(loss(factor * truth, target, None)) for factor in (8.0, 0.0, -8.0))
     assert right < chance < wrong
@@ -32,12 +38,13 @@ def test_the_truth_costs_less_than_chance_and_chance_less_than_the_opposite(name
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("classes", [2, 4])
-def test_ignored_pixels_change_neither_value_nor_gradient(name: str, classes: int) -> None:
+@SIZES
+def test_ignored_pixels_change_neither_value_nor_gradient(name: str, classes: int, size: tuple[int, ...]) -> None:
     loss = make(name, torch.linspace(0.5, 2, classes))
-    logits, target = batch(classes)
+    logits, target = batch(classes, size=size)
     target[:, :3] = 255
     changed = logits.clone()
-    changed[:, :, :3] = 50 * torch.randn(2, classes, 3, 11)
+    changed[:, :, :3] = 50 * torch.randn(changed[:, :, :3].shape)
     changed.requires_grad_()
     value = loss(changed, target, torch.ones(target.shape))
     value.backward()
@@ -66,3 +73,11 @@ def test_half_precision_and_extreme_logits_stay_finite(name: str) -> None:
     value.backward()
     assert torch.isfinite(value)
     assert torch.isfinite(extreme.grad).all()
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "boundary"])
+def test_a_volume_costs_what_its_slices_cost_side_by_side(name: str) -> None:
+    logits, target = batch(3, size=(5, 9, 11))
+    weights = torch.rand(target.shape)
+    flat = make(name)(logits.flatten(2, 3), target.flatten(1, 2), weights.flatten(1, 2))
+    torch.testing.assert_close(make(name)(logits, target, weights), flat)

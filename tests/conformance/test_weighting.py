@@ -10,11 +10,11 @@ NAMES = plugins.names("weighting")
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
-def test_weights(name: str, dtype: torch.dtype) -> None:
-    torch.manual_seed(0)
-    labels = torch.zeros(4, 30, 22, dtype=dtype)
-    labels[0, 4:10, 3:9] = 1
-    labels[0, 4:10, 11:15] = 2
+@pytest.mark.parametrize("depth", [(), (5,)])
+def test_weights(name: str, dtype: torch.dtype, depth: tuple[int, ...]) -> None:
+    labels = torch.zeros(4, *depth, 30, 22, dtype=dtype)
+    labels[0, ..., 4:10, 3:9] = 1
+    labels[0, ..., 4:10, 11:15] = 2
     labels[1] = 1
     labels[2] = 255
     module = plugins.load("weighting", name)

@@ -2,6 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.errors import InputError
@@ -69,6 +72,81 @@ def test_neighbouring_slices_become_channels_within_their_volume(folder: Path) -
     expected = np.stack([image[1, 0], image[2, 0], image[2, 0]])[:, :height, :width]
     assert (read_slices(stack, 2, neighbours=1) == expected).all()
     assert extract(folder, size=8, neighbours=1)["image"].shape[1] == 3
+
+
+def write_volumes(folder: Path, groups: str, sides: str) -> np.ndarray:
+    """Write slices of 6 by 5 pixels that hold their own number, and the side each is on: t, v, or another (test)."""
+    image = np.broadcast_to(np.arange(len(groups), dtype=np.float32)[:, None, None, None], (len(groups), 1, 6, 5))
+    image = image + np.random.default_rng(0).random(image.shape, np.float32) / 2
+    with creating(folder / "stack.zarr") as group:
+        create_array(group, "image", image.shape, "float32")[:] = image
+        create_array(group, "label", (len(groups), 6, 5), "uint8")[:] = (image[:, 0] % 1 > 0.3).astype(np.uint8)
+        group.create_array("size", data=np.array([[6, 5]] * len(groups), np.int32))
+        names = [str(index) for index in range(len(groups))]
+        group.attrs.update({"classes": ["x", "y"], "labelled": True, "names": names, "groups": list(groups)})
+    parts = {name: [i for i, side in enumerate(sides) if side == name[0]] for name in ("train", "validation", "test")}
+    write_json(folder / "split.json", parts)
+    return image
+
+
+@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["a", "b"]), min_size=2, max_size=14).map(sorted), st.integers(2, 5), st.data())
+def test_patches_of_volumes_never_cross_volumes_or_sides(
+    tmp_path: Path, groups: list[str], depth: int, data: st.DataObject
+) -> None:
+    sides = "t" + data.draw(st.text("tv-", min_size=len(groups) - 1, max_size=len(groups) - 1))
+    image = write_volumes(tmp_path, "".join(groups), sides)
+    store = extract(tmp_path, size=4, stride=2, depth=depth, depth_stride=data.draw(st.integers(1, depth)))
+    origin, found, label = (np.asarray(store[name]) for name in ("origin", "image", "label"))
+    assert found.shape[1:] == (1, depth, 4, 4) and label.shape[1:] == (depth, 4, 4)
+    assert list(store.attrs["size"]) == [depth, 4, 4]
+    seen = np.zeros((len(groups), 6, 5), int)
+    for place, (first, row, column) in enumerate(origin):
+        real = (label[place] != 255).all(axis=(1, 2))
+        count = int(real.sum())
+        assert count >= 1 and real[:count].all() and (label[place][count:] == 255).all()
+        slices = range(first, first + count)
+        assert len({groups[index] for index in slices}) == 1
+        assert {sides[index] for index in slices} == {"v" if store["split"][place] else "t"}
+        if count < depth:
+            # shorter only where the volume or its part ends on both sides
+            assert all(
+                index not in range(len(groups)) or (groups[index], sides[index]) != (groups[first], sides[first])
+                for index in (first - 1, first + count)
+            )
+        window = (slice(row, row + 4), slice(column, column + 4))
+        assert (found[place][0, :count] == image[first : first + count, 0, *window]).all()
+        assert (np.floor(found[place])[0, count:] < first + count).all()
+        seen[first : first + count, *window] += 1
+        assert np.bincount(label[place].ravel(), minlength=256)[:2].tolist() == list(store["histogram"][place])
+    assert all((seen[index] > 0).all() == (side in "tv") for index, side in enumerate(sides))
+
+
+def test_foreground_of_a_volume_is_counted_through_its_slices(tmp_path: Path) -> None:
+    write_volumes(tmp_path, "aaaaaa", "ttttvv")
+    everything = extract(tmp_path, size=3, stride=1, depth=2)
+    most = {
+        first: max(np.asarray(everything["histogram"])[np.asarray(everything["origin"])[:, 0] == first, 1])
+        for first in (0, 2, 4)
+    }
+    chosen = extract(tmp_path, size=3, stride=1, depth=2, strategy="foreground")
+    assert np.asarray(chosen["origin"])[:, 0].tolist() == [0, 2, 4]
+    assert np.asarray(chosen["histogram"])[:, 1].tolist() == list(most.values())
+
+
+def test_depth_and_neighbours_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="depth and neighbours"):
+        PatchingSettings(depth=4, neighbours=1)
+    with pytest.raises(ValueError, match="needs depth"):
+        PatchingSettings(depth_stride=4)
+
+
+def test_patches_of_images_keep_the_names_they_had_before_there_was_depth() -> None:
+    assert PatchingSettings(size=128, stride=64).folder() == "128x128-c57fbb"
+    assert "depth" not in PatchingSettings().model_dump()
+    deep = PatchingSettings(size=64, depth=16)
+    assert deep.folder().startswith("16x64x64-")
+    assert PatchingSettings.model_validate(deep.model_dump(mode="json")) == deep
 
 
 def test_equal_settings_share_a_store_and_others_do_not() -> None:

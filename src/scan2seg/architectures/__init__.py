@@ -11,8 +11,8 @@ The module's promise, checked for every plugin by the conformance test:
   (mirrored) and crops again.
 - In train mode ``forward`` may return a list of logits (deep supervision), each (N, K, H, W), the first the most
   accurate; in eval mode always one tensor.
-- A network for volumes has the attribute ``DIMENSIONS = 3``: (N, C, D, H, W) -> (N, K, D, H, W). Without the
-  attribute the module is two-dimensional.
+- A network for volumes has the attribute ``DIMENSIONS = 3``: (N, C, D, H, W) -> (N, K, D, H, W), and so has its
+  file, so that a recipe can be checked before anything is built. Without them it is two-dimensional.
 - A model that is fitted rather than trained by gradient has the method
   ``fit(images: float32 (N, C, H, W), labels: integer (N, H, W), seed: int) -> None``; 255 marks pixels to ignore.
   Its state is in buffers, so that ``state_dict`` and ``load_state_dict`` carry it (``fitted.FittedModel``).

@@ -36,7 +36,9 @@ def mirror_pad(images: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def least_size(network: nn.Module, channels: int, stride: int, dimensions: int = 2) -> int:
-    """Return the least multiple of the stride, at most four, that the network takes as size of its images.
+    """Return the least multiple of the stride, at most four, that the network takes as height and width.
+
+    Volumes are one stride deep.
 
     Raises:
         InputError: it takes none of them: its parts do not fit each other.
@@ -47,7 +49,7 @@ def least_size(network: nn.Module, channels: int, stride: int, dimensions: int =
         for size in range(stride, 4 * stride + 1, stride):
             try:
                 with torch.no_grad():
-                    network(torch.zeros(1, channels, *[size] * dimensions))
+                    network(torch.zeros(1, channels, *[stride] * (dimensions - 2), size, size))
                 return size
             except (RuntimeError, ValueError, AssertionError, IndexError) as error:
                 reason = str(error).split("\n")[0]
@@ -62,7 +64,7 @@ class AnySize(nn.Module):
     Args:
         network: (N, C, *padded) -> logits or a list of logits (N, k, *any).
         stride: the padded size is a multiple of it.
-        minimum: the least padded size; default one stride.
+        minimum: the least padded height and width; default one stride, as for the depth.
         sigmoid: the network gives one logit z; it becomes (0, z).
         dimensions: 2 for images, 3 for volumes.
     """
@@ -87,7 +89,9 @@ class AnySize(nn.Module):
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         """Map images (N, C, *spatial) to logits (N, K, *spatial), or to a list of them in train mode."""
         size = images.shape[2:]
-        padded = [max(self.minimum, -(-length // self.stride) * self.stride) for length in size]
+        least = [*[self.stride] * (len(size) - 2), self.minimum, self.minimum]
+        strides = [-(-length // self.stride) * self.stride for length in size]
+        padded = [max(pair) for pair in zip(least, strides, strict=True)]
         logits = self.network(mirror_pad(images, padded))
         if isinstance(logits, Tensor):
             return self._finish(logits, padded, size)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+DIMENSIONS = 3
+
+
 class Params(OutputSettings):
     """Settings of the 3-D U-Net."""
 
@@ -30,7 +33,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     from scan2seg.architectures.any_size import AnySize, head_channels, least_size
 
     network = BasicUNet(
-        spatial_dims=3,
+        spatial_dims=DIMENSIONS,
         in_channels=channels,
         out_channels=head_channels(params.output, classes),
         features=params.features,
@@ -42,7 +45,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     return AnySize(
         network,
         stride,
-        least_size(network, channels, stride, dimensions=3),
+        least_size(network, channels, stride, dimensions=DIMENSIONS),
         sigmoid=params.output == "sigmoid",
-        dimensions=3,
+        dimensions=DIMENSIONS,
     )

@@ -8,13 +8,14 @@ from scan2seg.config.problems import Problem
 
 
 def check_compatibility(
-    models: Mapping[str, Model], datasets: Mapping[str, Dataset], files: Mapping[str, str]
+    models: Mapping[str, Model], datasets: Mapping[str, Dataset], folds: int | None, files: Mapping[str, str]
 ) -> Iterator[Problem]:
-    """Yield the settings of a model that do not fit the classes of a dataset.
+    """Yield the settings of a model that do not fit the classes or the split of a dataset.
 
     Args:
         models: by name.
         datasets: by name; those without labels are left out.
+        folds: of the cross-validation, if any.
         files: ``models.NAME`` to the file of each model, for the messages.
     """
     for name, model in models.items():
@@ -22,6 +23,7 @@ def check_compatibility(
         for key, dataset in datasets.items():
             if dataset.has_labels():
                 yield from _check_classes(model, key, len(dataset.classes), file)
+                yield from _check_slices(model, key, dataset.split.strategy, folds, file)
 
 
 def _check_classes(model: Model, dataset: str, classes: int, file: str) -> Iterator[Problem]:
@@ -33,3 +35,17 @@ def _check_classes(model: Model, dataset: str, classes: int, file: str) -> Itera
     if isinstance(weights, list) and len(weights) != classes:
         message = f"has {len(weights)} weights, the dataset '{dataset}' has {classes} classes; give one a class"
         yield Problem(file, "training.class_weights", message, weights)
+
+
+def _check_slices(model: Model, dataset: str, strategy: str, folds: int | None, file: str) -> Iterator[Problem]:
+    """Yield what keeps a dataset's split from leaving consecutive slices together."""
+    if model.patching.depth is None:
+        return
+    place = f"the dataset '{dataset}' needs split.strategy"
+    if strategy == "random":
+        message = f"patches of volumes are consecutive slices: {place} blocked, grouped or given instead of random"
+        yield Problem(file, "patching.depth", message, model.patching.depth)
+    elif folds and strategy != "grouped":
+        # folds divide single images, so that slices of one patch would train and validate
+        message = f"folds must keep volumes whole: {place} grouped instead of {strategy}"
+        yield Problem(file, "patching.depth", message, model.patching.depth)

@@ -193,7 +193,7 @@ def load_experiment(path: Path | str, content: dict[str, Any] | None = None) -> 
     experiment = Experiment(settings, datasets, models, studies, new_scans, files)
     if not problems:
         problems.extend(_check_references(experiment, str(path)))
-        problems.extend(check_compatibility(models, datasets, files))
+        problems.extend(check_compatibility(models, datasets, settings.replicates.folds, files))
     if problems:
         raise ConfigurationError(problems)
     return experiment

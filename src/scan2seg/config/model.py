@@ -1,9 +1,10 @@
 """A model recipe: architecture, patches, training and inference."""
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from scan2seg import plugins
 from scan2seg.config.base import Name, Settings
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.config.training import (
@@ -56,6 +57,19 @@ class Model(Settings):
     @classmethod
     def _make_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, (str, dict)) else value
+
+    @model_validator(mode="after")
+    def _check_depth(self) -> Self:
+        method = self.architecture["method"]
+        volumes = getattr(plugins.load("architectures", method), "DIMENSIONS", 2) == 3
+        if volumes and self.patching.depth is None:
+            raise ValueError(f"architecture.method: {method} works on volumes; set patching.depth, such as 16")
+        if not volumes and self.patching.depth is not None:
+            raise ValueError(
+                f"patching.depth: architecture.method: {method} works on images; leave depth out, or set "
+                "patching.neighbours to show it the slices around"
+            )
+        return self
 
     def recipe(self) -> dict[str, Any]:
         """Return what training depends on: everything but resources, inference and words."""

@@ -1,11 +1,16 @@
 """The patches that a model trains on."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from scan2seg.config.base import Name, Settings
 from scan2seg.provenance import fingerprint
+
+
+def _is_null(value: Any) -> bool:
+    """Keep the settings of patches of images, and so the names of their stores, free of keys of volumes."""
+    return value is None
 
 
 class PatchingSettings(Settings):
@@ -21,17 +26,25 @@ class PatchingSettings(Settings):
     """grid: all places a stride apart, the last one moved to the edge; foreground: of these, only the
     ``count`` places an image that hold most pixels of any class but the first."""
     count: int = Field(default=1, ge=1)
-    """With ``foreground``: patches an image."""
+    """With ``foreground``: patches an image; with ``depth``, a slab of so many slices."""
     minimum_foreground: float = Field(default=0.0, ge=0, le=1)
     """Leave out patches with a smaller share of pixels of any class but the first."""
     neighbours: int = Field(default=0, ge=0, le=8)
     """Slices above and below that become further channels (2.5-D)."""
+    depth: int | None = Field(default=None, ge=2, exclude_if=_is_null)
+    """Slices of a patch, for networks on volumes (3-D); null for patches of single images."""
+    depth_stride: int | None = Field(default=None, ge=1, exclude_if=_is_null)
+    """Slices between patches; the depth when not given."""
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:
         for value in (*(self.pair(self.size) or ()), *(self.pair(self.stride) or ())):
             if value < 1:
                 raise ValueError("size and stride must be at least 1")
+        if self.depth is None and self.depth_stride is not None:
+            raise ValueError("depth_stride: needs depth, the slices of a patch")
+        if self.depth is not None and self.neighbours:
+            raise ValueError("depth and neighbours: give one; depth is for 3-D networks, neighbours for 2-D ones")
         return self
 
     @staticmethod
@@ -44,5 +57,5 @@ class PatchingSettings(Settings):
         if self.name:
             return self.name
         size = self.pair(self.size)
-        label = "whole" if size is None else f"{size[0]}x{size[1]}"
+        label = "whole" if size is None else "x".join(str(length) for length in (self.depth, *size) if length)
         return f"{label}-{fingerprint(self.model_dump(mode='json'))[:6]}"

@@ -6,9 +6,18 @@ from typing import Any, TypeVar
 import zarr
 
 from scan2seg.logging import progress
-from scan2seg.storage import shards
+from scan2seg.storage import shard_length, shards
 
 Result = TypeVar("Result")
+
+
+def block_length(item: Sequence[int], dtype: Any, count: int, depth: int) -> int:
+    """Return how many slices make a shard: tens of megabytes, and at least two slabs of a network on volumes.
+
+    Each shard computes the slabs at its ends anew, so that thin ones would compute most slabs several times.
+    """
+    length = shard_length(item, dtype, count)
+    return length if depth == 1 else max(length, min(2 * depth, count))
 
 
 def run_blocks(

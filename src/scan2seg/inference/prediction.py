@@ -1,22 +1,23 @@
 """Predicting the test images of a stack."""
 
-import threading
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import zarr
+from numpy.typing import NDArray
 
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
-from scan2seg.inference.blocks import run_blocks
+from scan2seg.inference.blocks import block_length, run_blocks
 from scan2seg.inference.tiling import Predictor
 from scan2seg.labels import IGNORE
 from scan2seg.logging import info
 from scan2seg.provenance import record
-from scan2seg.slices import read_slices
-from scan2seg.storage import create_array, creating, open_store, read_json, shard_length
+from scan2seg.slices import find_runs, list_volumes, read_slab
+from scan2seg.storage import create_array, creating, open_store, read_json
 
 
 def predict_stack(
@@ -32,7 +33,8 @@ def predict_stack(
     """Predict the images of one part of the split, and write their labels.
 
     The store has ``label`` (m, y, x) uint8, 255 outside the true size, ``index`` (m,) into the stack, and
-    where asked for ``probability`` (m, k, y, x) float16.
+    where asked for ``probability`` (m, k, y, x) float16. A network on volumes sees each image with the slices of its
+    volume around it, whatever part of the split they are in; labels are not read.
 
     Args:
         stack: the images.
@@ -58,8 +60,14 @@ def predict_stack(
         raise InputError(f"{checkpoint}: was trained on {predictor.model.channels} channels, {stack} has {channels}")
     with creating(output) as group:
         targets = _create_targets(group, len(indices), image.shape[2:], predictor)
-        lock = threading.Lock()
-        run_blocks(lambda block: _predict_block(store, indices, block, targets, predictor, lock), targets, "predicting")
+        volumes = list_volumes(store)
+
+        def predict_block(block: slice) -> None:
+            runs = find_runs(volumes, indices[block])
+            for target, values in zip(targets, _predict_runs(store, runs, targets, predictor), strict=True):
+                target[block] = values
+
+        run_blocks(predict_block, targets, "predicting")
         index = group.create_array("index", shape=(len(indices),), dtype="int64", chunks=(len(indices),))
         index[:] = np.asarray(indices)
         provenance = record({"inference": inference, "part": part}, [stack, split, checkpoint])
@@ -73,7 +81,7 @@ def _create_targets(
     """Create ``label`` and, where asked for, ``probability``, with the same images in a shard."""
     classes, keep = len(predictor.classes), predictor.settings.probabilities
     item, dtype = ((classes, *size), "float16") if keep else (size, "uint8")
-    length = shard_length(item, dtype, count)
+    length = block_length(item, dtype, count, predictor.tile[0])
     targets = [create_array(group, "label", (count, *size), "uint8", per_shard=length, axes="myx", fill_value=IGNORE)]
     if keep:
         shape = (count, classes, *size)
@@ -81,24 +89,20 @@ def _create_targets(
     return targets
 
 
-def _predict_block(
-    store: zarr.Group,
-    indices: list[int],
-    block: slice,
-    targets: list[zarr.Array[Any]],
-    predictor: Predictor,
-    lock: threading.Lock,
-) -> None:
-    """Predict the images of one shard; the lock lets one thread compute while others read and write."""
-    length = block.stop - block.start
+def _predict_runs(
+    store: zarr.Group, runs: list[tuple[range, range]], targets: list[zarr.Array[Any]], predictor: Predictor
+) -> list[NDArray[Any]]:
+    """Predict runs of slices, each with its volume; return what each target holds of them, in order."""
+    length = sum(len(run) for run, _ in runs)
     results = [np.full((length, *target.shape[1:]), target.fill_value, target.dtype) for target in targets]
-    for place, index in enumerate(indices[block]):
-        image = read_slices(store, index, predictor.neighbours)
-        height, width = image.shape[1:]
-        with lock:
-            probabilities = predictor.predict(image)
-            results[0][place, :height, :width] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
-            if len(results) > 1:
-                results[1][place, :, :height, :width] = probabilities.half().cpu().numpy()
-    for target, values in zip(targets, results, strict=True):
-        target[block] = values
+
+    def read(images: range) -> NDArray[np.float32]:
+        return read_slab(store, images, predictor.neighbours)
+
+    found = itertools.chain.from_iterable(predictor.walk(read, *run) for run in runs)
+    for place, probabilities in enumerate(found):
+        _, height, width = probabilities.shape
+        results[0][place, :height, :width] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
+        if len(results) > 1:
+            results[1][place, :, :height, :width] = probabilities.half().cpu().numpy()
+    return results

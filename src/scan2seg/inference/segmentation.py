@@ -1,7 +1,6 @@
 """The winner put to work: a reconstructed volume segmented by a trained model."""
 
 import csv
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
-from scan2seg.inference.blocks import run_blocks
+from scan2seg.inference.blocks import block_length, run_blocks
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.provenance import record
@@ -79,9 +78,9 @@ def segment_scan(
         raise InputError(f"{checkpoint}: was trained on images of several channels; a volume has one")
     pixel_size: Any = source.attrs.get("pixel_size")
     with creating(labels) as group:
-        target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, name="label")
-        lock = threading.Lock()
-        parts = run_blocks(lambda block: _segment_block(array, block, target, predictor, lock), [target], "segmenting")
+        length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
+        target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, per_shard=length, name="label")
+        parts = run_blocks(lambda block: _segment_block(array, block, target, predictor), [target], "segmenting")
         provenance = record({"model": model, "inference": inference}, [volume, checkpoint])
         group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
     if tiff is not None:
@@ -94,16 +93,16 @@ def segment_scan(
     info("%s: %s", model, ", ".join(f"{name} {share:.2%}" for name, share in shares.items()))
 
 
-def _segment_block(
-    array: Any, block: slice, target: Any, predictor: Predictor, lock: threading.Lock
-) -> NDArray[np.int64]:
+def _segment_block(array: Any, block: slice, target: Any, predictor: Predictor) -> NDArray[np.int64]:
     """Segment the slices of one shard; return the voxels of each class."""
     found = np.empty((block.stop - block.start, *array.shape[1:]), np.uint8)
-    for place in range(block.start, block.stop):
-        image = _read_slices(array, place, predictor.neighbours)
-        with lock:
-            probabilities = predictor.predict(image)
-            found[place - block.start] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
+
+    def read(slices: range) -> NDArray[np.float32]:
+        return np.stack([_read_slices(array, index, predictor.neighbours) for index in slices], axis=1)
+
+    walk = predictor.walk(read, range(block.start, block.stop), range(array.shape[0]))
+    for place, probabilities in enumerate(walk):
+        found[place] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
     target[block] = found
     return np.bincount(found.ravel(), minlength=len(predictor.classes))
 

@@ -1,5 +1,8 @@
-"""A model applied to one image of any size: overlapping tiles in batches, blended."""
+"""A model applied to images and volumes of any size: overlapping tiles in batches, blended."""
 
+import threading
+from collections.abc import Callable, Iterator
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,17 @@ from torch import Tensor
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import autocast, choose_device, choose_precision
-from scan2seg.windows import cut_window, grid_windows
+from scan2seg.windows import cut_window, grid_windows, window_starts
+
+Reader = Callable[[range], NDArray[np.float32]]
+"""Reads consecutive slices of a volume as a slab (c, z, y, x)."""
 
 
 class Predictor:
-    """A loaded model with its tiling; loaded once a process."""
+    """A loaded model with its tiling; loaded once a process.
+
+    Every tile is (z, y, x): that of a network on images is one slice deep.
+    """
 
     def __init__(
         self, checkpoint: Path, inference: dict[str, Any], device: str = "auto", precision: str = "auto"
@@ -36,57 +45,104 @@ class Predictor:
         # thresholds and trees are exact in float32 and gain nothing from less
         fitted = hasattr(self.model.network, "fit")
         self.precision = "float32" if fitted else choose_precision(precision, self.device)
-        self.model = self.model.to(memory_format=torch.channels_last)
+        self.model = self.model.to(memory_format=self.model.memory_format)
         self.settings = InferenceSettings.model_validate(inference)
         self.classes: list[str] = list(self.description["classes"])
         self.neighbours = int(self.description["neighbours"])
-        tile = self.settings.tile or tuple(self.description["patch_size"])
-        self.tile: tuple[int, int] = (tile, tile) if isinstance(tile, int) else (int(tile[0]), int(tile[1]))
+        *depth, height, width = (int(length) for length in self.description["patch_size"])
+        tile = self.settings.tile or (height, width)
+        plane = (tile, tile) if isinstance(tile, int) else tile
+        self.tile: tuple[int, int, int] = (depth[0] if depth else 1, *plane)
         self._weights = blending_weights(self.tile, self.settings.blend).to(self.device)
+        self._lock = threading.Lock()
 
     def predict(self, image: NDArray[np.float32]) -> Tensor:
-        """Return the probabilities (k, y, x) float32, on the model's device, of one image (c, y, x)."""
-        height, width = image.shape[1:]
-        stride = tuple(max(1, round(length * (1 - self.settings.overlap))) for length in self.tile)
-        places = list(grid_windows((height, width), self.tile, (stride[0], stride[1])))
-        pixels = torch.from_numpy(self._pad(image)).to(self.device)
-        total = torch.zeros(len(self.classes), *pixels.shape[1:], device=self.device)
-        weight = torch.zeros(pixels.shape[1:], device=self.device)
-        step = self.settings.batch_size
-        for start in range(0, len(places), step):
-            batch = places[start : start + step]
-            tiles = torch.stack([pixels[:, y : y + self.tile[0], x : x + self.tile[1]] for y, x in batch])
-            for (y, x), probabilities in zip(batch, self.run(tiles), strict=True):
-                window = (slice(y, y + self.tile[0]), slice(x, x + self.tile[1]))
-                total[(slice(None), *window)] += probabilities * self._weights
-                weight[window] += self._weights
-        return (total / weight)[:, :height, :width]
+        """Return the probabilities (k, *spatial) of one image (c, y, x) or volume (c, z, y, x) that is in memory."""
+        volume = image.reshape(image.shape[0], -1, *image.shape[-2:])
+        slices = range(volume.shape[1])
+        found = self.walk(lambda images: volume[:, images.start : images.stop], slices, slices)
+        return torch.stack(list(found), dim=1).reshape(-1, *image.shape[1:])
+
+    def walk(self, read: Reader, wanted: range, volume: range) -> Iterator[Tensor]:
+        """Yield the probabilities (k, y, x) float32, on the model's device, of slices of a volume, in order.
+
+        Slabs as deep as a tile overlap and are blended; their places depend on the volume alone, so that the result
+        does not depend on which of its slices are wanted at a time. One slab and the sums of two are in memory.
+
+        Args:
+            read: reads slices, also such that are not wanted: they are what the others are seen with.
+            wanted: slices to predict.
+            volume: all slices of the volume.
+        """
+        depth = self.tile[0]
+        starts = [volume.start + start for start in window_starts(len(volume), depth, self._stride(0))]
+        starts = [start for start in starts if start < wanted.stop and start + depth > wanted.start]
+        before: tuple[Tensor, Tensor] | None = None
+        for start, following in zip(starts, [*starts[1:], wanted.stop], strict=True):
+            slab = read(range(start, min(start + depth, volume.stop)))
+            with self._lock:
+                total, weight = self._sum_tiles(slab)
+            if before is not None:
+                total[:, : before[0].shape[1]] += before[0]
+                weight[: before[1].shape[0]] += before[1]
+            for place in range(max(start, wanted.start), min(following, wanted.stop)):
+                image = total[:, place - start] / weight[place - start]
+                yield image[:, : slab.shape[2], : slab.shape[3]]
+            before = (total[:, following - start :], weight[following - start :])
+
+    def logits(self, tiles: Tensor) -> Tensor:
+        """Return the logits (n, k, z, y, x) of tiles (n, c, z, y, x)."""
+        flat = self.model.dimensions == 2
+        tiles = tiles.squeeze(2) if flat else tiles
+        found: Tensor = self.model(tiles.contiguous(memory_format=self.model.memory_format))
+        return found.unsqueeze(2) if flat else found
 
     @torch.inference_mode()
     def run(self, tiles: Tensor) -> Tensor:
-        """Return the probabilities (n, k, y, x) float32 of a batch of tiles (n, c, y, x)."""
-        flips: list[list[int]] = [[], [2], [3], [2, 3]] if self.settings.flips else [[]]
+        """Return the probabilities (n, k, z, y, x) float32 of a batch of tiles (n, c, z, y, x)."""
+        flips: list[list[int]] = [[], [-2], [-1], [-2, -1]] if self.settings.flips else [[]]
         total: Tensor | None = None
         with autocast(self.device, self.precision):
             for axes in flips:
-                logits = self.model(tiles.flip(axes).contiguous(memory_format=torch.channels_last)).flip(axes)
-                probabilities = logits.float().softmax(dim=1)
+                probabilities = self.logits(tiles.flip(axes)).flip(axes).float().softmax(dim=1)
                 total = probabilities if total is None else total + probabilities
         assert total is not None
         return total / len(flips)
 
-    def _pad(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        size = (max(image.shape[1], self.tile[0]), max(image.shape[2], self.tile[1]))
-        return np.ascontiguousarray(cut_window(image, (0, 0), size))
+    def _sum_tiles(self, slab: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Return the weighted sum (k, z, y, x) of the probabilities of all tiles of a slab, and the weights' sum.
+
+        A slab smaller than a tile is padded, and so are the sums.
+        """
+        size = [max(*lengths) for lengths in zip(slab.shape[1:], self.tile, strict=True)]
+        pixels = torch.from_numpy(np.ascontiguousarray(cut_window(slab, (0, 0, 0), size))).to(self.device)
+        places = list(grid_windows(slab.shape[1:], self.tile, [self._stride(axis) for axis in range(3)]))
+        windows = [
+            tuple(slice(start, start + length) for start, length in zip(place, self.tile, strict=True))
+            for place in places
+        ]
+        total = torch.zeros(len(self.classes), *size, device=self.device)
+        weight = torch.zeros(size, device=self.device)
+        step = self.settings.batch_size
+        for start in range(0, len(windows), step):
+            batch = windows[start : start + step]
+            tiles = torch.stack([pixels[(slice(None), *window)] for window in batch])
+            for window, probabilities in zip(batch, self.run(tiles), strict=True):
+                total[(slice(None), *window)] += probabilities * self._weights
+                weight[window] += self._weights
+        return total, weight
+
+    def _stride(self, axis: int) -> int:
+        return max(1, round(self.tile[axis] * (1 - self.settings.overlap)))
 
 
-def blending_weights(tile: tuple[int, int], blend: str) -> Tensor:
-    """Return the weight of each pixel of a tile (y, x): 1, or a Gaussian of an eighth of its size (nnU-Net)."""
+def blending_weights(tile: tuple[int, ...], blend: str) -> Tensor:
+    """Return the weight of each pixel of a tile: 1, or a Gaussian of an eighth of its size (nnU-Net)."""
     if blend == "constant":
         return torch.ones(tile)
     axes = []
     for length in tile:
         distance = torch.arange(length, dtype=torch.float32) - (length - 1) / 2
         axes.append(torch.exp(-0.5 * (distance / max(length / 8, 0.5)) ** 2))
-    weights = axes[0][:, None] * axes[1][None, :]
+    weights = reduce(lambda product, axis: product[..., None] * axis, axes)
     return weights.clamp_min(float(weights.max()) * 1e-3)

@@ -1,7 +1,9 @@
 """How long prediction takes: a batch of tiles and a whole image, end to end and the model alone."""
 
+import math
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import torch
 from scan2seg.device import set_threads, synchronise
 from scan2seg.inference.tiling import Predictor
 from scan2seg.provenance import record
-from scan2seg.slices import read_slices
+from scan2seg.slices import find_runs, list_volumes, read_slab
 from scan2seg.storage import open_store, read_json, write_json
 from scan2seg.windows import cut_window
 
@@ -25,7 +27,8 @@ def time_inference(
     """Measure seconds and pixels a second, the median of five after one that is not counted.
 
     End to end is reading an image from the stack to its labels in memory; model only is the network, from tiles
-    on the device to probabilities on the device.
+    on the device to probabilities on the device. For a network on volumes it is the mean of the first test slices, two
+    tiles deep, as a job predicts them at a time.
 
     Args:
         stack: the images.
@@ -38,34 +41,38 @@ def time_inference(
     set_threads(threads)
     predictor = Predictor(checkpoint, inference)
     store = open_store(stack)
-    index = read_json(split)["test"][0]
-    image = read_slices(store, index, predictor.neighbours)
-    height, width = image.shape[1:]
-    batch = torch.from_numpy(np.ascontiguousarray(cut_window(image, (0, 0), predictor.tile))).to(predictor.device)
-    batch = batch.repeat(predictor.settings.batch_size, 1, 1, 1)
+    run, volume = find_runs(list_volumes(store), read_json(split)["test"])[0]
+    depth, neighbours = predictor.tile[0], predictor.neighbours
+    run = run[: 2 * depth if depth > 1 else 1]
+    first = max(volume.start, run.start - depth)
+    held = read_slab(store, range(first, min(volume.stop, run.stop + depth)), neighbours)
+    height, width = held.shape[2:]
+    tile = torch.from_numpy(np.ascontiguousarray(cut_window(held, (0, 0, 0), predictor.tile)))
+    batch = tile.to(predictor.device).repeat(predictor.settings.batch_size, 1, 1, 1, 1)
 
     def tiles_end_to_end() -> None:
         predictor.run(batch.cpu().to(predictor.device)).argmax(dim=1).cpu()
 
-    def image_end_to_end() -> None:
-        predictor.predict(read_slices(store, index, predictor.neighbours)).argmax(dim=0).cpu()
+    def images_end_to_end() -> None:
+        for probabilities in predictor.walk(lambda images: read_slab(store, images, neighbours), run, volume):
+            probabilities.argmax(dim=0).cpu()
 
-    device, tile_pixels = predictor.device, batch.shape[0] * int(np.prod(predictor.tile))
-    tile = _measure(tiles_end_to_end, lambda: predictor.run(batch), device, tile_pixels)
-    whole = _measure(image_end_to_end, lambda: predictor.predict(image), device, height * width)
+    def images_model() -> None:
+        deque(predictor.walk(lambda images: held[:, images.start - first : images.stop - first], run, volume), 0)
+
+    device, pixels = predictor.device, batch.shape[0] * math.prod(predictor.tile)
     timings = {
-        "tile": tile,
-        "image": whole,
+        "tile": _measure(tiles_end_to_end, lambda: predictor.run(batch), device, 1, pixels),
+        "image": _measure(images_end_to_end, images_model, device, len(run), height * width),
         "batch_size": batch.shape[0],
-        "tile_size": list(predictor.tile),
+        "tile_size": list(predictor.tile[-predictor.model.dimensions :]),
         "image_size": [height, width],
         "repeats": REPEATS,
         "threads": threads,
         "device": device,
         "precision": predictor.precision,
-        "provenance": record({"inference": inference}, [stack, checkpoint]),
     }
-    write_json(output, timings)
+    write_json(output, {**timings, "provenance": record({"inference": inference}, [stack, checkpoint])})
 
 
 def _median(work: Callable[[], object], device: str) -> float:
@@ -81,9 +88,10 @@ def _median(work: Callable[[], object], device: str) -> float:
 
 
 def _measure(
-    work: Callable[[], object], model_work: Callable[[], object], device: str, pixels: int
+    work: Callable[[], object], model_work: Callable[[], object], device: str, count: int, pixels: int
 ) -> dict[str, float]:
-    end_to_end, model = _median(work, device), _median(model_work, device)
+    """Measure work on a number of items with so many pixels each; seconds are those of one item."""
+    end_to_end, model = _median(work, device) / count, _median(model_work, device) / count
     return {
         "seconds_end_to_end": end_to_end,
         "seconds_model": model,

@@ -25,18 +25,18 @@ class Patches:
     """The patches of one store, and which of them train and validate."""
 
     image: Any
-    """(p, c, y, x) float32: a tensor, or the Zarr array where it does not fit."""
+    """(p, c, y, x) or (p, c, z, y, x) float32: a tensor, or the Zarr array where it does not fit."""
     label: Any
-    """(p, y, x) uint8."""
+    """(p, y, x) or (p, z, y, x) uint8."""
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     histogram: NDArray[np.int64]
     """(p, classes)."""
     origin: NDArray[np.int32]
-    """(p, 3) image index, row, column."""
+    """(p, 3) first image's index, row, column."""
     classes: list[str]
     names: list[str]
-    size: tuple[int, int]
+    size: tuple[int, ...]
     place: str
     """``cuda``, ``memory`` or ``disk``."""
 
@@ -45,7 +45,7 @@ class Patches:
         return self
 
     def fetch(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Return images (n, c, y, x) float32 and labels (n, y, x) uint8 of the given patches."""
+        """Return images float32 and labels uint8 of the given patches."""
         if isinstance(self.image, Tensor):
             index = torch.as_tensor(indices, device=self.image.device)
             return self.image[index], self.label[index]

@@ -57,7 +57,7 @@ def run_loop(
     settings = TrainingSettings.model_validate(recipe["training"])
     loader, validation = _make_loaders(data, settings, seed)
     weights = class_weights(settings.class_weights, data.histogram[data.train])
-    module = TrainingModule(model, recipe, loader, seed, weights).to(memory_format=torch.channels_last)
+    module = TrainingModule(model, recipe, loader, seed, weights).to(memory_format=model.memory_format)
     if settings.compile:
         model.network.compile()
     history = History(settings.epochs)

@@ -66,7 +66,7 @@ class TrainingModule(lightning.LightningModule):
         images = self.model.normalisation(images)
         for augment in self.augmentations:
             images, labels = augment(images, labels)
-        outputs = self.model.network(images.contiguous(memory_format=_memory_format(images)))
+        outputs = self.model.network(images.contiguous(memory_format=self.model.memory_format))
         loss = self._loss(outputs, labels)
         if not torch.isfinite(loss):
             patches = "; ".join(self.loader.patches.describe(int(index)) for index in indices[:4])
@@ -80,7 +80,7 @@ class TrainingModule(lightning.LightningModule):
     def validation_step(self, batch: Any, number: int) -> None:
         """Add one batch to the validation loss and confusion matrix."""
         images, labels, _ = batch
-        outputs = self.model(images.contiguous(memory_format=_memory_format(images)))
+        outputs = self.model(images.contiguous(memory_format=self.model.memory_format))
         self.sums["validation_loss"].append(self._loss(outputs, labels))
         predicted = outputs.argmax(dim=1)
         valid = labels != IGNORE
@@ -130,10 +130,6 @@ class TrainingModule(lightning.LightningModule):
         levels = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         terms = [weight * loss(level, target, weights) for level in levels for weight, loss in self.losses]
         return torch.stack(terms).sum() / len(levels)
-
-
-def _memory_format(images: Tensor) -> torch.memory_format:
-    return torch.channels_last if images.ndim == 4 else torch.channels_last_3d
 
 
 def _build_loss(settings: dict[str, Any], weights: Tensor | None) -> tuple[float, Loss]:

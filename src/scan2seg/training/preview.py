@@ -18,7 +18,7 @@ from scan2seg.storage import open_store, replacing
 def preview_augmentation(patches: Path, recipe: dict[str, Any], output: Path, *, seed: int = 0, count: int = 6) -> None:
     """Write a PNG: a row a training patch, the patch itself at the left and three augmented versions of it.
 
-    Labels are drawn as outlines' fill over the image, ignored pixels in white.
+    Labels are drawn as outlines' fill over the image, ignored pixels in white. Of volumes the middle slice is drawn.
 
     Args:
         patches: the patch store of the recipe's patching.
@@ -50,6 +50,9 @@ def preview_augmentation(patches: Path, recipe: dict[str, Any], output: Path, *,
             apply = plugins.load("augmentation", settings["method"]).apply
             changed, changed_labels = apply(plugin_params("augmentation", settings), changed, changed_labels)
         columns.append((changed, changed_labels))
+    if images.ndim == 5:
+        middle = images.shape[2] // 2
+        columns = [(changed[:, :, middle], changed_labels[:, middle]) for changed, changed_labels in columns]
     _draw(columns, list(store.attrs["classes"]), output)  # type: ignore[arg-type]
 
 

@@ -104,11 +104,7 @@ def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> Segmen
     settings = NormalisationSettings.model_validate(recipe["normalisation"])
     image: Any = open_store(patches)["image"]
     normalisation = fit_normalisation(settings, image, data.train.tolist())
-    model = SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
-    if model.dimensions != 2:
-        method = recipe["architecture"]["method"]
-        raise InputError(f"architecture.method: {method} works on volumes, patches are images; choose another network")
-    return model
+    return SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
 
 
 def _describe_cost(model: SegmentationModel, data: Patches, result: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +130,7 @@ def fit_classical(model: SegmentationModel, data: Patches, seed: int) -> None:
     model.eval()
 
 
-def count_flops(model: SegmentationModel, size: tuple[int, int]) -> int | None:
+def count_flops(model: SegmentationModel, size: tuple[int, ...]) -> int | None:
     """Count the floating-point operations of one patch; None where the model has none that torch counts."""
     from torch.utils.flop_counter import FlopCounterMode
 

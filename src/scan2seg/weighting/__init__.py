@@ -4,6 +4,7 @@ A plugin defines ``class Params(Settings)`` and::
 
     def weigh(params: Params, labels: Tensor) -> Tensor
 
-labels (N, H, W) integer, 255 = ignore -> weights (N, H, W) float32, >= 0, on the labels' device. Every label
-map is weighed on its own. Losses multiply the weights with their class weights and divide by their sum.
+labels (N, H, W) integer, 255 = ignore -> weights (N, H, W) float32, >= 0, on the labels' device. Every sample is
+weighed on its own; volumes (N, D, H, W) are taken alike, with boxes and distances in space. Losses multiply the weights
+with their class weights and divide by their sum.
 """

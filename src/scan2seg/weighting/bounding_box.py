@@ -24,12 +24,12 @@ def weigh(params: Params, labels: "Tensor") -> "Tensor":
     import torch
 
     foreground = (labels != params.background) & (labels != 255)
-    rows, columns = foreground.any(-1), foreground.any(-2)
-    # A row lies within the box when foreground lies both at or above and at or below it.
-    within = [
-        (line.cummax(-1).values & line.flip(-1).cummax(-1).values.flip(-1)).bool()
-        for line in (rows.int(), columns.int())
-    ]
-    box = within[0].unsqueeze(-1) & within[1].unsqueeze(-2)
-    empty = ~foreground.flatten(-2).any(-1)[..., None, None]
+    box = torch.ones_like(foreground)
+    axes = range(1, labels.ndim)
+    for axis in axes:
+        line = foreground.any(tuple(other for other in axes if other != axis), keepdim=True).int()
+        # a row lies within the box when foreground lies both at or above and at or below it
+        before, after = line.cummax(axis).values, line.flip(axis).cummax(axis).values.flip(axis)
+        box = box & before.bool() & after.bool()
+    empty = ~foreground.any(tuple(axes), keepdim=True)
     return torch.where(box | empty, 1.0, params.beta_bg).float()

@@ -20,7 +20,7 @@ class Params(Settings):
     sigma: float = Field(5.0, gt=0)
     """Width in pixels."""
     background: int = Field(0, ge=0)
-    """Class that is no object. An object is a connected region (8 neighbours) of one other class."""
+    """Class that is no object. An object is a region of one other class that is connected along sides or corners."""
 
 
 def weigh(params: Params, labels: "Tensor") -> "Tensor":
@@ -29,8 +29,8 @@ def weigh(params: Params, labels: "Tensor") -> "Tensor":
     import torch
 
     maps = labels.cpu().numpy()
-    weights = np.stack([_weigh_one(params, one) for one in maps.reshape(-1, *maps.shape[-2:])])
-    return torch.from_numpy(weights.reshape(maps.shape)).to(labels.device)
+    weights = np.stack([_weigh_one(params, one) for one in maps])
+    return torch.from_numpy(weights).to(labels.device)
 
 
 def _weigh_one(params: Params, labels: "NDArray[Any]") -> "NDArray[np.float32]":
@@ -38,15 +38,16 @@ def _weigh_one(params: Params, labels: "NDArray[Any]") -> "NDArray[np.float32]":
     from scipy.ndimage import distance_transform_edt
     from skimage.measure import label, regionprops
 
-    objects = label(np.where(labels == 255, params.background, labels), background=params.background, connectivity=2)
+    filled = np.where(labels == 255, params.background, labels)
+    objects = label(filled, background=params.background, connectivity=labels.ndim)
     weights = np.ones(labels.shape, np.float32)
     first = np.full(labels.shape, np.inf, np.float32)
     second = first.copy()
     reach = int(np.ceil(4 * params.sigma))
     for region in regionprops(objects):
         # Beyond four sigma an object adds nothing: only its neighbourhood is measured.
-        top, left, bottom, right = region.bbox
-        box = np.s_[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
+        low, high = region.bbox[: labels.ndim], region.bbox[labels.ndim :]
+        box = tuple(slice(max(first - reach, 0), last + reach) for first, last in zip(low, high, strict=True))
         distance = distance_transform_edt(objects[box] != region.label).astype(np.float32)
         second[box] = np.minimum(second[box], np.maximum(first[box], distance))
         first[box] = np.minimum(first[box], distance)

@@ -181,3 +181,31 @@ def test_a_class_that_only_test_images_hold_is_a_problem(folder: Path) -> None:
     )
     change(folder / "cells.yaml", "strategy: random, seed: 1", "strategy: given")
     assert "classes.2 = 'bright': no training label holds this class" in problems_of(folder / "try.yaml")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "patching", "expected"),
+    [
+        ("unet_3d", "{size: 32}", "architecture.method: unet_3d works on volumes; set patching.depth"),
+        ("otsu", "{size: 32, depth: 4}", "patching.depth: architecture.method: otsu works on images; leave depth out"),
+        ("unet_3d", "{size: 32, depth: 4, neighbours: 1}", "depth and neighbours: give one"),
+    ],
+)
+def test_a_network_on_volumes_and_the_depth_of_patches_go_together(
+    folder: Path, architecture: str, patching: str, expected: str
+) -> None:
+    text = MODEL.format(architecture=architecture).replace("{size: 32, stride: 16}", patching)
+    (folder / "small.yaml").write_text(text)
+    assert expected in problems_of(folder / "try.yaml")
+
+
+def test_a_split_that_parts_the_slices_of_a_patch_is_refused(folder: Path) -> None:
+    text = MODEL.format(architecture="unet_3d").replace("{size: 32,", "{size: 32, depth: 4,")
+    (folder / "small.yaml").write_text(text)
+    assert "'cells' needs split.strategy blocked, grouped or given" in problems_of(folder / "try.yaml")
+    change(folder / "cells.yaml", "strategy: random", "strategy: blocked")
+    load_experiment(folder / "try.yaml")
+    (folder / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nreplicates: {folds: 2}\n")
+    assert "patching.depth = 4: folds must keep volumes whole" in problems_of(folder / "try.yaml")
+    change(folder / "cells.yaml", "strategy: blocked", "strategy: grouped")
+    load_experiment(folder / "try.yaml")

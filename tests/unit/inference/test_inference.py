@@ -1,5 +1,6 @@
 """Tiling is exact where it should be, files come back, and what does not fit is refused."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,40 @@ from scan2seg.storage import create_array, create_volume, creating, open_store, 
 class Threshold(torch.nn.Module):
     """A model without context: tiling cannot change what it says."""
 
+    def __init__(self, dimensions: int) -> None:
+        super().__init__()
+        self.dimensions = dimensions
+        self.memory_format = torch.contiguous_format
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert images.ndim == 2 + self.dimensions
         return torch.cat([-images[:, :1], images[:, :1]], dim=1)
 
 
-def write_model(folder: Path, channels: int = 1, classes: int = 2, **description: Any) -> Path:
+class Context(Threshold):
+    """A model of everything in its tile, after which nothing is like what another tile would give."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images + images.mean(dim=(2, 3, 4), keepdim=True))
+
+
+def make_predictor(model: Threshold, tile: tuple[int, int, int], **inference: Any) -> Predictor:
+    predictor = Predictor.__new__(Predictor)
+    predictor.device, predictor.precision, predictor.model = "cpu", "float32", model
+    predictor.settings = InferenceSettings(batch_size=3, **inference)
+    predictor.classes, predictor.tile, predictor._lock = ["a", "b"], tile, threading.Lock()
+    predictor._weights = blending_weights(tile, predictor.settings.blend)
+    return predictor
+
+
+UNET = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
+UNET_3D = {"method": "unet_3d", "features": [4, 4, 4, 4, 8, 4]}
+
+
+def write_model(
+    folder: Path, channels: int = 1, classes: int = 2, architecture: dict[str, Any] = UNET, **description: Any
+) -> Path:
     torch.manual_seed(0)
-    architecture = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
     model = SegmentationModel(architecture, Normalisation(channels), channels, classes)
     names = ["a", "b", "c"][:classes]
     facts = {"classes": names, "patch_size": [16, 16], "neighbours": 0, **description}
@@ -50,26 +78,54 @@ def write_stack(folder: Path, count: int = 5, size: tuple[int, int] = (30, 21)) 
     return images
 
 
+OVERLAPS, BLENDS = st.floats(0, 0.9), st.sampled_from(["gaussian", "constant"])
+
+
 @settings(max_examples=25, deadline=None)
-@given(
-    st.integers(1, 50),
-    st.integers(1, 50),
-    st.integers(4, 24),
-    st.floats(0, 0.9),
-    st.sampled_from(["gaussian", "constant"]),
-)
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(4, 24), OVERLAPS, BLENDS)
 def test_tiling_changes_nothing_for_a_model_without_context(
     height: int, width: int, tile: int, overlap: float, blend: str
 ) -> None:
-    predictor = Predictor.__new__(Predictor)
-    predictor.device, predictor.precision, predictor.model = "cpu", "float32", Threshold()
-    predictor.settings = InferenceSettings(overlap=overlap, blend=blend, batch_size=3)
-    predictor.classes, predictor.tile = ["a", "b"], (tile, tile)
-    predictor._weights = blending_weights(predictor.tile, blend)
+    predictor = make_predictor(Threshold(2), (1, tile, tile), overlap=overlap, blend=blend)
     image = np.random.default_rng(1).normal(size=(1, height, width)).astype(np.float32)
-    found = predictor.predict(image)
-    expected = Threshold()(torch.from_numpy(image)[None])[0].softmax(dim=0)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    expected = Threshold(2)(torch.from_numpy(image)[None])[0].softmax(dim=0)
+    torch.testing.assert_close(predictor.predict(image), expected, atol=1e-5, rtol=1e-5)
+
+
+LENGTHS = st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20))
+TILES = st.tuples(st.integers(2, 9), st.integers(4, 12), st.integers(4, 12))
+
+
+@settings(max_examples=40, deadline=None)
+@given(LENGTHS, TILES, OVERLAPS, BLENDS)
+def test_tiling_changes_nothing_in_volumes_either(
+    shape: tuple[int, int, int], tile: tuple[int, int, int], overlap: float, blend: str
+) -> None:
+    predictor = make_predictor(Threshold(3), tile, overlap=overlap, blend=blend, flips=True)
+    volume = np.random.default_rng(1).normal(size=(1, *shape)).astype(np.float32)
+    expected = Threshold(3)(torch.from_numpy(volume)[None])[0].softmax(dim=0)
+    torch.testing.assert_close(predictor.predict(volume), expected, atol=1e-5, rtol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 30), st.integers(2, 9), OVERLAPS, st.data())
+def test_slices_do_not_depend_on_which_others_are_predicted(
+    length: int, depth: int, overlap: float, data: st.DataObject
+) -> None:
+    predictor = make_predictor(Context(3), (depth, 6, 6), overlap=overlap)
+    volume = np.random.default_rng(1).normal(size=(1, length, 8, 7)).astype(np.float32)
+    read: list[int] = []
+
+    def reader(images: range) -> np.ndarray:
+        read.append(len(images))
+        return volume[:, images.start - 5 : images.stop - 5]
+
+    whole = range(5, 5 + length)
+    wanted = whole[data.draw(st.integers(0, length - 1)) :][: data.draw(st.integers(1, length))]
+    found = list(predictor.walk(reader, wanted, whole))
+    expected = predictor.predict(volume)[:, wanted.start - 5 : wanted.stop - 5]
+    assert torch.equal(torch.stack(found, dim=1), expected)
+    assert max(read) <= depth
 
 
 def test_a_checkpoint_comes_back_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
@@ -120,6 +176,49 @@ def test_prediction_of_the_test_images_alone_in_their_true_size(tmp_path: Path) 
     assert timing["image"]["pixels_per_second"] > 0 and timing["image_size"] == [29, 20]
     map_saliency(stack, split, checkpoint, tmp_path / "s.zarr", count=2)
     assert np.asarray(open_store(tmp_path / "s.zarr")["map"]).max() > 0
+
+
+def test_a_network_on_volumes_sees_the_slices_around_the_test_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.random.default_rng(0).normal(size=(12, 1, 20, 18)).astype(np.float32)
+    with creating(tmp_path / "stack.zarr") as group:
+        create_array(group, "image", images.shape, "float32")[:] = images
+        group.create_array("size", data=np.array([[20, 18]] * 12, np.int32))
+        group.attrs.update({"groups": ["a"] * 7 + ["b"] * 5, "names": [str(i) for i in range(12)]})
+    tests = [3, 4, 5, 6, 7, 8, 10]
+    write_json(tmp_path / "split.json", {"train": [0], "validation": [], "test": tests})
+    checkpoint = write_model(tmp_path, architecture=UNET_3D, patch_size=[2, 16, 16])
+    stack, split = tmp_path / "stack.zarr", tmp_path / "split.json"
+    predictor = Predictor(checkpoint, {"probabilities": True})
+    volumes = [predictor.predict(np.moveaxis(part, 0, 1)) for part in (images[:7], images[7:])]
+    expected = torch.cat(volumes, dim=1)[:, tests].movedim(1, 0).numpy()
+    # the result must not depend on where shards end
+    monkeypatch.setattr("scan2seg.storage.TARGET_SHARD_BYTES", 1)
+    predict_stack(stack, split, checkpoint, tmp_path / "p.zarr", {"probabilities": True})
+    store = open_store(tmp_path / "p.zarr")
+    assert store["label"].shards == (4, 20, 18)
+    np.testing.assert_allclose(np.asarray(store["probability"]), expected, atol=1e-3)
+    clear = abs(expected[:, 0] - expected[:, 1]) > 2e-3
+    assert (np.asarray(store["label"]) == expected.argmax(axis=1))[clear].all()
+    time_inference(stack, split, checkpoint, tmp_path / "timing.json", {"batch_size": 2})
+    timing = read_json(tmp_path / "timing.json")
+    assert timing["tile_size"] == [2, 16, 16] and timing["image"]["seconds_end_to_end"] > 0
+    map_saliency(stack, split, checkpoint, tmp_path / "s.zarr", count=2)
+    maps = np.asarray(open_store(tmp_path / "s.zarr")["map"])
+    assert maps.shape == (2, 16, 16) and maps.max() > 0
+    with creating(tmp_path / "v.zarr") as group:
+        create_volume(group, (7, 20, 18))[:] = images[:7, 0]
+    segment_scan(
+        tmp_path / "v.zarr",
+        checkpoint,
+        tmp_path / "labels.zarr",
+        tmp_path / "summary.json",
+        model="unet_3d/seed0",
+        inference={},
+    )
+    labels = np.asarray(open_store(tmp_path / "labels.zarr")["label"])
+    assert (labels == volumes[0].argmax(dim=0).numpy()).all()
 
 
 def test_a_model_of_other_channels_is_refused(tmp_path: Path) -> None:

@@ -40,3 +40,16 @@ def test_bounding_box_weights() -> None:
     found = bounding_box.weigh(bounding_box.Params(beta_bg=0.2), labels)
     assert torch.equal(found[0], expected)
     assert (found[1] == 1).all()
+
+
+def test_weights_of_volumes_are_measured_in_space() -> None:
+    labels = torch.zeros(1, 9, 8, 8, dtype=torch.int64)
+    labels[0, 1:3, 2:5, 2:5] = 1
+    labels[0, 6, 4, 4] = 1
+    box = bounding_box.weigh(bounding_box.Params(beta_bg=0.2), labels)[0]
+    expected = torch.full((9, 8, 8), 0.2)
+    expected[1:7, 2:5, 2:5] = 1
+    assert torch.equal(box, expected)
+    border = unet_border.weigh(unet_border.Params(w0=10, sigma=3), labels)[0]
+    # two objects above each other, 2 and 2 slices away; in its own slice there is none
+    assert float(border[4, 4, 4]) == pytest.approx(1 + 10 * math.exp(-((2 + 2) ** 2) / (2 * 3**2)), abs=1e-3)
