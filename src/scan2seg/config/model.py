@@ -1,8 +1,8 @@
 """A model recipe: architecture, patches, training and inference."""
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from scan2seg.config.base import Name, Settings
 from scan2seg.config.patching import PatchingSettings
@@ -56,6 +56,14 @@ class Model(Settings):
     @classmethod
     def _make_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, (str, dict)) else value
+
+    @model_validator(mode="after")
+    def _check_gpus(self) -> Self:
+        devices, gpus = self.training.devices, self.resources.gpus
+        if devices > 1 and gpus not in (0, devices):
+            message = f"training.devices: {devices} needs a GPU each, resources.gpus: {gpus}; "
+            raise ValueError(f"{message}set both to the same number, or resources.gpus to 0 to train on the CPU")
+        return self
 
     def recipe(self) -> dict[str, Any]:
         """Return what training depends on: everything but resources, inference and words."""
