@@ -26,8 +26,8 @@ rule train_model:
         slurm_partition=model_partition,
         slurm_account=account,
         nodes=1,
-        gpu=gpus("gpu", most=1000),
-        gres=gpus("gres", most=1000),
+        gpu=gpus("gpu", every=True),
+        gres=gpus("gres", every=True),
     params:
         recipe=lambda wildcards: EXPERIMENT.models[wildcards.model].recipe(),
     script:

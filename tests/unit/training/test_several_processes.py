@@ -89,6 +89,8 @@ def test_two_processes_killed_and_resumed_give_what_one_gives(
     while parent.poll() is None and not state.exists():
         time.sleep(0.02)
     workers = psutil.Process(parent.pid).children()
+    open_to = {place.laddr.ip for worker in workers for place in worker.net_connections("tcp")}
+    assert open_to and open_to <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
     parent.kill()
     parent.wait()
     assert len(workers) == 2 and not psutil.wait_procs(workers, timeout=10)[1]
@@ -110,7 +112,10 @@ def test_two_processes_killed_and_resumed_give_what_one_gives(
     )
 
 
-def test_the_options_that_processes_must_agree_on(data: Path, tmp_path: Path) -> None:
+def test_the_options_that_processes_must_agree_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # as in a Slurm job of one task, where Lightning would expect one process
+    for name, value in {"NTASKS": "1", "JOB_ID": "7", "JOB_NAME": "train", "PROCID": "0", "LOCALID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
     training = {"epochs": 30, "early_stopping": 1, "monitor": "validation_loss", "average": "ema", "accumulate": 2}
     training |= {"sampling": "class_balanced", "samples_per_epoch": 7, "gradient_clipping": 1.0}
     training |= {"time_budget_minutes": 5.0}
