@@ -8,6 +8,7 @@ so that no worker outlives the launcher, however that one ends.
 import json
 import logging
 import os
+import shutil
 import sys
 import threading
 import traceback
@@ -35,7 +36,7 @@ class _Reports(logging.Handler):
 def main() -> None:
     """Train the part that standard input tells."""
     part = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_launcher, daemon=True).start()
+    threading.Thread(target=_end_with_launcher, args=(Path(part["store"]).parent,), daemon=True).start()
     # what libraries print must not come between the reports
     reports = _Reports(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
@@ -73,10 +74,11 @@ def _train(part: dict[str, Any]) -> None:
     distributed.destroy_process_group()
 
 
-def _end_with_launcher() -> None:
+def _end_with_launcher(meeting_place: Path) -> None:
     # the descriptor itself: a thread that waits in sys.stdin would hold its lock at the interpreter's end
     while os.read(0, 1024):
         pass
+    shutil.rmtree(meeting_place, ignore_errors=True)
     os._exit(1)
 
 

@@ -38,13 +38,13 @@ from scan2seg.training.train import train_model
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make 13 training and 3 validation patches: odd numbers, which two processes cannot share evenly."""
+    """Make 15 training and 3 validation patches: odd numbers, which two processes cannot share evenly."""
     folder = tmp_path_factory.mktemp("data")
-    make_images(folder, count=20, size=32)
+    make_images(folder, count=22, size=32)
     source: dict[str, Any] = {"kind": "images", "images": "images/*", "labels": "labels/*"}
     source["label_values"] = {"a": 0, "b": 100, "c": 200}
     content: dict[str, Any] = {"name": "d", "source": source, "classes": ["a", "b", "c"]}
-    content["split"] = {"strategy": "random", "counts": {"train": 13, "validation": 3, "test": 4}}
+    content["split"] = {"strategy": "random", "counts": {"train": 15, "validation": 3, "test": 4}}
     dataset = Dataset.model_validate(content, context={"folder": str(folder)})
     assemble_stack(dataset.stack_source(), folder / "stack.zarr", classes=dataset.classes)
     split_stack(folder / "stack.zarr", folder / "split.json", dataset.split)
@@ -58,7 +58,7 @@ def recipe_of(devices: int, training: dict[str, Any] | None = None, **changes: A
         "name": "m",
         "architecture": {"method": "unet", "encoder": None, "width": 4, "depth": 2, "normalisation": "none"},
         "optimizer": {"name": "sgd", "learning_rate": 0.05},
-        "training": {"epochs": 12, "batch_size": 2, "precision": "float32", "device": "cpu", "devices": devices},
+        "training": {"epochs": 12, "batch_size": 4, "precision": "float32", "device": "cpu", "devices": devices},
         "resources": {"gpus": 0},
     }
     content["training"] |= training or {}
@@ -84,16 +84,18 @@ def test_two_processes_killed_and_resumed_give_what_one_gives(
     script = (
         "import sys, json; from scan2seg.training.launcher import launch\nlaunch(json.loads(sys.argv[1]), 2, 'cpu')\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script, json.dumps(part)])
+    place = {**os.environ, "TMPDIR": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", script, json.dumps(part)], env=place)
     state = tmp_path / "two" / "training" / "last.ckpt"
     while parent.poll() is None and not state.exists():
         time.sleep(0.02)
     workers = psutil.Process(parent.pid).children()
-    open_to = {place.laddr.ip for worker in workers for place in worker.net_connections("tcp")}
+    open_to = {end.laddr.ip for worker in workers for end in worker.net_connections("tcp")}
     assert open_to and open_to <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
     parent.kill()
     parent.wait()
     assert len(workers) == 2 and not psutil.wait_procs(workers, timeout=10)[1]
+    assert not list(tmp_path.glob("scan2seg-*"))
     assert not (tmp_path / "two" / "checkpoint.pt").exists()
 
     monkeypatch.setattr(LOGGER, "handlers", [caplog.handler])
@@ -116,7 +118,14 @@ def test_the_options_that_processes_must_agree_on(data: Path, tmp_path: Path, mo
     # as in a Slurm job of one task, where Lightning would expect one process
     for name, value in {"NTASKS": "1", "JOB_ID": "7", "JOB_NAME": "train", "PROCID": "0", "LOCALID": "0"}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
-    training = {"epochs": 30, "early_stopping": 1, "monitor": "validation_loss", "average": "ema", "accumulate": 2}
+    training = {
+        "epochs": 30,
+        "batch_size": 2,
+        "early_stopping": 1,
+        "monitor": "validation_loss",
+        "average": "ema",
+        "accumulate": 2,
+    }
     training |= {"sampling": "class_balanced", "samples_per_epoch": 7, "gradient_clipping": 1.0}
     training |= {"time_budget_minutes": 5.0}
     architecture = {"method": "unet", "encoder": None, "width": 4, "depth": 2, "dropout": 0.2}
@@ -139,7 +148,7 @@ def test_the_error_of_one_process_is_the_error_of_all(data: Path, tmp_path: Path
     shutil.copytree(data / "patches.zarr", store)
     patches = open_patches(store, data / "split.json", None, "cpu")
     # the second of the first step is the second process's
-    index = int(BatchLoader(patches, patches.train, 2, seed=0).order()[1])
+    index = int(BatchLoader(patches, patches.train, 4, seed=0).order()[1])
     image: Any = zarr.open_group(str(store), mode="r+")["image"]
     image[index] = np.nan
     with pytest.raises(InputError, match=r"the loss became nan in epoch 1, step 1.*cell_"):
