@@ -11,15 +11,19 @@ import torch
 from scan2seg.errors import InputError
 
 
-def choose_device(wanted: str = "auto") -> str:
+def choose_device(wanted: str = "auto", count: int = 1) -> str:
     """Return ``cuda`` or ``cpu``.
 
     Raises:
-        InputError: a GPU is asked for and there is none.
+        InputError: a GPU is asked for and there is none, or there are GPUs, but fewer than are asked for.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("device: cuda is asked for, but torch sees no GPU; use auto or cpu")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+    if device == "cuda" and torch.cuda.device_count() < count:
+        seen = torch.cuda.device_count()
+        raise InputError(f"training.devices: {count}, but torch sees {seen} GPU(s); lower it or raise resources.gpus")
+    return device
 
 
 def choose_precision(wanted: str, device: str) -> str:

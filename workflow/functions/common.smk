@@ -101,11 +101,11 @@ def account(wildcards):
     return EXPERIMENT.settings.cluster.account
 
 
-def gpus(style):
-    """Ask for GPUs in the style that the site takes; nothing in any other."""
+def gpus(style, every=False):
+    """Ask for a GPU, or every one that the model wants, in the style that the site takes; nothing in any other."""
 
     def request(wildcards):
-        count = gpu_count(wildcards)
+        count = gpu_count(wildcards) if every else min(gpu_count(wildcards), 1)
         if not count or EXPERIMENT.settings.cluster.gpu_request != style:
             return None
         return count if style == "gpu" else f"gpu:{count}"

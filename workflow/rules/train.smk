@@ -25,8 +25,9 @@ rule train_model:
         runtime=model_resource("runtime"),
         slurm_partition=model_partition,
         slurm_account=account,
-        gpu=gpus("gpu"),
-        gres=gpus("gres"),
+        nodes=1,
+        gpu=gpus("gpu", every=True),
+        gres=gpus("gres", every=True),
     params:
         recipe=lambda wildcards: EXPERIMENT.models[wildcards.model].recipe(),
     script:

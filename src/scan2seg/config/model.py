@@ -71,6 +71,14 @@ class Model(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_gpus(self) -> Self:
+        devices, gpus = self.training.devices, self.resources.gpus
+        if devices > 1 and gpus not in (0, devices):
+            message = f"training.devices: {devices} needs a GPU each, resources.gpus: {gpus}; "
+            raise ValueError(f"{message}set both to the same number, or resources.gpus to 0 to train on the CPU")
+        return self
+
     def recipe(self) -> dict[str, Any]:
         """Return what training depends on: everything but resources, inference and words."""
         words = {"description", "resources", "inference", "name"}

@@ -1,8 +1,8 @@
 """How a model is trained and applied."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scan2seg.config.base import Plugin, Settings
 
@@ -67,6 +67,9 @@ class TrainingSettings(Settings):
     """auto: bfloat16 where the processor or GPU computes with it, else float32."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
+    devices: int = Field(default=1, ge=1)
+    """Processes that share each batch, one a GPU of one machine; on the CPU they share the cores. batch_size is the
+    total of all devices."""
     early_stopping: int | None = Field(default=None, ge=1)
     """Stop after this many epochs without a better monitored value."""
     monitor: Literal["validation_loss", "validation_mean_iou"] = "validation_mean_iou"
@@ -89,6 +92,14 @@ class TrainingSettings(Settings):
     """Use torch.compile."""
     deterministic: bool = True
     """Ask every library for deterministic algorithms."""
+
+    @model_validator(mode="after")
+    def _check_devices(self) -> Self:
+        if self.batch_size % self.devices:
+            nearest = -(-self.batch_size // self.devices) * self.devices
+            message = f"batch_size: {self.batch_size} is the total of all devices and not a multiple of devices: "
+            raise ValueError(f"{message}{self.devices}; set batch_size to {nearest}")
+        return self
 
 
 class InferenceSettings(Settings):

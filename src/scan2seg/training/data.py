@@ -15,6 +15,7 @@ from torch import Tensor
 from scan2seg.errors import InputError
 from scan2seg.logging import info
 from scan2seg.storage import open_store, read_json
+from scan2seg.training.processes import gather, rank, world
 
 MEMORY_SHARE = 0.4
 """Share of the free memory, of the device or the machine, that patches may take."""
@@ -81,7 +82,9 @@ def open_patches(path: Path, split: Path, fold: int | None, device: str) -> Patc
         raise InputError(f"{path}: holds no training patches; check patching.minimum_foreground and the split")
     image: Any = store["image"]
     label: Any = store["label"]
-    place = _choose_place(int(np.prod(image.shape)) * 4 + int(np.prod(label.shape)), device)
+    # all processes choose before any loads, and alike
+    places = gather(_choose_place(int(np.prod(image.shape)) * 4 + int(np.prod(label.shape)), device))
+    place = max(places, key=("cuda", "memory", "disk").index)
     if place != "disk":
         image, label = torch.from_numpy(image[:]), torch.from_numpy(label[:])
         if place == "cuda":
@@ -94,7 +97,10 @@ def open_patches(path: Path, split: Path, fold: int | None, device: str) -> Patc
 
 
 class BatchLoader:
-    """Iterates over batches of one epoch; the order depends on seed and epoch alone, so a resumed run repeats it."""
+    """Iterates over batches of one epoch; the order depends on seed and epoch alone, so a resumed run repeats it.
+
+    With several processes each takes its share of every batch, so that a step is over the same patches as in one.
+    """
 
     def __init__(
         self,
@@ -110,42 +116,49 @@ class BatchLoader:
         self.patches, self.indices, self.batch_size = patches, indices, batch_size
         self.seed, self.weights, self.samples = seed, weights, samples or len(indices)
         self.epoch = 0
-        self.rank, self.world = 0, 1
+        self.rank, self.world = rank(), world()
 
     def __len__(self) -> int:
         """Return the number of batches an epoch."""
-        share = -(-self.samples // self.world)
-        return -(-share // self.batch_size)
+        return -(-self.samples // self.batch_size)
 
     def order(self) -> NDArray[np.int64]:
-        """Return the patches of this epoch in order."""
+        """Return the patches of this epoch in order, those of all processes."""
         if self.seed is None:
-            chosen = self.indices
-        else:
-            generator = np.random.default_rng([self.seed, self.epoch])
-            if self.weights is not None:
-                chosen = generator.choice(self.indices, self.samples, p=self.weights / self.weights.sum())
-            else:
-                rounds = -(-self.samples // len(self.indices))
-                chosen = np.concatenate([generator.permutation(self.indices) for _ in range(rounds)])[: self.samples]
-        share = -(-len(chosen) // self.world)
-        return np.resize(chosen, share * self.world)[self.rank :: self.world] if self.world > 1 else chosen
+            return self.indices
+        generator = np.random.default_rng([self.seed, self.epoch])
+        if self.weights is not None:
+            return generator.choice(self.indices, self.samples, p=self.weights / self.weights.sum())
+        rounds = -(-self.samples // len(self.indices))
+        return np.concatenate([generator.permutation(self.indices) for _ in range(rounds)])[: self.samples]
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, NDArray[np.int64]]]:
-        """Yield images, labels and patch indices; from disk the next two batches are read ahead."""
-        order = self.order()
-        groups = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+    def shares(self) -> list[tuple[NDArray[np.int64], float]]:
+        """Return, for each batch, the patches of this process and the weight of their loss.
+
+        The mean over processes of weight times loss is the mean over the batch's patches. Where a last batch has fewer
+        patches than there are processes, some get a patch of another with weight 0: all take the same number of steps.
+        """
+        order, shares = self.order(), []
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            own = batch[self.rank :: self.world]
+            shares.append((own if own.size else batch[:1], len(own) * self.world / len(batch)))
+        return shares
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, NDArray[np.int64], float]]:
+        """Yield images, labels, patch indices and weight; from disk the next two batches are read ahead."""
+        shares = self.shares()
         if self.patches.place != "disk":
-            for group in groups:
-                yield (*self.patches.fetch(group), group)
+            for group, weight in shares:
+                yield (*self.patches.fetch(group), group, weight)
             return
         with ThreadPoolExecutor(2) as pool:
-            pending = [pool.submit(self.patches.fetch, group) for group in groups[:2]]
-            for number, group in enumerate(groups):
+            pending = [pool.submit(self.patches.fetch, group) for group, _ in shares[:2]]
+            for number, (group, weight) in enumerate(shares):
                 images, labels = pending.pop(0).result()
-                if number + 2 < len(groups):
-                    pending.append(pool.submit(self.patches.fetch, groups[number + 2]))
-                yield images, labels, group
+                if number + 2 < len(shares):
+                    pending.append(pool.submit(self.patches.fetch, shares[number + 2][0]))
+                yield images, labels, group, weight
 
 
 def sampling_weights(histogram: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -177,7 +190,8 @@ def class_weights(setting: list[float] | str, histogram: NDArray[np.int64]) -> T
 def _choose_place(size: int, device: str) -> str:
     if device == "cuda" and size < MEMORY_SHARE * torch.cuda.mem_get_info()[0]:
         return "cuda"
-    return "memory" if size < MEMORY_SHARE * psutil.virtual_memory().available else "disk"
+    # each process holds its own copy
+    return "memory" if size * world() < MEMORY_SHARE * psutil.virtual_memory().available else "disk"
 
 
 def _describe_place(place: str) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, Timer
+from lightning.pytorch.strategies import DDPStrategy
 
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.config.training import TrainingSettings
@@ -20,6 +22,7 @@ from scan2seg.training.averaging import make_averaging
 from scan2seg.training.data import BatchLoader, Patches, class_weights, sampling_weights
 from scan2seg.training.history import History
 from scan2seg.training.module import TrainingModule
+from scan2seg.training.processes import gather, rank, world
 
 _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
@@ -37,6 +40,8 @@ def run_loop(
     """Train the model in place and leave it with the weights of its best epoch.
 
     The state stays, for the caller to remove once the model is saved: until then a killed run can go on.
+    Several processes train by distributed data parallelism, each with its share of every batch (Li et al. 2020,
+    arXiv:2006.15704); the loss is taken in each and the gradients are averaged. The first one keeps the state.
 
     Args:
         model: fresh, with its normalisation fitted.
@@ -64,10 +69,12 @@ def run_loop(
     best, last = _make_checkpoints(state, settings, validation is not None)
     trainer = _make_trainer(settings, device, precision, [history, best, last, *_extras(settings)], len(loader))
     try:
-        _fit(trainer, module, loader, validation, _find_state(state, identity))
+        resume = gather(_find_state(state, identity) if rank() == 0 else None)[0]
+        _fit(trainer, module, loader, validation, resume)
     except (torch.OutOfMemoryError, MemoryError) as error:
         size = settings.batch_size
-        message = f"training.batch_size: {size} patches do not fit into memory; try {max(1, size // 2)}"
+        smaller = max(1, size // 2 // world()) * world()
+        message = f"training.batch_size: {size} patches do not fit into memory; try {smaller}"
         raise InputError(f"{message} ({type(error).__name__})") from None
     return _collect(model, module, history, best, last, loader.samples)
 
@@ -136,7 +143,8 @@ def _make_trainer(
     warnings.filterwarnings("ignore", module="lightning")
     return lightning.Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
-        devices=1,
+        devices=world(),
+        **_share_work(device),
         max_epochs=settings.epochs,
         precision=_PRECISIONS[precision],
         callbacks=callbacks,
@@ -149,6 +157,16 @@ def _make_trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+def _share_work(device: str) -> dict[str, Any]:
+    """Return the trainer's options for several processes: gradients are averaged and, on GPUs, batch-norm statistics.
+
+    The environment is named since Lightning would take Slurm's for its own, with one process a task.
+    """
+    if world() == 1:
+        return {}
+    return {"strategy": DDPStrategy(), "plugins": [LightningEnvironment()], "sync_batchnorm": device == "cuda"}
 
 
 def _fit(

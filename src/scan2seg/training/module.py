@@ -15,6 +15,7 @@ from scan2seg.errors import InputError
 from scan2seg.labels import IGNORE
 from scan2seg.training.data import BatchLoader
 from scan2seg.training.optimisation import make_optimizer, make_schedule
+from scan2seg.training.processes import gather, rank
 
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -52,9 +53,13 @@ class TrainingModule(lightning.LightningModule):
         self.sums: dict[str, list[Tensor]] = {"train_loss": [], "validation_loss": []}
 
     def on_train_epoch_start(self) -> None:
-        """Seed everything from seed and epoch, so that a resumed run draws what an undisturbed one would have."""
+        """Seed everything from seed and epoch, so that a resumed run draws what an undisturbed one would have.
+
+        Processes that train together draw differently.
+        """
         self.loader.epoch = self.current_epoch
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+        # below 2^32, of which torch's generator on the CPU takes no more
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch + rank() * 61_803_399)
 
     def training_step(self, batch: Any, number: int) -> Tensor:
         """Return the loss of one batch.
@@ -62,7 +67,7 @@ class TrainingModule(lightning.LightningModule):
         Raises:
             InputError: the loss is not finite; the message names the patches.
         """
-        images, labels, indices = batch
+        images, labels, indices, share = batch
         images = self.model.normalisation(images)
         for augment in self.augmentations:
             images, labels = augment(images, labels)
@@ -74,31 +79,35 @@ class TrainingModule(lightning.LightningModule):
                 f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {number + 1}, with the patches "
                 f"{patches}. Lower optimizer.learning_rate or set training.gradient_clipping"
             )
-        self.sums["train_loss"].append(loss.detach())
-        return loss
+        weighted: Tensor = loss * share
+        self.sums["train_loss"].append(weighted.detach())
+        return weighted
 
     def validation_step(self, batch: Any, number: int) -> None:
         """Add one batch to the validation loss and confusion matrix."""
-        images, labels, _ = batch
+        images, labels, _, share = batch
         outputs = self.model(images.contiguous(memory_format=self.model.memory_format))
-        self.sums["validation_loss"].append(self._loss(outputs, labels))
+        self.sums["validation_loss"].append(self._loss(outputs, labels) * share)
+        if not share:
+            return
         predicted = outputs.argmax(dim=1)
         valid = labels != IGNORE
         pairs = labels[valid].long() * self.model.classes + predicted[valid]
         self.confusion += torch.bincount(pairs, minlength=self.model.classes**2).view_as(self.confusion).cpu()
 
     def on_validation_epoch_end(self) -> None:
-        """Log validation loss and mean IoU from the epoch's summed confusion matrix."""
+        """Log validation loss and mean IoU from the confusion matrix, summed over the epoch and the processes."""
         if self.trainer.sanity_checking:
             self.confusion.zero_()
             self.sums["validation_loss"].clear()
             return
-        hits = self.confusion.diagonal().double()
-        union = self.confusion.sum(0) + self.confusion.sum(1) - self.confusion.diagonal()
+        confusion = torch.stack(gather(self.confusion)).sum(dim=0)
+        hits = confusion.diagonal().double()
+        union = confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
         present = union > 0
         iou = (hits[present] / union[present]).mean() if present.any() else torch.tensor(0.0)
         self.log("validation_mean_iou", iou.float())
-        self.log("validation_loss", torch.stack(self.sums["validation_loss"]).float().mean())
+        self.log("validation_loss", self._mean("validation_loss"))
         self.confusion.zero_()
         self.sums["validation_loss"].clear()
 
@@ -109,7 +118,7 @@ class TrainingModule(lightning.LightningModule):
 
     def train_loss(self) -> float:
         """Return the mean training loss of the epoch so far."""
-        return float(torch.stack(self.sums["train_loss"]).float().mean())
+        return self._mean("train_loss")
 
     def configure_optimizers(self) -> Any:
         """Build optimizer and schedule."""
@@ -120,6 +129,11 @@ class TrainingModule(lightning.LightningModule):
         has_validation = bool(self.loader.patches.validation.size)
         monitor = "validation_loss" if has_validation else "train_loss"
         return {"optimizer": optimizer, "lr_scheduler": make_schedule(settings, optimizer, steps, per_epoch, monitor)}
+
+    def _mean(self, name: str) -> float:
+        """Return the mean of a loss over the steps and the processes, which all must call it."""
+        means = gather(float(torch.stack(self.sums[name]).float().mean()))
+        return sum(means) / len(means)
 
     def _loss(self, outputs: Tensor | list[Tensor], labels: Tensor) -> Tensor:
         target = labels.long()

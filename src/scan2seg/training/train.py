@@ -26,7 +26,9 @@ from scan2seg.provenance import fingerprint, record
 from scan2seg.storage import open_store, write_json
 from scan2seg.training.data import Patches, open_patches
 from scan2seg.training.history import write_history
+from scan2seg.training.launcher import launch
 from scan2seg.training.loop import run_loop
+from scan2seg.training.processes import gather, rank, world
 
 FITTED_PATCHES = 4000
 """The most patches that a classical model is fitted to."""
@@ -47,6 +49,9 @@ def train_model(
 
     A run that was killed goes on from its last epoch: ``output/training`` keeps the state until the end.
 
+    With ``training.devices`` above 1 it starts as many processes, waits for them, and passes on what the first says;
+    peak memory is then the sum over the processes or GPUs, energy that of all GPUs, or of the processor.
+
     Args:
         patches: the patch store.
         split: split.json.
@@ -54,14 +59,27 @@ def train_model(
         recipe: the resolved model file, without what training does not depend on.
         replicate: such as ``seed0`` or ``fold2-seed0``: the seed of weights, order, augmentation and dropout, and the
             cross-validation fold.
-        threads: processor cores.
+        threads: processor cores, of all processes together.
 
     Raises:
         InputError: no training patches, a device that is not there, a loss that is not finite, too little memory.
+        RuntimeError: one of several processes crashed.
     """
+    settings = TrainingSettings.model_validate(recipe["training"])
+    device = choose_device(settings.device, settings.devices)
+    if settings.devices == world():
+        _train_here(patches, split, output, recipe, replicate, threads, device)
+        return
+    part: dict[str, Any] = {"patches": str(patches), "split": str(split), "output": str(output), "recipe": recipe}
+    part |= {"replicate": replicate, "threads": max(1, threads // settings.devices)}
+    launch(part, settings.devices, device)
+
+
+def _train_here(
+    patches: Path, split: Path, output: Path, recipe: dict[str, Any], replicate: str, threads: int, device: str
+) -> None:
     seed, fold = parse_replicate(replicate)
     settings = TrainingSettings.model_validate(recipe["training"])
-    device = choose_device(settings.device)
     set_threads(threads)
     torch.manual_seed(seed)
     data = open_patches(patches, split, fold, device)
@@ -78,9 +96,11 @@ def train_model(
             result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
     result["wall_seconds"] = time.monotonic() - started
     provenance = record({"recipe": recipe, "seed": seed, "fold": fold}, [patches, split])
+    usage = {"peak_memory_bytes": sum(gather(peak_memory(device))), "energy_joules": _total_energy(meter, device)}
+    if rank() > 0:
+        return
     facts = _describe_cost(model, data, result)
-    facts.update(device=device, precision=precision, peak_memory_bytes=peak_memory(device))
-    facts.update(energy_joules=meter.joules, provenance=provenance)
+    facts.update(device=device, devices=world(), precision=precision, provenance=provenance, **usage)
     _write(output, model, data, result, facts)
 
 
@@ -104,7 +124,10 @@ def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> Segmen
     settings = NormalisationSettings.model_validate(recipe["normalisation"])
     image: Any = open_store(patches)["image"]
     normalisation = fit_normalisation(settings, image, data.train.tolist())
-    return SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
+    model = SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
+    if hasattr(model.network, "fit") and world() > 1:
+        raise InputError(f"training.devices: {recipe['architecture']['method']} is fitted in one process; set it to 1")
+    return model
 
 
 def _describe_cost(model: SegmentationModel, data: Patches, result: dict[str, Any]) -> dict[str, Any]:
@@ -118,6 +141,15 @@ def _describe_cost(model: SegmentationModel, data: Patches, result: dict[str, An
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "flops": count_flops(model, data.size),
     }
+
+
+def _total_energy(meter: EnergyMeter, device: str) -> float | None:
+    """Add up the energy of the GPUs; the counter of the processor has every process in it already."""
+    joules = gather(meter.joules)
+    known = [value for value in joules if value is not None]
+    if device == "cpu":
+        return joules[0]
+    return sum(known) if len(known) == len(joules) else None
 
 
 def fit_classical(model: SegmentationModel, data: Patches, seed: int) -> None:

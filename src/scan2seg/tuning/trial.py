@@ -116,7 +116,7 @@ def score_checkpoint(checkpoint: Path, patches: Path, split: Path) -> float:
     model, _ = load_checkpoint(checkpoint)
     data = open_patches(patches, split, None, "cpu")
     counts = np.zeros((model.classes, model.classes), np.int64)
-    for images, labels, _ in BatchLoader(data, data.validation, 64):
+    for images, labels, _, _ in BatchLoader(data, data.validation, 64):
         counts += confusion_matrix(labels.numpy(), model(images).argmax(1).numpy(), model.classes)
     intersection, union = intersections_and_unions(counts)
     return float((intersection[union > 0] / union[union > 0]).mean())
