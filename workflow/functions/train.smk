@@ -25,10 +25,6 @@ def architecture_code(wildcards, *modules):
     )
 
 
-def recipe_threads(wildcards):
-    return EXPERIMENT.models[wildcards.model].resources.threads
-
-
 def member_replicates(wildcards):
     """Return each ensemble member's replicate: its own of that name, or the only one of the fold."""
     names = [
@@ -44,11 +40,3 @@ def member_replicates(wildcards):
         )
         for own in names
     ]
-
-
-def model_resource(key):
-    """Ask for what a model's file says, and more each time a job is tried again."""
-    return lambda wildcards, attempt: round(
-        getattr(EXPERIMENT.models[wildcards.model].resources, key)
-        * 1.6 ** (attempt - 1)
-    )

@@ -27,6 +27,7 @@ from scan2seg.storage import open_store, write_json
 from scan2seg.training.data import Patches, open_patches
 from scan2seg.training.history import write_history
 from scan2seg.training.loop import run_loop
+from scan2seg.training.start import start_from
 
 FITTED_PATCHES = 4000
 """The most patches that a classical model is fitted to."""
@@ -40,6 +41,8 @@ def train_model(
     *,
     replicate: str = "seed0",
     threads: int = 1,
+    encoder: Path | None = None,
+    stack: Path | None = None,
 ) -> None:
     """Train a model and write checkpoint.pt, history.csv and training.json into the output folder.
 
@@ -55,10 +58,16 @@ def train_model(
         replicate: such as ``seed0`` or ``fold2-seed0``: the seed of weights, order, augmentation and dropout, and the
             cross-validation fold.
         threads: processor cores.
+        encoder: encoder.safetensors of ``pretrain_encoder``, from which the encoder starts.
+        stack: with ``encoder``: the images, for a check that none to be scored on was pre-trained on.
 
     Raises:
-        InputError: no training patches, a device that is not there, a loss that is not finite, too little memory.
+        InputError: no training patches, a device that is not there, a loss that is not finite, too little memory,
+            an encoder that was pre-trained on test images.
     """
+    pretraining = None
+    if encoder is not None and stack is not None:
+        recipe, pretraining = start_from(recipe, encoder, stack, split)
     seed, fold = parse_replicate(replicate)
     settings = TrainingSettings.model_validate(recipe["training"])
     device = choose_device(settings.device)
@@ -80,7 +89,7 @@ def train_model(
     provenance = record({"recipe": recipe, "seed": seed, "fold": fold}, [patches, split])
     facts = _describe_cost(model, data, result)
     facts.update(device=device, precision=precision, peak_memory_bytes=peak_memory(device))
-    facts.update(energy_joules=meter.joules, provenance=provenance)
+    facts.update(energy_joules=meter.joules, pretraining=pretraining, provenance=provenance)
     _write(output, model, data, result, facts)
 
 
@@ -104,6 +113,8 @@ def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> Segmen
     settings = NormalisationSettings.model_validate(recipe["normalisation"])
     image: Any = open_store(patches)["image"]
     normalisation = fit_normalisation(settings, image, data.train.tolist())
+    if not data.histogram.any():
+        raise InputError(f"{patches}: no pixel has a label; images without labels can only be pre-trained on")
     model = SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
     if model.dimensions != 2:
         method = recipe["architecture"]["method"]
