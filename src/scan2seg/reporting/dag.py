@@ -85,6 +85,9 @@ def _lane(content: ReportInputs, name: str) -> _Lane:
         if run["dataset"] == name:
             models[run["model"]] = models.get(run["model"], 0) + 1
     stages += ["extract_patches"] if models else []
+    recipes = (content.get("settings") or {}).get("models")
+    if isinstance(recipes, dict) and any((recipes.get(model) or {}).get("pretraining") for model in models):
+        stages += ["pretrain_encoder"]
     return _Lane(name, stages, list(models.items()))
 
 
