@@ -7,6 +7,7 @@ include: "workflow/functions/common.smk"
 include: "workflow/rules/acquire.smk"
 include: "workflow/rules/reconstruct.smk"
 include: "workflow/rules/prepare.smk"
+include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/tune.smk"
 include: "workflow/rules/predict.smk"
@@ -25,6 +26,7 @@ localrules:
 # simulate_scan ─┐
 # raw scan ──────┴> reconstruct_scan ─> denoise_scan ─┐
 # images + masks, volumes + labels ───────────────────┴> assemble_stack ─> split_stack ─> extract_patches ─> train_model
+#                           (where a recipe asks for it)                               └─> pretrain_encoder ─┘
 # report <─ render_report <─ compare_models <─ score_prediction <─ predict_stack, ensemble_predictions <─ train_model
 # mlflow <─ log_to_mlflow <─ compare_models                        time_inference, map_saliency        <─ train_model
 # report <─ render_report <─ compare_trials <─ tune_model <─ extract_patches

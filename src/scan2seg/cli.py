@@ -145,8 +145,8 @@ def _ranking(given: argparse.Namespace) -> None:
 
 
 def _load_model(name: str) -> "Model":
-    from scan2seg.config.experiment import load_part
     from scan2seg.config.model import Model
+    from scan2seg.config.parts import load_part
 
     return load_part("models", Model, str(Path(name).resolve()) if "/" in name else name, Path("config/experiments"))[0]
 
@@ -165,6 +165,8 @@ def _describe(given: argparse.Namespace) -> None:
 
     print(f"{model.name}: {model.description}\n")
     print(word_description({"architecture": model.architecture}))
+    if model.pretraining:
+        print(word_description({"pretraining": model.pretraining.model_dump()}))
     size = given.size if model.patching.depth is None else (model.patching.depth, given.size, given.size)
     print(word_description(describe_model(module.network, channels or given.channels, size)))
 

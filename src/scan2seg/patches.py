@@ -46,11 +46,11 @@ def extract_patches(stack: Path, split: Path, output: Path, settings: PatchingSe
     An image or volume smaller than a patch is padded: mirrored image, ignored labels.
 
     Raises:
-        InputError: no patch is left, or no label exists.
+        InputError: no patch is left, or the places depend on labels and there are none.
     """
     store = open_store(stack)
-    if not store.attrs["labelled"]:
-        raise InputError(f"{stack}: has no labels to train on")
+    if not store.attrs["labelled"] and (settings.strategy == "foreground" or settings.minimum_foreground > 0):
+        raise InputError(f"patching: {stack} has no labels; use strategy: grid with minimum_foreground: 0")
     divided = read_json(split)
     plan = plan_windows(store, [divided["train"], divided["validation"]], settings)
     if not plan.windows:
@@ -62,7 +62,8 @@ def extract_patches(stack: Path, split: Path, output: Path, settings: PatchingSe
         origin = np.array([(images.start, row, column) for images, row, column in plan.windows], np.int32)
         sides = np.array([images.start in validation for images, _, _ in plan.windows], np.uint8)
         for name, values in (("origin", origin), ("histogram", histogram), ("split", sides)):
-            array = group.create_array(name, shape=values.shape, dtype=values.dtype, chunks=values.shape)
+            chunks = tuple(max(length, 1) for length in values.shape)
+            array = group.create_array(name, shape=values.shape, dtype=values.dtype, chunks=chunks)
             array[:] = values
         group.attrs.update(
             {

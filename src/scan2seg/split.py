@@ -22,6 +22,8 @@ Split = dict[str, list[int]]
 def split_stack(stack: Path, output: Path, settings: SplitSettings, folds: int | None = None) -> None:
     """Write split.json: train, validation and test as image indices, and the folds where asked for.
 
+    Images without labels are all training images: they can be pre-trained on, and nothing is scored on them.
+
     Raises:
         InputError: too few images, unknown names, or parts that cannot be filled.
     """
@@ -30,15 +32,19 @@ def split_stack(stack: Path, output: Path, settings: SplitSettings, folds: int |
     kept = _find_foreground(stack) if settings.drop_empty and attrs["labelled"] else list(range(len(names)))
     if len(kept) < len(names):
         info("left out %d images that hold the first class only", len(names) - len(kept))
-    split = make_split(settings, names, groups, hashes, parts, kept)
+    labelled = bool(attrs["labelled"])
+    if labelled:
+        split = make_split(settings, names, groups, hashes, parts, kept)
+    else:
+        split = {"train": kept, "validation": [], "test": []}
     used = set().union(*split.values())
     content: dict[str, Any] = {
         **split,
         "unused": [index for index in range(len(names)) if index not in used],
-        "strategy": settings.strategy,
+        "strategy": settings.strategy if labelled else "unlabelled",
         "leaks": _describe_leaks(settings, split, groups),
     }
-    if folds is not None:
+    if folds is not None and labelled:
         units = _make_units(sorted(split["train"] + split["validation"]), hashes, _fold_groups(settings, groups))
         content["folds"] = make_folds(units, folds, settings.seed)
     content["provenance"] = record({"split": settings.model_dump(mode="json"), "folds": folds}, [stack])

@@ -30,7 +30,7 @@ def check_data(experiment: Experiment, path: Path | str) -> None:
         ConfigurationError: with every problem found.
     """
     problems: list[Problem] = []
-    for name, dataset in {**experiment.datasets, **experiment.new_scans}.items():
+    for name, dataset in {**experiment.datasets, **experiment.pretraining, **experiment.new_scans}.items():
         file = experiment.files.get(f"datasets.{name}", str(path))
         problems.extend(check_dataset(dataset, file))
     varied = [model for study in experiment.studies.values() for model in study.variants]
@@ -119,7 +119,8 @@ def _check_items(dataset: Dataset, items: list[Item], file: str) -> Iterator[Pro
     if len(channels - {1}) > 1:
         yield Problem(file, "source", f"images have {sorted(channels)} channels; they must have as many, or one")
     yield from _check_classes(dataset, items, chosen, counts, file)
-    yield from _check_split(dataset, items, file)
+    if dataset.has_labels():
+        yield from _check_split(dataset, items, file)
 
 
 def _check_classes(

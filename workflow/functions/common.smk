@@ -32,7 +32,9 @@ except ConfigurationError as error:
     raise WorkflowError(str(error))
 R = EXPERIMENT.settings.results
 REPORT = f"{R}/reports/{EXPERIMENT.settings.experiment}"
-SCANS = {**EXPERIMENT.datasets, **EXPERIMENT.new_scans}
+# of a stack, patches are made; of new scans, volumes alone
+STACKED = {**EXPERIMENT.datasets, **EXPERIMENT.pretraining}
+SCANS = {**STACKED, **EXPERIMENT.new_scans}
 
 
 wildcard_constraints:
@@ -40,6 +42,7 @@ wildcard_constraints:
     scan="[a-z0-9][a-z0-9_-]*",
     patching="[a-z0-9][a-z0-9_-]*",
     model="[a-z0-9][a-z0-9_-]*",
+    encoder="[a-z0-9][a-z0-9_-]*",
     replicate="[a-z0-9][a-z0-9_-]*",
     study="[a-z0-9][a-z0-9_-]*",
     trial="[a-z0-9][a-z0-9_-]*",
@@ -69,21 +72,32 @@ def minutes(base):
     return lambda wildcards, attempt: base * attempt
 
 
-def job_models(wildcards):
-    """List the model that a job is about, a study's the one it varies; every model where it may be any of them."""
+def models_of(wildcards):
+    """List the models that a job is about: its own, a study's, those of its pre-trained encoder, or else all of them."""
     if hasattr(wildcards, "study"):
         return [EXPERIMENT.studies[wildcards.study].model]
     if hasattr(wildcards, "model"):
-        return [EXPERIMENT.models[wildcards.model]] * (
-            wildcards.model in EXPERIMENT.models
-        )
+        return list(filter(None, [EXPERIMENT.models.get(wildcards.model)]))
+    if hasattr(wildcards, "encoder"):
+        return pretrained_models(wildcards)
     return list(EXPERIMENT.models.values())
 
 
+def recipe_threads(wildcards):
+    return max(model.resources.threads for model in models_of(wildcards))
+
+
+def model_resource(key):
+    """Ask for what a model's file says, and more each time a job is tried again."""
+    return lambda wildcards, attempt: round(
+        max(getattr(model.resources, key) for model in models_of(wildcards))
+        * 1.6 ** (attempt - 1)
+    )
+
+
 def gpu_count(wildcards):
-    """Return how many GPUs a job's model wants; where it may be any of the models, what the most wanting one does."""
-    models = job_models(wildcards)
-    return max((model.resources.gpus for model in models), default=0)
+    """Return how many GPUs a job's model wants; where it may be one of several, what the most wanting one does."""
+    return max((model.resources.gpus for model in models_of(wildcards)), default=0)
 
 
 def partition(wildcards):

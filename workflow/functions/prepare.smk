@@ -4,7 +4,7 @@ from scan2seg.sources.files import stack_inputs
 
 def stack_scans(wildcards):
     """Return volume and labels of each scan of a dataset, where the source is scans."""
-    dataset = EXPERIMENT.datasets[wildcards.dataset]
+    dataset = STACKED[wildcards.dataset]
     folder = f"{R}/{wildcards.dataset}/scans"
     simulated = dataset.source.kind == "simulation"
     return {
@@ -29,7 +29,13 @@ def stack_files_of(wildcards):
             for key in ("volume", "labels")
             if scan[key]
         ]
-    return stack_inputs(EXPERIMENT.datasets[wildcards.dataset].source)
+    return stack_inputs(STACKED[wildcards.dataset].source)
+
+
+def split_folds(wildcards):
+    """Return the number of folds; a dataset that is only pre-trained on has none."""
+    trained = wildcards.dataset in EXPERIMENT.datasets
+    return EXPERIMENT.settings.replicates.folds if trained else None
 
 
 def model_patching(wildcards):

@@ -29,10 +29,6 @@ def architecture_code(wildcards, *modules):
     )
 
 
-def recipe_threads(wildcards):
-    return job_models(wildcards)[0].resources.threads
-
-
 def member_replicates(wildcards):
     """Return each ensemble member's replicate: its own of that name, or the only one of the fold."""
     names = [
@@ -48,10 +44,3 @@ def member_replicates(wildcards):
         )
         for own in names
     ]
-
-
-def model_resource(key):
-    """Ask for what a model's file says, and more each time a job is tried again."""
-    return lambda wildcards, attempt: round(
-        getattr(job_models(wildcards)[0].resources, key) * 1.6 ** (attempt - 1)
-    )

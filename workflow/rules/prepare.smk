@@ -6,7 +6,7 @@ rule assemble_stack:
     input:
         files=stack_files_of,
         code=lambda wildcards: code(
-            f"scan2seg.sources.{EXPERIMENT.datasets[wildcards.dataset].source_module()}",
+            f"scan2seg.sources.{STACKED[wildcards.dataset].source_module()}",
             "scan2seg.stack",
         ),
     output:
@@ -24,10 +24,10 @@ rule assemble_stack:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        source=lambda wildcards: EXPERIMENT.datasets[wildcards.dataset].stack_source(),
+        source=lambda wildcards: STACKED[wildcards.dataset].stack_source(),
         scans=stack_scans,
-        classes=lambda wildcards: EXPERIMENT.datasets[wildcards.dataset].classes,
-        pixel_size=lambda wildcards: EXPERIMENT.datasets[wildcards.dataset].pixel_size,
+        classes=lambda wildcards: STACKED[wildcards.dataset].classes,
+        pixel_size=lambda wildcards: STACKED[wildcards.dataset].pixel_size,
     script:
         "../scripts/assemble_stack.py"
 
@@ -50,10 +50,10 @@ rule split_stack:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        settings=lambda wildcards: EXPERIMENT.datasets[
-            wildcards.dataset
-        ].split.model_dump(mode="json"),
-        folds=EXPERIMENT.settings.replicates.folds,
+        settings=lambda wildcards: STACKED[wildcards.dataset].split.model_dump(
+            mode="json"
+        ),
+        folds=split_folds,
     script:
         "../scripts/split_stack.py"
 

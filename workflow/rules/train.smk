@@ -4,6 +4,7 @@ include: "../functions/train.smk"
 
 rule train_model:
     input:
+        unpack(pretrained_encoder),
         patches=lambda wildcards: (
             f"{R}/{wildcards.dataset}/patches/{EXPERIMENT.models[wildcards.model].patching.folder()}.zarr"
         ),

@@ -24,8 +24,9 @@ rule tune_model:
         runtime=model_resource("runtime"),
         slurm_partition=model_partition,
         slurm_account=account,
-        gpu=gpus("gpu"),
-        gres=gpus("gres"),
+        nodes=1,
+        gpu=gpus("gpu", every=True),
+        gres=gpus("gres", every=True),
     params:
         job=lambda wildcards: EXPERIMENT.studies[wildcards.study].job(wildcards.trial),
     script:

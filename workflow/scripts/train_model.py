@@ -4,6 +4,7 @@ from scan2seg.logging import stage
 
 
 def main(snakemake):
+    started = {key: Path(snakemake.input[key]) for key in ("encoder", "stack") if snakemake.input.get(key)}
     with stage(snakemake.rule, snakemake.log[0]):
         from scan2seg.training.train import train_model
 
@@ -14,6 +15,7 @@ def main(snakemake):
             snakemake.params.recipe,
             replicate=snakemake.wildcards.replicate,
             threads=snakemake.threads,
+            **started,
         )
 
 

@@ -39,8 +39,8 @@ class Plugin:
     kind: str
     key: str = "method"
 
-    def resolve(self, value: Any) -> dict[str, Any]:
-        """Check the value against the plugin's ``Params`` and fill in the defaults."""
+    def resolve(self, value: Any, context: Any = None) -> dict[str, Any]:
+        """Check the value against the plugin's ``Params``, which see the context, and fill in the defaults."""
         if isinstance(value, str):
             value = {self.key: value}
         if not isinstance(value, dict) or not isinstance(value.get(self.key), str):
@@ -52,7 +52,7 @@ class Plugin:
         except InputError as error:
             raise PydanticCustomError("plugin_name", "{reason}", {"reason": str(error)}) from None
         try:
-            params = model.model_validate(rest)
+            params = model.model_validate(rest, context=context)
         except ValidationError as error:
             details = {"errors": error.errors(include_url=False, include_context=True), "model": model}
             raise PydanticCustomError("plugin_params", "invalid settings", details) from None
@@ -60,7 +60,7 @@ class Plugin:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Validate through ``resolve``."""
-        return core_schema.no_info_plain_validator_function(self.resolve)
+        return core_schema.with_info_plain_validator_function(lambda value, info: self.resolve(value, info.context))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Describe the choice of every plugin with its own settings."""
@@ -95,3 +95,16 @@ def _resolve(pattern: str, info: ValidationInfo) -> str:
 
 FilePath = Annotated[str, AfterValidator(_resolve)]
 """A path or glob pattern; relative ones count from the folder of the YAML file that names them."""
+
+
+def is_path(value: str) -> bool:
+    """Tell whether a value that may be a name or a path is a path: it has a slash or a suffix."""
+    return "/" in value or bool(Path(value).suffix)
+
+
+def _resolve_path(value: str, info: ValidationInfo) -> str:
+    return _resolve(str(Path(value).expanduser()), info) if is_path(value) else value
+
+
+NameOrPath = Annotated[str, AfterValidator(_resolve_path)]
+"""A name, which stays as it is, or the path of a file; a relative one counts from the YAML file's folder."""

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from scan2seg.config.dataset import Dataset
-from scan2seg.config.experiment import load_experiment, load_part
+from scan2seg.config.experiment import load_experiment
 from scan2seg.config.model import Model
+from scan2seg.config.parts import load_part
 from scan2seg.config.problems import ConfigurationError
 from scan2seg.config.yaml_files import read_yaml
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -11,9 +11,10 @@ from scan2seg.config.base import FilePath, Name, Settings
 from scan2seg.config.compatibility import check_compatibility
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
+from scan2seg.config.parts import load_part, load_parts, load_pretraining
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
 from scan2seg.config.study import Study, StudySettings, load_studies
-from scan2seg.config.yaml_files import expand_variables, merge, read_yaml
+from scan2seg.config.yaml_files import expand_variables, read_yaml
 
 
 class Replicates(Settings):
@@ -113,6 +114,8 @@ class Experiment:
     models: dict[str, Model]
     studies: dict[str, Study]
     new_scans: dict[str, Dataset]
+    pretraining: dict[str, Dataset]
+    """Datasets that encoders are pre-trained on and nothing else."""
     files: dict[str, str]
     """``datasets.NAME`` and ``models.NAME`` to the file each came from, for messages."""
 
@@ -162,9 +165,6 @@ class Experiment:
         }
 
 
-Part = TypeVar("Part", Dataset, Model)
-
-
 def load_experiment(path: Path | str, content: dict[str, Any] | None = None) -> Experiment:
     """Load an experiment file and the dataset and model files that it names.
 
@@ -183,72 +183,22 @@ def load_experiment(path: Path | str, content: dict[str, Any] | None = None) -> 
         raise ConfigurationError(from_validation(error, ExperimentSettings, path)) from None
     problems: list[Problem] = []
     files: dict[str, str] = {}
-    datasets = _load_parts("datasets", Dataset, settings.datasets, path, files, problems)
-    models = _load_parts("models", Model, settings.models, path, files, problems)
+    datasets = load_parts("datasets", Dataset, settings.datasets, path, files, problems)
+    models = load_parts("models", Model, settings.models, path, files, problems)
     entries = settings.segment.datasets if settings.segment else []
-    new_scans = _load_parts("datasets", Dataset, entries, path, files, problems, key="segment.datasets")
+    new_scans = load_parts("datasets", Dataset, entries, path, files, problems, key="segment.datasets")
+    models, pretraining = load_pretraining(models, {**new_scans, **datasets}, path, files, problems)
+    pretraining = {name: dataset for name, dataset in pretraining.items() if name not in datasets}
     studies = load_studies(
         settings.studies, lambda entry: load_part("models", Model, entry, path.parent)[0], str(path), problems
     )
-    experiment = Experiment(settings, datasets, models, studies, new_scans, files)
+    experiment = Experiment(settings, datasets, models, studies, new_scans, pretraining, files)
     if not problems:
         problems.extend(_check_references(experiment, str(path)))
         problems.extend(check_compatibility(models, datasets, settings.replicates.folds, files))
     if problems:
         raise ConfigurationError(problems)
     return experiment
-
-
-def load_part(kind: str, model: type[Part], entry: str | dict[str, Any], folder: Path) -> tuple[Part, Path]:
-    """Load one dataset or model by stem, path or mapping with a ``base``; return it and its file."""
-    changes = dict(entry) if isinstance(entry, dict) else {}
-    base = changes.pop("base", None) if changes else entry
-    if changes and base is None:
-        raise ConfigurationError([Problem(str(folder), kind, "a mapping here needs base: with a name or path")])
-    file = find_file(kind, str(base), folder)
-    content = merge({"name": file.stem, **read_yaml(file)}, changes)
-    try:
-        return model.model_validate(content, context={"folder": str(file.parent)}), file
-    except ValidationError as error:
-        raise ConfigurationError(from_validation(error, model, file)) from None
-
-
-def find_file(kind: str, name: str, folder: Path) -> Path:
-    """Find ``config/KIND/NAME.yaml`` near the folder or below the working folder, or take the name as a path."""
-    if name.endswith((".yaml", ".yml")) or "/" in name:
-        return folder / name
-    places = [folder.parent / kind, folder / kind, Path("config") / kind]
-    candidates = [place / f"{name}.yaml" for place in places]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    choices = sorted({file.stem for place in places for file in place.glob("*.yaml")})
-    hint = f"; there are {', '.join(choices)}" if choices else ""
-    raise ConfigurationError([Problem(str(candidates[0]), "", f"there is no such file in {kind}{hint}", name)])
-
-
-def _load_parts(
-    kind: str,
-    model: type[Part],
-    entries: list[str | dict[str, Any]],
-    path: Path,
-    files: dict[str, str],
-    problems: list[Problem],
-    key: str | None = None,
-) -> dict[str, Part]:
-    parts: dict[str, Part] = {}
-    for index, entry in enumerate(entries):
-        try:
-            part, file = load_part(kind, model, entry, path.parent)
-        except ConfigurationError as error:
-            problems.extend(error.problems)
-            continue
-        if part.name in parts:
-            place = f"{key or kind}.{index}"
-            problems.append(Problem(str(path), place, "this name is there already; set another name:", part.name))
-        parts[part.name] = part
-        files[f"{kind}.{part.name}"] = str(file)
-    return parts
 
 
 def _check_references(experiment: Experiment, path: str) -> Iterator[Problem]:

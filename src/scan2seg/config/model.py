@@ -1,5 +1,6 @@
 """A model recipe: architecture, patches, training and inference."""
 
+import re
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from scan2seg import plugins
 from scan2seg.config.base import Name, Settings
 from scan2seg.config.patching import PatchingSettings
+from scan2seg.config.pretraining import PretrainingSettings
 from scan2seg.config.training import (
     Architecture,
     Augmentations,
@@ -19,6 +21,7 @@ from scan2seg.config.training import (
     TrainingSettings,
     Weightings,
 )
+from scan2seg.provenance import fingerprint
 
 
 class Model(Settings):
@@ -48,6 +51,9 @@ class Model(Settings):
     """The learning rate's curve."""
     training: TrainingSettings = TrainingSettings()
     """The training loop."""
+    pretraining: PretrainingSettings | None = None
+    """Pre-training of the encoder on images without labels, before the training; none when not given. It starts from
+    ``architecture.pretrained``, and uses the patching, normalisation and augmentation above."""
     inference: InferenceSettings = InferenceSettings()
     """How it is applied."""
     resources: ResourceSettings = ResourceSettings()
@@ -79,8 +85,41 @@ class Model(Settings):
             raise ValueError(f"{message}set both to the same number, or resources.gpus to 0 to train on the CPU")
         return self
 
+    @model_validator(mode="after")
+    def _check_pretraining(self) -> Self:
+        if self.pretraining is None:
+            return self
+        if not self.architecture.get("encoder"):
+            raise ValueError(
+                f"pretraining: needs architecture.encoder, and {self.architecture['method']} has none; "
+                "name one, such as resnet18, in an architecture over encoders, such as unet"
+            )
+        sides = self.patching.pair(self.patching.size)
+        if sides and 2 * self.pretraining.mask_size > min(sides):
+            raise ValueError(
+                f"pretraining.mask_size: {self.pretraining.mask_size} is more than half of the smallest side of a "
+                f"patch, {min(sides)} pixels; lower it or raise patching.size"
+            )
+        return self
+
     def recipe(self) -> dict[str, Any]:
         """Return what training depends on: everything but resources, inference and words."""
         words = {"description", "resources", "inference", "name"}
         recipe: dict[str, Any] = self.model_dump(mode="json", exclude=words)
+        if self.pretraining is None:
+            del recipe["pretraining"]
         return recipe
+
+    def pretraining_recipe(self) -> dict[str, Any]:
+        """Return what the pre-training of the encoder depends on, beside the images."""
+        recipe = self.recipe()
+        encoder = {key: recipe["architecture"].get(key) for key in ("encoder", "pretrained", "sha256")}
+        shared = {key: recipe[key] for key in ("patching", "normalisation", "augmentation")}
+        own = {key: value for key, value in recipe["pretraining"].items() if key != "dataset"}
+        hardware = {key: recipe["training"][key] for key in ("device", "precision")}
+        return {**encoder, **shared, **hardware, "pretraining": own}
+
+    def pretraining_folder(self) -> str:
+        """Return the name of the pre-trained encoder's folder, the same for equal encoders and settings."""
+        encoder = re.sub(r"[^a-z0-9_-]+", "-", self.architecture["encoder"].lower())
+        return f"{encoder}-{fingerprint(self.pretraining_recipe())[:6]}"

@@ -211,6 +211,9 @@ def load_studies(
         except ConfigurationError as error:
             found.extend(error.problems)
             continue
+        if model.pretraining is not None:
+            message = "a study cannot pre-train; take the encoder.safetensors of a run as architecture.pretrained"
+            found.append(Problem(file, f"studies.{name}.model", message, model.name))
         variants = [model]
         for key, searched in settings.space.items():
             for value in searched.extremes():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scan2seg import logging, storage
+from scan2seg.config.base import is_path
 from scan2seg.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def find_weights(encoder: str, pretrained: str) -> Path | None:
     """
     if pretrained == "none":
         return None
-    if "/" in pretrained or Path(pretrained).suffix:
+    if is_path(pretrained):
         path = Path(pretrained).expanduser()
         if not path.is_file():
             raise InputError(f"architecture: pretrained: {path}: there is no such file")

@@ -10,6 +10,7 @@ from scan2seg.evaluation.ranking import Ranked, Run, rank, read_run
 Json = dict[str, Any]
 COSTS = {
     "training_seconds": ("training", "wall_seconds"),
+    "pretraining_seconds": ("training", "pretraining", "seconds"),
     "epochs": ("training", "epochs"),
     "best_epoch": ("training", "best_epoch"),
     "training_samples_per_second": ("training", "samples_per_second"),
@@ -103,14 +104,18 @@ def _class_table(rows: list[Ranked]) -> str:
 
 def _cost_table(rows: list[Ranked]) -> str:
     head = ["model", "training s", "prediction Mpixel/s", "parameters", "GFLOP", "peak memory MB", "energy J", "device"]
+    pretrained = any(cost(run, "pretraining_seconds") for row in rows for run in row.runs)
+    head[1:1] = ["pre-training s"] if pretrained else []
     body = []
     for row in rows:
-        parts = [("training_seconds", 1.0, 1), ("prediction_pixels_per_second", 1e-6, 3), ("parameters", 1.0, 0)]
+        parts = [("pretraining_seconds", 1.0, 1)] if pretrained else []
+        parts += [("training_seconds", 1.0, 1), ("prediction_pixels_per_second", 1e-6, 3), ("parameters", 1.0, 0)]
         parts += [("flops", 1e-9, 2), ("peak_memory_bytes", 1e-6, 0), ("energy_joules", 1.0, 0)]
         cells = [_scaled(row, *part) for part in parts]
         devices = dict.fromkeys(str(cost(run, "training_device") or "-") for run in row.runs)
         body.append([row.model, *cells, ", ".join(devices)])
-    return "### Cost, mean over replicates\n\n" + markdown_table(head, body)
+    note = "\nOne pre-training serves all replicates.\n" if pretrained else ""
+    return "### Cost, mean over replicates\n\n" + markdown_table(head, body) + note
 
 
 def _published_table(rows: list[Json]) -> str:

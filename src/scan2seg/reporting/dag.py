@@ -90,6 +90,9 @@ def _lane(content: ReportInputs, name: str) -> _Lane:
         if study["dataset"] == name and study["table"].exists():
             models[f"study {study['name']}"] = study["settings"]["trials"]
     stages += ["extract_patches"] if models else []
+    recipes = (content.get("settings") or {}).get("models")
+    if isinstance(recipes, dict) and any((recipes.get(model) or {}).get("pretraining") for model in models):
+        stages += ["pretrain_encoder"]
     return _Lane(name, stages, list(models.items()), hint)
 
 

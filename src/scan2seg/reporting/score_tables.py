@@ -21,7 +21,8 @@ def ranking_table(rows: Sequence[Ranked], published: Sequence[Json], reference: 
     head += ["mean Dice", "pixel accuracy", "image Jaccard", "image F1"]
     body = []
     for place, row in enumerate(rows, start=1):
-        cells = [tables.number(place, 0), tables.text(row.model), tables.number(row.mean), tables.number(row.spread)]
+        name = tables.text(row.model, note=_pretraining_note(row))
+        cells = [tables.number(place, 0), name, tables.number(row.mean), tables.number(row.spread)]
         cells += [tables.interval(row.interval), tables.number(len(row.runs), 0)]
         if reference:
             mine = tables.number(row.difference, sign=True)
@@ -29,6 +30,12 @@ def ranking_table(rows: Sequence[Ranked], published: Sequence[Json], reference: 
         body.append(cells + [tables.number(row.average(read)) for read in _SUMMARY])
     marked = [_published_cells(row, bool(reference)) for row in published]
     return Table(head, body, marked, best=0)
+
+
+def _pretraining_note(row: Ranked) -> str:
+    """Say on what a model's encoder was pre-trained, if it was."""
+    facts = row.runs[0].training.get("pretraining") if row.runs else None
+    return f"encoder pre-trained on {facts['images']} images of {facts['dataset']}" if facts else ""
 
 
 def _published_cells(row: Json, tested: bool) -> list[Cell]:
@@ -68,7 +75,17 @@ def class_table(rows: Sequence[Ranked], names: Sequence[str]) -> Table:
 
 def cost_table(rows: Sequence[Ranked]) -> Table:
     """Return what every model cost, as means over replicates."""
-    head = ["model", "mean IoU", "training", "epochs", "prediction", "Mpixel/s", "model only", "parameters"]
+    head = [
+        "model",
+        "mean IoU",
+        "pre-training",
+        "training",
+        "epochs",
+        "prediction",
+        "Mpixel/s",
+        "model only",
+        "parameters",
+    ]
     head += ["FLOPs", "peak memory", "energy", "device"]
     body = []
     for row in rows:
@@ -79,6 +96,7 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
             [
                 tables.text(row.model),
                 tables.number(row.mean),
+                tables.duration(value["pretraining_seconds"]),
                 tables.duration(value["training_seconds"]),
                 tables.number(value["epochs"], 0),
                 tables.duration(value["prediction_seconds_per_image"]),
@@ -90,8 +108,14 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
                 tables.text(", ".join(devices)),
             ]
         )
+    caption = "Prediction is the time of one whole image, end to end."
+    caption += " One pre-training serves all replicates." if _pretrained(rows) else ""
     head, body = _without_unknown(head, body)
-    return Table(head, body, best=0, caption="Prediction is the time of one whole image, end to end.")
+    return Table(head, body, best=0, caption=caption)
+
+
+def _pretrained(rows: Sequence[Ranked]) -> bool:
+    return any(_pretraining_note(row) for row in rows)
 
 
 def _without_unknown(head: list[str], body: list[list[Cell]]) -> tuple[list[str], list[list[Cell]]]:
@@ -160,7 +184,7 @@ _SUMMARY = (
     lambda run: run.metrics["mean_image"].get("f1"),
 )
 _COST_NAMES = (
-    "training_seconds", "epochs", "prediction_seconds_per_image", "prediction_pixels_per_second",
+    "pretraining_seconds", "training_seconds", "epochs", "prediction_seconds_per_image", "prediction_pixels_per_second",
     "prediction_pixels_per_second_model", "parameters", "flops", "peak_memory_bytes", "energy_joules",
 )  # fmt: skip
 

@@ -29,6 +29,7 @@ from scan2seg.training.history import write_history
 from scan2seg.training.launcher import launch
 from scan2seg.training.loop import run_loop
 from scan2seg.training.processes import gather, rank, world
+from scan2seg.training.start import start_from
 
 FITTED_PATCHES = 4000
 """The most patches that a classical model is fitted to."""
@@ -42,6 +43,8 @@ def train_model(
     *,
     replicate: str = "seed0",
     threads: int = 1,
+    encoder: Path | None = None,
+    stack: Path | None = None,
 ) -> None:
     """Train a model and write checkpoint.pt, history.csv and training.json into the output folder.
 
@@ -60,24 +63,39 @@ def train_model(
         replicate: such as ``seed0`` or ``fold2-seed0``: the seed of weights, order, augmentation and dropout, and the
             cross-validation fold.
         threads: processor cores, of all processes together.
+        encoder: encoder.safetensors of ``pretrain_encoder``, from which the encoder starts.
+        stack: with ``encoder``: the images, for a check that none to be scored on was pre-trained on.
 
     Raises:
-        InputError: no training patches, a device that is not there, a loss that is not finite, too little memory.
+        InputError: no training patches, a device that is not there, a loss that is not finite, too little memory,
+            an encoder that was pre-trained on test images.
         RuntimeError: one of several processes crashed.
     """
     settings = TrainingSettings.model_validate(recipe["training"])
     device = choose_device(settings.device, settings.devices)
+    start = (encoder, stack) if encoder is not None and stack is not None else None
     if settings.devices == world():
-        _train_here(patches, split, output, recipe, replicate, threads, device)
+        _train_here(patches, split, output, recipe, replicate, threads, device, start)
         return
     part: dict[str, Any] = {"patches": str(patches), "split": str(split), "output": str(output), "recipe": recipe}
     part |= {"replicate": replicate, "threads": max(1, threads // settings.devices)}
+    part["start"] = [str(path) for path in start] if start else None
     launch(part, settings.devices, device)
 
 
 def _train_here(
-    patches: Path, split: Path, output: Path, recipe: dict[str, Any], replicate: str, threads: int, device: str
+    patches: Path,
+    split: Path,
+    output: Path,
+    recipe: dict[str, Any],
+    replicate: str,
+    threads: int,
+    device: str,
+    start: tuple[Path, Path] | None,
 ) -> None:
+    pretraining = None
+    if start is not None:
+        recipe, pretraining = start_from(recipe, *start, split)
     seed, fold = parse_replicate(replicate)
     settings = TrainingSettings.model_validate(recipe["training"])
     set_threads(threads)
@@ -100,7 +118,8 @@ def _train_here(
     if rank() > 0:
         return
     facts = _describe_cost(model, data, result)
-    facts.update(device=device, devices=world(), precision=precision, provenance=provenance, **usage)
+    facts.update(device=device, devices=world(), precision=precision, pretraining=pretraining, **usage)
+    facts.update(provenance=provenance)
     _write(output, model, data, result, facts)
 
 
@@ -124,6 +143,8 @@ def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> Segmen
     settings = NormalisationSettings.model_validate(recipe["normalisation"])
     image: Any = open_store(patches)["image"]
     normalisation = fit_normalisation(settings, image, data.train.tolist())
+    if not data.histogram.any():
+        raise InputError(f"{patches}: no pixel has a label; images without labels can only be pre-trained on")
     model = SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
     if hasattr(model.network, "fit") and world() > 1:
         raise InputError(f"training.devices: {recipe['architecture']['method']} is fitted in one process; set it to 1")

@@ -7,8 +7,9 @@ from helpers import data_folder
 
 from scan2seg.config.check import check_file
 from scan2seg.config.dataset import Dataset
-from scan2seg.config.experiment import load_experiment, load_part
+from scan2seg.config.experiment import load_experiment
 from scan2seg.config.model import Model
+from scan2seg.config.parts import load_part
 from scan2seg.validation import check_data
 
 CONFIG = Path(__file__).parents[3] / "config"

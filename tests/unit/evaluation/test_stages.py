@@ -133,3 +133,19 @@ def test_comparison_without_models_and_with_a_damaged_table(tmp_path, truth):
     runs[0]["per_image"].write_text("image,index\na,0\n")
     with pytest.raises(InputError, match="score the run again"):
         compare_models(runs, scores, tables, None, [])
+
+
+def test_the_cost_of_pretraining_stands_beside_that_of_training(tmp_path, truth):
+    runs = []
+    for model, facts in (("plain", None), ("started", {"dataset": "slices", "images": 7, "seconds": 61.5})):
+        out = score(tmp_path, truth, truth[[1, 2]], [1, 2], model)
+        out["training"] = tmp_path / f"{model}.json"
+        storage.write_json(out["training"], {"wall_seconds": 10.0, "pretraining": facts})
+        runs.append(out)
+    compare_models(runs, tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
+    rows = {row["model"]: row for row in csv.DictReader((tmp_path / "scores.csv").open())}
+    assert [rows[name]["pretraining_seconds"] for name in ("plain", "started")] == ["", "61.5"]
+    tables = (tmp_path / "tables.md").read_text()
+    assert "| model | pre-training s | training s |" in tables and "| started | 61.5 | 10.0 |" in tables
+    compare_models(runs[:1], tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
+    assert "pre-training" not in (tmp_path / "tables.md").read_text()

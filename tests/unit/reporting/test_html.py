@@ -133,6 +133,18 @@ def test_missing_histories_predictions_labels_and_costs(tmp_path):
     assert "No model was scored on this dataset" in text
 
 
+def test_a_pretrained_encoder_is_told_with_its_cost(tmp_path):
+    content = example_report.write_experiment(tmp_path, {"unet": 0.9, "otsu": 0.5}, 1, scans=False)
+    text = render(content, tmp_path / "without")
+    assert "pre-train" not in text and "pretrain_encoder" not in text
+    run = content["runs"][0]["run"]
+    facts = {"dataset": "slices", "images": 7, "seconds": 5400.0}
+    storage.write_json(run / "training.json", {**storage.read_json(run / "training.json"), "pretraining": facts})
+    content["settings"] = {"models": {"unet": {"pretraining": {"epochs": 3}}, "otsu": {}}}
+    text = render(content, tmp_path / "with")
+    assert "encoder pre-trained on 7 images of slices" in text and "90 min" in text and "pretrain_encoder" in text
+
+
 def test_a_damaged_store_is_one_message_and_leaves_the_old_report(example, tmp_path):
     content = example_report.write_experiment(tmp_path, {}, 0, scans=False)
     render(content, tmp_path / "out")

@@ -1,0 +1,109 @@
+"""The dataset and model files that an experiment names: found, read, changed and checked."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from scan2seg.config.base import is_path
+from scan2seg.config.dataset import Dataset
+from scan2seg.config.model import Model
+from scan2seg.config.problems import ConfigurationError, Problem, from_validation
+from scan2seg.config.yaml_files import merge, read_yaml
+
+Part = TypeVar("Part", Dataset, Model)
+
+
+def load_part(kind: str, model: type[Part], entry: str | dict[str, Any], folder: Path) -> tuple[Part, Path]:
+    """Load one dataset or model by stem, path or mapping with a ``base``; return it and its file."""
+    changes = dict(entry) if isinstance(entry, dict) else {}
+    base = changes.pop("base", None) if changes else entry
+    if changes and base is None:
+        raise ConfigurationError([Problem(str(folder), kind, "a mapping here needs base: with a name or path")])
+    file = find_file(kind, str(base), folder)
+    content = merge({"name": file.stem, **read_yaml(file)}, changes)
+    try:
+        return model.model_validate(content, context={"folder": str(file.parent)}), file
+    except ValidationError as error:
+        raise ConfigurationError(from_validation(error, model, file)) from None
+
+
+def find_file(kind: str, name: str, folder: Path) -> Path:
+    """Find ``config/KIND/NAME.yaml`` near the folder or below the working folder, or take the name as a path."""
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        return folder / name
+    places = [folder.parent / kind, folder / kind, Path("config") / kind]
+    candidates = [place / f"{name}.yaml" for place in places]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    choices = sorted({file.stem for place in places for file in place.glob("*.yaml")})
+    hint = f"; there are {', '.join(choices)}" if choices else ""
+    raise ConfigurationError([Problem(str(candidates[0]), "", f"there is no such file in {kind}{hint}", name)])
+
+
+def load_parts(
+    kind: str,
+    model: type[Part],
+    entries: list[str | dict[str, Any]],
+    path: Path,
+    files: dict[str, str],
+    problems: list[Problem],
+    key: str | None = None,
+) -> dict[str, Part]:
+    """Load the datasets or models that an experiment names; note their files, and what is wrong with them."""
+    parts: dict[str, Part] = {}
+    for index, entry in enumerate(entries):
+        try:
+            part, file = load_part(kind, model, entry, path.parent)
+        except ConfigurationError as error:
+            problems.extend(error.problems)
+            continue
+        if part.name in parts:
+            place = f"{key or kind}.{index}"
+            problems.append(Problem(str(path), place, "this name is there already; set another name:", part.name))
+        parts[part.name] = part
+        files[f"{kind}.{part.name}"] = str(file)
+    return parts
+
+
+def load_pretraining(
+    models: dict[str, Model], datasets: dict[str, Dataset], path: Path, files: dict[str, str], problems: list[Problem]
+) -> tuple[dict[str, Model], dict[str, Dataset]]:
+    """Load the datasets that encoders are pre-trained on.
+
+    Args:
+        models: of the experiment.
+        datasets: those that the experiment names itself.
+        path: the experiment file.
+        files: takes the file of each dataset.
+        problems: takes what is wrong.
+
+    Returns:
+        The models, which now name each dataset by its name, and the datasets.
+    """
+    named, found = dict(models), dict[str, Dataset]()
+    for name, model in models.items():
+        entry = model.pretraining.dataset if model.pretraining else None
+        if model.pretraining is None or entry is None:
+            continue
+        place = (files[f"models.{name}"], "pretraining.dataset")
+        try:
+            # stems are looked for near the experiment; paths are resolved already
+            dataset, file = (
+                (datasets[entry], None)
+                if entry in datasets
+                else load_part("datasets", Dataset, entry, Path() if is_path(entry) else path.parent)
+            )
+        except ConfigurationError as error:
+            problems.extend(error.problems)
+            continue
+        known = {**datasets, **found}.get(dataset.name, dataset)
+        if known != dataset:
+            problems.append(Problem(*place, f"another dataset of the experiment is named {dataset.name}", entry))
+        found[dataset.name] = dataset
+        if file is not None:
+            files.setdefault(f"datasets.{dataset.name}", str(file))
+        settings = model.pretraining.model_copy(update={"dataset": dataset.name})
+        named[name] = model.model_copy(update={"pretraining": settings})
+    return named, found
