@@ -70,7 +70,7 @@ def _train(part: dict[str, Any]) -> None:
     store = f"file://{part['store']}"
     distributed.init_process_group(backend, store, rank=part["rank"], world_size=part["devices"])
     patches, split, output = (Path(part[key]) for key in ("patches", "split", "output"))
-    encoder, stack = (Path(path) for path in part["start"]) if part["start"] else (None, None)
+    encoder, stack = (Path(path) for path in part["start"]) if part.get("start") else (None, None)
     settings: dict[str, Any] = {key: part[key] for key in ("replicate", "threads")}
     train_model(patches, split, output, part["recipe"], **settings, encoder=encoder, stack=stack)
     distributed.destroy_process_group()
