@@ -55,9 +55,7 @@ def predict_stack(
     if not indices:
         raise InputError(f"{split}: holds no {part} images to predict")
     image: Any = store["image"]
-    channels = image.shape[1] * (2 * predictor.neighbours + 1)
-    if channels != predictor.model.channels:
-        raise InputError(f"{checkpoint}: was trained on {predictor.model.channels} channels, {stack} has {channels}")
+    _check_channels(image, predictor, checkpoint, stack)
     with creating(output) as group:
         targets = _create_targets(group, len(indices), image.shape[2:], predictor)
         volumes = list_volumes(store)
@@ -73,6 +71,12 @@ def predict_stack(
         provenance = record({"inference": inference, "part": part}, [stack, split, checkpoint])
         group.attrs.update({"split": part, "classes": predictor.classes, "provenance": provenance})
     info("%d images on %s in %s", len(indices), predictor.device, predictor.precision)
+
+
+def _check_channels(image: Any, predictor: Predictor, checkpoint: Path, stack: Path) -> None:
+    channels = image.shape[1] * (2 * predictor.neighbours + 1)
+    if channels != predictor.model.channels:
+        raise InputError(f"{checkpoint}: was trained on {predictor.model.channels} channels, {stack} has {channels}")
 
 
 def _create_targets(

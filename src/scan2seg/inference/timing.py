@@ -64,15 +64,21 @@ def time_inference(
     timings = {
         "tile": _measure(tiles_end_to_end, lambda: predictor.run(batch), device, 1, pixels),
         "image": _measure(images_end_to_end, images_model, device, len(run), height * width),
-        "batch_size": batch.shape[0],
-        "tile_size": list(predictor.tile[-predictor.model.dimensions :]),
         "image_size": [height, width],
+    }
+    provenance = record({"inference": inference}, [stack, checkpoint])
+    write_json(output, {**timings, **_describe_setting(predictor, threads), "provenance": provenance})
+
+
+def _describe_setting(predictor: Predictor, threads: int) -> dict[str, Any]:
+    return {
+        "batch_size": predictor.settings.batch_size,
+        "tile_size": list(predictor.tile[-predictor.model.dimensions :]),
         "repeats": REPEATS,
         "threads": threads,
-        "device": device,
+        "device": predictor.device,
         "precision": predictor.precision,
     }
-    write_json(output, {**timings, "provenance": record({"inference": inference}, [stack, checkpoint])})
 
 
 def _median(work: Callable[[], object], device: str) -> float:
