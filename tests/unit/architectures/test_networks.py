@@ -3,6 +3,7 @@
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from pydantic import ValidationError
 
 from scan2seg import plugins
 from scan2seg.architectures.any_size import AnySize, mirror_pad
@@ -87,7 +88,7 @@ def test_the_image_inside_is_not_touched_by_the_padding() -> None:
 def test_what_a_user_gets_wrong_is_named() -> None:
     with pytest.raises(InputError, match="two classes, there are 3"):
         make("resunet", classes=3, output="sigmoid")
-    with pytest.raises(InputError, match="did you mean 'resnet50'"):
+    with pytest.raises(ValidationError, match="did you mean one of resnet50"):
         make("unet", encoder="resnet5")
     with pytest.raises(InputError, match="one number a halving"):
         make("unet", encoder=None, decoder_channels=[8])
