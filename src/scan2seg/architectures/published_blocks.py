@@ -75,6 +75,9 @@ class SeparableConvolutions(nn.Sequential):
         super().__init__(*layers)
 
 
+EDGE = 1e-3
+
+
 class GreyLevels(nn.Module):
     """Reads one grey level g in 0..1 as classes at the levels k / (K - 1): the two next to g share the probability.
 
@@ -90,9 +93,9 @@ class GreyLevels(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map images to logits (N, K, H, W)."""
         free = self.network(images).float() * (self.classes - 1)
-        # Cut to the levels, but with the gradient of the uncut value: where most pixels are of the first class, a
-        # sigmoid or a plain cut ends at 0 everywhere and never learns again.
-        scaled = free + (free.clamp(0, self.classes - 1) - free).detach()
+        # Cut to just within the levels, but with the gradient of the uncut value: a sigmoid or a plain cut that
+        # once ends at the first or the last level everywhere never learns again.
+        scaled = free + (free.clamp(EDGE, self.classes - 1 - EDGE) - free).detach()
         levels = torch.arange(self.classes, device=images.device).reshape(1, -1, 1, 1)
         logits: Tensor = ((1 - (scaled - levels).abs()).clamp_min(0) + 1e-6).log()
         return logits

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from scan2seg import plugins
+from scan2seg.architectures.published_blocks import GreyLevels
 
 
 @pytest.mark.parametrize("classes", [3, 4])
@@ -25,3 +26,17 @@ def test_rare_bright_classes_are_learned(classes: int) -> None:
     found = network(images).argmax(1)
     foreground = labels > 0
     assert (found[foreground] == labels[foreground]).float().mean() > 0.6
+
+
+@pytest.mark.parametrize("start", [-0.3, 1.7])
+def test_a_value_beyond_the_levels_comes_back(start: float) -> None:
+    value = torch.tensor(start, requires_grad=True)
+    network = GreyLevels(torch.nn.Identity(), 4)
+    loss = plugins.load("losses", "mse").build(plugins.load("losses", "mse").Params(target="grey"), None)
+    optimizer = torch.optim.Adam([value], 0.1)
+    labels = torch.ones(1, 8, 8, dtype=torch.long)
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss(network(value.expand(1, 1, 8, 8)), labels).backward()
+        optimizer.step()
+    assert float(value) == pytest.approx(1 / 3, abs=0.1)
