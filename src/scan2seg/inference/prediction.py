@@ -32,9 +32,8 @@ def predict_stack(
 ) -> None:
     """Predict the images of one part of the split, and write their labels.
 
-    The store has ``label`` (m, y, x) uint8, 255 outside the true size, ``index`` (m,) into the stack, and
-    where asked for ``probability`` (m, k, y, x) float16. A network on volumes sees each image with the slices of its
-    volume around it, whatever part of the split they are in; labels are not read.
+    The store has ``label`` (m, y, x) uint8, 255 outside the true size, ``index`` (m,) into the stack, and where asked
+    ``probability`` (m, k, y, x) float16. A network on volumes sees the slices around each image, of any part.
 
     Args:
         stack: the images.
