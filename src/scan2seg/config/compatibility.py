@@ -1,6 +1,6 @@
 """Whether every model of an experiment can learn every dataset of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
@@ -8,18 +8,16 @@ from scan2seg.config.problems import Problem
 
 
 def check_compatibility(
-    models: Mapping[str, Model], datasets: Mapping[str, Dataset], folds: int | None, files: Mapping[str, str]
+    recipes: Iterable[tuple[str, Model]], datasets: Mapping[str, Dataset], folds: int | None
 ) -> Iterator[Problem]:
     """Yield the settings of a model that do not fit the classes or the split of a dataset.
 
     Args:
-        models: by name.
+        recipes: each model, those that studies try among them, with the file to name in messages.
         datasets: by name; those without labels are left out.
         folds: of the cross-validation, if any.
-        files: ``models.NAME`` to the file of each model, for the messages.
     """
-    for name, model in models.items():
-        file = files[f"models.{name}"]
+    for file, model in recipes:
         for key, dataset in datasets.items():
             if dataset.has_labels():
                 yield from _check_classes(model, key, len(dataset.classes), file)

@@ -195,7 +195,9 @@ def load_experiment(path: Path | str, content: dict[str, Any] | None = None) -> 
     experiment = Experiment(settings, datasets, models, studies, new_scans, pretraining, files)
     if not problems:
         problems.extend(_check_references(experiment, str(path)))
-        problems.extend(check_compatibility(models, datasets, settings.replicates.folds, files))
+        recipes = [(files[f"models.{name}"], model) for name, model in models.items()]
+        recipes += [(str(path), model) for study in studies.values() for model in study.variants]
+        problems.extend(check_compatibility(recipes, datasets, settings.replicates.folds))
     if problems:
         raise ConfigurationError(problems)
     return experiment

@@ -288,3 +288,13 @@ def test_a_file_of_weights_counts_from_the_file_that_names_it(folder: Path, monk
     for name in ("imagenet", "none"):
         (folder / "small.yaml").write_text(recipe.replace("weights/mine.pt", name))
         assert load_experiment(folder / "try.yaml").models["small"].architecture["pretrained"] == name
+
+
+def test_what_a_study_tries_must_fit_the_classes_too(folder: Path) -> None:
+    (folder / "try.yaml").write_text(
+        "datasets: [./cells.yaml]\nmodels: []\nstudies:\n  ends: {model: ./small.yaml, sampler: random, trials: 2, "
+        "space: {architecture.output: {values: [softmax, sigmoid]}}}\n"
+    )
+    assert "architecture.output = 'sigmoid': needs two classes, the dataset 'cells' has 3" in problems_of(
+        folder / "try.yaml"
+    )
