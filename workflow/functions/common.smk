@@ -10,9 +10,11 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.problems import ConfigurationError
 from scan2seg.imports import share_source, source_files
+from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
 
 share_source()
+use_huge_pages()
 
 
 # a default that is read although another file was given would leak its keys into that one
