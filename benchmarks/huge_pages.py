@@ -32,7 +32,7 @@ def measure(name, threads):
     training.set_threads(threads)
     recipe = training.recipe_of(argparse.Namespace(encoder="resnet18", batch=batch))
     recipe["architecture"] = architecture
-    patches = training.make_patches(4 * batch, size, "cpu")
+    patches = training.make_patches(8 * batch, size, "cpu")
     print(training.time_loop(patches, recipe, "cpu", training.choose_precision("auto", "cpu")))
 
 
