@@ -58,8 +58,8 @@ def _map_nearest(raw: NDArray[Any], levels: dict[str, float], classes: Sequence[
 
 
 def _map_values(raw: NDArray[np.int64], mapping: LabelMapping, classes: Sequence[str]) -> NDArray[np.uint8]:
-    if mapping.label_divisor is not None:
-        raw = raw // mapping.label_divisor
+    void = np.isin(raw, mapping.void_values)
+    raw = raw // (mapping.label_divisor or 1)
     values, inverse = np.unique(raw, return_inverse=True)
     table = {index: index for index in range(len(classes))}
     if mapping.label_values is not None:
@@ -70,11 +70,13 @@ def _map_values(raw: NDArray[np.int64], mapping: LabelMapping, classes: Sequence
     table.update(dict.fromkeys(mapping.ignore_values, IGNORE))
     if mapping.label_values is None:
         table.setdefault(IGNORE, IGNORE)
-    unclaimed = [int(value) for value in values if int(value) not in table]
+    claimed = np.isin(values, list(table))
+    unclaimed = np.unique(raw[~void & np.isin(raw, values[~claimed])]).tolist() if not claimed.all() else []
     if unclaimed:
         shown = ", ".join(map(str, unclaimed[:8])) + (" ..." if len(unclaimed) > 8 else "")
         raise InputError(f"the label values {shown} are in no class; name them in label_values or ignore_values")
-    return np.array([table[int(value)] for value in values], np.uint8)[inverse].reshape(raw.shape)
+    indices = np.array([table.get(int(value), IGNORE) for value in values], np.uint8)
+    return np.where(void, np.uint8(IGNORE), indices[inverse].reshape(raw.shape))
 
 
 def _as_integers(raw: NDArray[Any]) -> NDArray[np.int64]:

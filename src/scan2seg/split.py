@@ -3,6 +3,7 @@
 Images that are equal by hash, and with ``grouped`` all images of a group, form one unit that stays on one side.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,6 +62,24 @@ def make_split(
     kept: Sequence[int],
 ) -> Split:
     """Divide the kept image indices; pure, so that its promises can be tested on any input."""
+    split = _divide(settings, names, groups, hashes, parts, kept)
+    limit = settings.training_images
+    if limit is not None:
+        if limit > len(split["train"]):
+            raise InputError(f"split.training_images: {limit} are asked for, the split has {len(split['train'])}")
+        spread = (np.arange(limit) + 0.5) * len(split["train"]) / limit
+        split["train"] = [split["train"][int(place)] for place in spread]
+    return split
+
+
+def _divide(
+    settings: SplitSettings,
+    names: Sequence[str],
+    groups: Sequence[str],
+    hashes: Sequence[str],
+    parts: Sequence[str | None],
+    kept: Sequence[int],
+) -> Split:
     if settings.strategy == "given":
         split = _split_given(settings, names, parts, kept)
         return _drop_duplicates(split, hashes)
@@ -138,14 +157,20 @@ def _split_blocked(settings: SplitSettings, kept: Sequence[int]) -> Split:
     shares = settings.shares()
     total = len(kept)
     wanted = {part: getattr(shares, part) * (1 if settings.counts else total) for part in PARTS}
+    spare = total - math.ceil(sum(wanted.values()) - 1e-9)
+    if spare < 0:
+        raise InputError(f"split.counts: {sum(wanted.values()):.0f} images are asked for, there are {total}")
     split: Split = {}
     start = 0.0
     for part in PARTS:
         begin, end = round(start), min(round(start + wanted[part]), total)
-        # the gap is cut from the end of a part, so that every part starts where its share says
-        more = any(wanted[later] for later in PARTS[PARTS.index(part) + 1 :])
-        split[part] = [kept[index] for index in range(begin, max(begin, end - (settings.gap if more else 0)))]
-        start += wanted[part]
+        # the gap is taken from the images that are in no part, and only where these are too few cut from a part's end
+        more = wanted[part] and any(wanted[later] for later in PARTS[PARTS.index(part) + 1 :])
+        gap = settings.gap if more else 0
+        skipped = min(gap, spare)
+        spare -= skipped
+        split[part] = [kept[index] for index in range(begin, max(begin, end - (gap - skipped)))]
+        start += wanted[part] + skipped
         if wanted[part] > 0 and not split[part]:
             message = f"{part} would be empty: {total} images with a gap of {settings.gap}"
             raise InputError(f"split: {message}; lower the gap or raise its share")

@@ -126,7 +126,7 @@ def _check_items(dataset: Dataset, items: list[Item], file: str) -> Iterator[Pro
 def _check_classes(
     dataset: Dataset, items: list[Item], chosen: list[Item], counts: NDArray[np.int64], file: str
 ) -> Iterator[Problem]:
-    if not dataset.classes or not counts.any():
+    if not dataset.classes or not counts.any() or dataset.allow_absent_classes:
         return
     missing = {index for index in range(len(dataset.classes)) if counts[index] == 0}
     # a class may be rare: look at the rest of the training labels until it is found
@@ -142,7 +142,9 @@ def _check_classes(
             return
         missing -= set(np.flatnonzero(found).tolist())
     for index in sorted(missing):
-        message = "no training label holds this class; remove it or correct the label keys"
+        message = (
+            "no training label holds this class; remove it, correct the label keys, or set allow_absent_classes: true"
+        )
         yield Problem(file, f"classes.{index}", message, dataset.classes[index])
 
 

@@ -66,6 +66,28 @@ def test_a_batch_without_labels_has_no_gradient(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_mixed_precision_does_not_reach_inside(name: str) -> None:
+    logits, target = batch(3)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = make(name)(logits, target, None)
+    assert torch.equal(mixed, make(name)(logits, target, None))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("settings", [{}, {"include_background": False}])
+def test_a_class_missing_from_training_gives_no_nan(name: str, settings: dict[str, bool]) -> None:
+    if not set(settings) <= set(plugins.load("losses", name).Params.model_fields):
+        pytest.skip("has no such setting")
+    logits, _ = batch(2)
+    logits.requires_grad_()
+    for present in (0, 1):
+        weights = torch.tensor([1.0 - present, float(present)])
+        value = make(name, weights, **settings)(logits, torch.zeros(2, 9, 11, dtype=torch.int64), None)
+        value.backward()
+        assert torch.isfinite(value) and torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_half_precision_and_extreme_logits_stay_finite(name: str) -> None:
     logits, target = batch(3)
     extreme = (300 * logits).bfloat16().requires_grad_()

@@ -24,6 +24,13 @@ def test_values_colours_divisor_and_nearest_level() -> None:
     assert map_labels(np.array([[90, 8000, 29000, 4100]]), mapping, CLASSES).tolist() == [[0, 1, 2, 0]]
 
 
+def test_void_values_are_compared_before_the_divisor() -> None:
+    mapping = LabelMapping(label_divisor=1000, void_values=[2535], label_values={"a": 0, "b": 1, "c": 2})
+    assert map_labels(np.array([[2535, 2534, 1000, 9]]), mapping, CLASSES).tolist() == [[IGNORE, 2, 1, 0]]
+    with pytest.raises(InputError, match="label values 3 are in no class"):
+        map_labels(np.array([[3000, 2535]]), mapping, CLASSES)
+
+
 def test_ignored_values() -> None:
     mapping = LabelMapping(ignore_values=[4])
     assert map_labels(np.array([[0, 4, 255]]), mapping, CLASSES).tolist() == [[0, IGNORE, IGNORE]]

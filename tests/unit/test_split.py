@@ -1,5 +1,6 @@
 """No split leaks: shown on arbitrary datasets, not on examples."""
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -89,6 +90,30 @@ def test_counts_and_given_lists() -> None:
     assert split == {"train": [0, 2], "validation": [], "test": [1]}
 
 
+def test_gaps_are_taken_from_images_that_are_in_no_part() -> None:
+    counts = Shares(train=620, validation=10, test=200)
+    split = split_of(SplitSettings(strategy="blocked", counts=counts, gap=2), [0] * 840, list(range(840)))
+    assert [len(split[part]) for part in PARTS] == [620, 10, 200]
+    assert split["validation"][0] == 622 and split["test"][0] == 634
+    tight = split_of(SplitSettings(strategy="blocked", counts=counts, gap=2), [0] * 831, list(range(831)))
+    assert [len(tight[part]) for part in PARTS] == [619, 8, 200]
+    assert tight["validation"][0] - tight["train"][-1] == 3 and tight["test"][0] - tight["validation"][-1] == 3
+    names = [str(index) for index in range(829)]
+    with pytest.raises(InputError, match="830 images are asked for, there are 829"):
+        make_split(SplitSettings(strategy="blocked", counts=counts), names, names, names, [None] * 829, range(829))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 30), st.sampled_from(["random", "blocked"]))
+def test_fewer_training_images_leave_the_other_parts_as_they_are(limit: int, strategy: str) -> None:
+    whole = split_of(SplitSettings(strategy=strategy), list(range(60)), list(range(60)))
+    few = split_of(SplitSettings(strategy=strategy, training_images=limit), list(range(60)), list(range(60)))
+    assert few["validation"] == whole["validation"] and few["test"] == whole["test"]
+    assert len(set(few["train"])) == limit and set(few["train"]) <= set(whole["train"])
+    places = [whole["train"].index(index) for index in few["train"]]
+    assert max(np.diff([-0.5, *places]), default=0) <= len(whole["train"]) / limit + 1
+
+
 def test_a_given_test_image_that_is_also_a_training_image_is_left_out_of_training() -> None:
     split = split_of(
         SplitSettings(strategy="given", lists=Lists(train=["image0", "image1"], test=["image2"])), [0] * 3, [5, 6, 5]
@@ -107,6 +132,7 @@ def test_one_image_cannot_be_divided(strategy: str) -> None:
     [
         (SplitSettings(counts=Shares(train=9, validation=9, test=9)), "27 images are asked for, there are 4"),
         (SplitSettings(strategy="blocked", gap=50), "lower the gap"),
+        (SplitSettings(training_images=5), "5 are asked for, the split has 2"),
         (SplitSettings(strategy="given", lists=Lists(train=["nobody"], test=["image0"])), "no image 'nobody'"),
         (SplitSettings(strategy="given", lists=Lists(train=["image0"], test=["image0"])), "is in two parts"),
     ],

@@ -66,17 +66,20 @@ def make_soc_nickel(folder: Path) -> None:
         Image.fromarray(label * 255).save(folder / "masks" / f"{number}.png")
 
 
+CATEGORIES = np.array([0, 33, 36, 38, 49], np.uint16)
+
+
 def make_driving(folder: Path) -> None:
+    """Draw frames with a few of the 35 categories, as the published ones have, and pixels of none."""
     for part in ("images", "labels"):
         (folder / part).mkdir(parents=True)
     for number in range(10):
-        label = draw_label((400, 500), 35)
-        pixels = np.stack([label * factor for factor in (7, 3, 5)], axis=-1).astype(np.uint8)
+        label = draw_label((400, 500), len(CATEGORIES))
+        pixels = np.stack([label * factor for factor in (50, 30, 20)], axis=-1).astype(np.uint8)
         Image.fromarray(pixels).save(folder / "images" / f"{number}.jpg")
-        instances = generator.integers(0, 9, label.shape)
-        Image.fromarray((label.astype(np.uint16) * 1000 + instances).astype(np.uint16)).save(
-            folder / "labels" / f"{number}.png"
-        )
+        values = (CATEGORIES[label] * 1000 + generator.integers(0, 9, label.shape)).astype(np.uint16)
+        values[:20] = 65535
+        Image.fromarray(values).save(folder / "labels" / f"{number}.png")
 
 
 def make_brats2015(folder: Path) -> None:

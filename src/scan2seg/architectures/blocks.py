@@ -193,6 +193,13 @@ class Stages(nn.Module):
         return features
 
 
+def initialise_new(params: Any, encoder: nn.Module, *parts: nn.Module) -> None:
+    """Initialise, as the settings say, everything that no weights were loaded into: the encoder too if it has none."""
+    fresh = params.encoder is None or params.pretrained == "none"
+    for part in [*parts, encoder] if fresh else parts:
+        initialise(part, params.initialisation)
+
+
 def initialise(network: nn.Module, how: str) -> nn.Module:
     """Set the weights of all convolutions anew, in place, by one of ``settings.Initialisation``; biases become 0."""
     if how == "default":

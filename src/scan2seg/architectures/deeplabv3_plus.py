@@ -22,7 +22,7 @@ class Params(EncoderSettings, OutputSettings):
     decoder_channels: int = Field(256, ge=1)
     """Channels of the pyramid and of the decoder."""
     atrous_rates: list[int] = Field([12, 24, 36], min_length=3, max_length=3)
-    """Dilations of the pyramid's three convolutions."""
+    """Dilations of the pyramid's three convolutions: the library's; the paper has 6, 12, 18 at a stride of 16."""
     dropout: float = Field(0.5, ge=0, lt=1)
     """Dropout after the pyramid."""
 

@@ -10,6 +10,8 @@ from scan2seg.architectures.settings import DecoderSettings, Normalisation
 if TYPE_CHECKING:
     from torch import nn
 
+    from scan2seg.architectures.blocks import Style
+
 
 class Params(DecoderSettings):
     """Settings of DownUp."""
@@ -20,8 +22,15 @@ class Params(DecoderSettings):
     """Normalisation after each convolution; the published network has none."""
 
 
+def transposed(inputs: int, outputs: int, style: "Style") -> list["nn.Module"]:
+    """Return the layers of one transposed convolution that keeps the size."""
+    from torch import nn
+
+    return [nn.ConvTranspose2d(inputs, outputs, 3, padding=1), style.normalise(outputs), style.activate()]
+
+
 def build(params: Params, channels: int, classes: int) -> "nn.Module":
-    """Build the network; see the folder's contract."""
+    """Build the network: 2 convolutions, 3 times [halving, 3 convolutions], and all of it mirrored."""
     from torch import nn
 
     from scan2seg.architectures.any_size import AnySize, head_channels, least_size
@@ -30,15 +39,12 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     style = Style.of(params)
     layers: list[nn.Module] = [Convolutions(channels, params.widths[0], style, 2)]
     for inputs, outputs in pairwise(params.widths):
-        layers += [nn.MaxPool2d(2), Convolutions(inputs, outputs, style, 3), style.drop()]
+        layers += [nn.MaxPool2d(2), Convolutions(inputs, outputs, style, 3)]
     for inputs, outputs in pairwise(params.widths[::-1]):
-        layers.append(upsample(params.upsampling, inputs, inputs))
-        for index in range(3):
-            layers += [
-                nn.ConvTranspose2d(inputs if index == 0 else outputs, outputs, 3, padding=1),
-                style.normalise(outputs),
-                style.activate(),
-            ]
+        layers += [*transposed(inputs, inputs, style), *transposed(inputs, inputs, style)]
+        layers += [*transposed(inputs, outputs, style), upsample(params.upsampling, outputs, outputs), style.drop()]
+    finest = params.widths[0]
+    layers += [*transposed(finest, finest, style), *transposed(finest, finest, style)]
     layers.append(nn.Conv2d(params.widths[0], head_channels(params.output, classes), 1))
     network = initialise(nn.Sequential(*layers), params.initialisation)
     stride = 2 ** (len(params.widths) - 1)

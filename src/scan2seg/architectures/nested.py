@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scan2seg.architectures.any_size import AnySize, head_channels, least_size
-from scan2seg.architectures.blocks import Convolutions, Style, initialise, upsample
+from scan2seg.architectures.blocks import Convolutions, Style, initialise_new, upsample
 from scan2seg.architectures.unet_family import make_encoder
 from scan2seg.errors import InputError
 
@@ -111,7 +111,6 @@ def build_nested(params: Any, channels: int, classes: int) -> nn.Module:
     final = finest_first.pop(0) if missing else 0
     outputs = head_channels(params.output, classes)
     network = NestedUNet(encoder, features, finest_first, final, outputs, params)
-    for part in [network.ups, network.nodes, network.final, network.heads]:
-        initialise(part, params.initialisation)
+    initialise_new(params, encoder, network.ups, network.nodes, network.final, network.heads)
     stride = 2 ** (len(features) - 1)
     return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")

@@ -58,21 +58,84 @@ class ResPath(nn.Module):
         return features
 
 
-class SeparableConvolutions(nn.Sequential):
-    """Depthwise and pointwise convolution, group normalisation, ReLU; repeated."""
+class StandardisedConvolution(nn.Conv2d):
+    """A convolution whose weights have mean 0 and deviation 1 in each filter (Qiao et al. 2019, arXiv:1903.10520)."""
 
-    def __init__(self, inputs: int, outputs: int, count: int, groups: int) -> None:
-        """Make ``count`` convolutions from ``inputs`` to ``outputs`` channels, normalised in ``groups``."""
-        layers: list[nn.Module] = []
-        for index in range(count):
-            current = inputs if index == 0 else outputs
-            layers += [
-                nn.Conv2d(current, current, 3, padding=1, groups=current, bias=False),
-                nn.Conv2d(current, outputs, 1),
-                nn.GroupNorm(next(size for size in range(min(groups, outputs), 0, -1) if outputs % size == 0), outputs),
-                nn.ReLU(inplace=True),
-            ]
-        super().__init__(*layers)
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve (N, C, H, W)."""
+        deviation, mean = torch.std_mean(self.weight, dim=(1, 2, 3), keepdim=True)
+        result: Tensor = self._conv_forward(input, (self.weight - mean) / (deviation + 1e-5), self.bias)
+        return result
+
+
+def separable(inputs: int, outputs: int) -> list[nn.Module]:
+    """Return a standardised depthwise 3 x 3 convolution, a pointwise one, and ReLU."""
+    depthwise = StandardisedConvolution(inputs, inputs, 3, padding=1, groups=inputs, bias=False)
+    return [depthwise, nn.Conv2d(inputs, outputs, 1), nn.ReLU(inplace=True)]
+
+
+def group_norm(channels: int, groups: int) -> nn.GroupNorm:
+    """Normalise in at most so many groups, fewer where the channels do not divide."""
+    return nn.GroupNorm(next(size for size in range(min(groups, channels), 0, -1) if channels % size == 0), channels)
+
+
+class SeparableBlock(nn.Sequential):
+    """The block of SD-UNet: two separable convolutions and one group normalisation."""
+
+    def __init__(self, inputs: int, outputs: int, groups: int) -> None:
+        """Make a block from ``inputs`` to ``outputs`` channels."""
+        super().__init__(*separable(inputs, outputs), *separable(outputs, outputs), group_norm(outputs, groups))
+
+
+def transposed(inputs: int, outputs: int) -> list[nn.Module]:
+    """Return a transposed 3 x 3 convolution that keeps the size, and ReLU."""
+    return [nn.ConvTranspose2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
+
+
+class DenseBottleneck(nn.Module):
+    """XLearn's: one channel, three dense layers with dropout over the whole patch, and back to channels.
+
+    Args:
+        inputs: channels of the deepest features.
+        side: their height and width.
+        outputs: channels that it gives; half as many after the first convolution.
+    """
+
+    def __init__(self, inputs: int, side: int, outputs: int) -> None:
+        """Build the layers: half as many units as places, twice, and one a place."""
+        super().__init__()
+        places = side * side
+        hidden = places // 2
+        self.squeeze = nn.Sequential(nn.Conv2d(inputs, 1, 3, padding=1), nn.ReLU(inplace=True), nn.Flatten())
+        dense: list[nn.Module] = []
+        for before, after, rate in ((places, hidden, 0.2), (hidden, hidden, 0.25), (hidden, places, 0.25)):
+            dense += [nn.Linear(before, after), nn.ReLU(inplace=True), nn.Dropout(rate)]
+        self.dense = nn.Sequential(*dense, nn.Unflatten(1, (1, side, side)))
+        self.spread = nn.Sequential(*transposed(1, outputs // 2), *transposed(outputs // 2, outputs))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, inputs, side, side) to (N, outputs, side, side)."""
+        result: Tensor = self.spread(self.dense(self.squeeze(features)))
+        return result
+
+
+class PatchByPatch(nn.Module):
+    """Applies a network of one image size to every patch of a larger image, side by side."""
+
+    def __init__(self, network: nn.Module, size: int) -> None:
+        """Wrap a network on (N, C, size, size) that keeps height and width."""
+        super().__init__()
+        self.network = network
+        self.size = size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (N, C, a size, b size) to (N, C', a size, b size)."""
+        count, channels, height, width = images.shape
+        rows, columns = height // self.size, width // self.size
+        cut = images.reshape(count, channels, rows, self.size, columns, self.size).permute(0, 2, 4, 1, 3, 5)
+        found: Tensor = self.network(cut.flatten(0, 2))
+        joined = found.reshape(count, rows, columns, -1, self.size, self.size).permute(0, 3, 1, 4, 2, 5)
+        return joined.reshape(count, -1, height, width)
 
 
 EDGE = 1e-3

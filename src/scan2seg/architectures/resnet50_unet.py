@@ -16,7 +16,7 @@ class Params(EncoderSettings, DecoderSettings):
     """Settings of ResNet50-UNet."""
 
     encoder: EncoderName = "resnet50"
-    """Name of an encoder. The published network freezes its first three stages: ``freeze: [1, 2, 3]``."""
+    """Name of an encoder. The published network freezes all but its last block: ``freeze: [1, 2, 3, 4]``."""
     skips: Literal["add", "concatenate"] = "add"
     """``add``: as published; ``concatenate``: the modified variant."""
     convolutions: int = Field(3, ge=1, le=6)
@@ -30,7 +30,14 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     from torch import nn
 
     from scan2seg.architectures.any_size import AnySize, head_channels, least_size
-    from scan2seg.architectures.blocks import Convolutions, DecoderLevel, EncoderDecoder, Style, initialise, upsample
+    from scan2seg.architectures.blocks import (
+        Convolutions,
+        DecoderLevel,
+        EncoderDecoder,
+        Style,
+        initialise_new,
+        upsample,
+    )
     from scan2seg.encoders.build import build_encoder
 
     style = Style.of(params)
@@ -47,7 +54,6 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
         levels.append(DecoderLevel(up, block, merge=params.skips if skip else "none"))
         current = width
     head = nn.Conv2d(current, head_channels(params.output, classes), 1)
-    for part in (*levels, head):
-        initialise(part, params.initialisation)
+    initialise_new(params, encoder, *levels, head)
     network = EncoderDecoder(encoder, nn.Identity(), levels, head)
     return AnySize(network, 32, least_size(network, channels, 32), sigmoid=params.output == "sigmoid")

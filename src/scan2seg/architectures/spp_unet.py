@@ -28,7 +28,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     from torch import nn
 
     from scan2seg.architectures.any_size import AnySize, head_channels, least_size
-    from scan2seg.architectures.blocks import EncoderDecoder, Style, initialise
+    from scan2seg.architectures.blocks import EncoderDecoder, Style, initialise_new
     from scan2seg.architectures.published_blocks import PyramidPooling
     from scan2seg.architectures.unet_family import decoder_levels
     from scan2seg.encoders.build import build_encoder
@@ -38,7 +38,6 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     inputs = [*features[:-1], pyramid.outputs]
     levels = decoder_levels(inputs, params.decoder_channels, Style.of(params), params.upsampling, 2)
     head = nn.Conv2d(params.decoder_channels[-1], head_channels(params.output, classes), 1)
-    for part in (pyramid, *levels, head):
-        initialise(part, params.initialisation)
+    initialise_new(params, encoder, pyramid, *levels, head)
     network = EncoderDecoder(encoder, pyramid, levels, head)
     return AnySize(network, 32, least_size(network, channels, 32), sigmoid=params.output == "sigmoid")

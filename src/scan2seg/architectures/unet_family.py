@@ -12,7 +12,7 @@ from scan2seg.architectures.blocks import (
     EncoderDecoder,
     Stages,
     Style,
-    initialise,
+    initialise_new,
     upsample,
 )
 from scan2seg.architectures.published_blocks import ResPath
@@ -44,8 +44,7 @@ def build_unet(params: Any, channels: int, classes: int) -> nn.Module:
     outputs = head_channels(params.output, classes)
     head = nn.Conv2d(decoder[-1], outputs, 3, padding=1)
     extra = [nn.Conv2d(width, outputs, 1) for width in list(decoder)[-2::-1][: params.supervised_levels - 1]]
-    for part in [*levels, head, *extra] + ([encoder] if params.encoder is None else []):
-        initialise(part, params.initialisation)
+    initialise_new(params, encoder, *levels, head, *extra)
     network = EncoderDecoder(encoder, bridge, levels, head, extra)
     stride = 2 ** (len(features) - 1)
     minimum = least_size(network, channels, stride)

@@ -1,4 +1,4 @@
-"""The baseline U-Net of XLearn: plain convolutions to one grey level, trained by ``mse`` on grey levels."""
+"""XLearn's U-Net of three halvings: a dense bottleneck, so one size of patch; trained by ``mse`` on grey levels."""
 
 from typing import TYPE_CHECKING
 
@@ -15,21 +15,31 @@ class Params(Settings):
 
     width: int = Field(32, ge=1)
     """Channels of the first level; the following have twice, twice and four times as many."""
+    patch: int = Field(32, ge=16, multiple_of=8)
+    """Height and width that the dense layers are made for; a larger image is taken patch by patch."""
 
 
 def build(params: Params, channels: int, classes: int) -> "nn.Module":
-    """Build the network; see the folder's contract. Class k stands at the grey level k / (K - 1)."""
+    """Build the network; see the folder's contract. Class k stands at the grey level k / (K - 1).
+
+    One thing differs: the last layer has no ReLU. Below 0 that ends the learning of every pixel for good;
+    ``GreyLevels`` cuts the value instead and lets the gradient pass.
+    """
     from torch import nn
 
     from scan2seg.architectures.any_size import AnySize
-    from scan2seg.architectures.blocks import EncoderDecoder, Style
-    from scan2seg.architectures.published_blocks import GreyLevels
-    from scan2seg.architectures.unet_family import decoder_levels, plain_encoder
+    from scan2seg.architectures.blocks import DecoderLevel, EncoderDecoder, Style
+    from scan2seg.architectures.published_blocks import DenseBottleneck, GreyLevels, PatchByPatch, transposed
+    from scan2seg.architectures.unet_family import plain_encoder
 
-    style = Style(normalisation="none")
-    widths = [params.width * factor for factor in (1, 2, 2, 4)]
-    levels = decoder_levels(widths, widths[-2::-1], style, "nearest", 2)
-    network = EncoderDecoder(
-        plain_encoder(channels, widths, style, 2), nn.Identity(), levels, nn.Conv2d(params.width, 1, 1)
-    )
-    return AnySize(GreyLevels(network, classes), 8)
+    width, style = params.width, Style(normalisation="none")
+    encoder = plain_encoder(channels, [width, 2 * width, 2 * width, 4 * width], style, 2)
+    bottleneck = DenseBottleneck(4 * width, params.patch // 8, 8 * width)
+    levels = [
+        DecoderLevel(
+            nn.Upsample(scale_factor=2), nn.Sequential(*transposed(inputs, outputs), *transposed(outputs, outputs))
+        )
+        for inputs, outputs in ((10 * width, 2 * width), (4 * width, 2 * width), (3 * width, width))
+    ]
+    network = EncoderDecoder(encoder, bottleneck, levels, nn.ConvTranspose2d(width, 1, 3, padding=1))
+    return AnySize(GreyLevels(PatchByPatch(network, params.patch), classes), params.patch)

@@ -31,6 +31,12 @@ class PublishedRow(Settings):
     """Mean over images of the Jaccard index."""
     mean_image_f1: float | None = Field(default=None, ge=0, le=1)
     """Mean over images of the F1 score."""
+    mean_image_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """Mean over images of the share of right pixels."""
+    mean_image_recall: float | None = Field(default=None, ge=0, le=1)
+    """Mean over images of the recall."""
+    mean_image_precision: float | None = Field(default=None, ge=0, le=1)
+    """Mean over images of the precision."""
     note: str = ""
     """What differs from this benchmark."""
 
@@ -46,6 +52,8 @@ class Dataset(Settings):
     """Where the images come from."""
     classes: list[str] = []
     """The names of the classes, in the order of their indices; none for data without labels."""
+    allow_absent_classes: bool = False
+    """Let classes pass that no training label holds, as a published list of categories may have them."""
     pixel_size: float | None = Field(default=None, gt=0)
     """Size of a pixel in micrometres, where the files do not say it."""
     split: SplitSettings = SplitSettings()

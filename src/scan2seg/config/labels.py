@@ -20,6 +20,8 @@ class LabelMapping(Settings):
     """Labels are divided by this number first, without remainder (33001 with 1000 is 33)."""
     label_nearest: dict[str, float] | None = None
     """Class name to its grey level; a pixel takes the class whose level is nearest."""
+    void_values: list[int] = []
+    """Label values before the divisor that are left out of training and scores."""
     ignore_values: list[int] = []
     """Label values (after the divisor) that are left out of training and scores."""
 

@@ -47,6 +47,8 @@ class SplitSettings(Settings):
     """With ``blocked``: images left out between two parts, so that neighbours do not stand on two sides."""
     drop_empty: bool = False
     """Leave out images whose labels hold the first class only."""
+    training_images: int | None = Field(default=None, ge=1)
+    """Train with only so many of the training images, evenly spread; validation and test images stay the same."""
     seed: int = Field(default=42, ge=0)
     """Seed of the random order."""
 

@@ -1,5 +1,6 @@
 """How a model is trained and applied."""
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -53,6 +54,12 @@ class ScheduleSettings(Settings):
     power: float = Field(default=0.9, gt=0)
     """With polynomial: the exponent."""
 
+    @model_validator(mode="after")
+    def _check_warmup(self) -> Self:
+        if self.name == "plateau" and self.warmup_epochs:
+            raise ValueError(f"warmup_epochs: {self.warmup_epochs} has no meaning with plateau; remove it")
+        return self
+
 
 class TrainingSettings(Settings):
     """The training loop."""
@@ -77,7 +84,7 @@ class TrainingSettings(Settings):
     gradient_clipping: float | None = Field(default=None, gt=0)
     """Largest norm of the gradient."""
     accumulate: int = Field(default=1, ge=1)
-    """Steps whose gradients are summed before the weights change."""
+    """Steps whose gradients are averaged before the weights change."""
     average: Literal["none", "ema", "swa"] = "none"
     """Averaging of weights: exponential, or the mean over the last quarter of the epochs."""
     ema_decay: float = Field(default=0.99, gt=0, lt=1)
@@ -87,11 +94,19 @@ class TrainingSettings(Settings):
     sampling: Literal["uniform", "class_balanced"] = "uniform"
     """class_balanced: patches with rare classes are drawn more often."""
     time_budget_minutes: float | None = Field(default=None, gt=0)
-    """End cleanly after this time with the best weights so far."""
+    """End cleanly with the best weights so far, before the epoch that would exceed this time."""
     compile: bool = False
     """Use torch.compile."""
     deterministic: bool = True
     """Ask every library for deterministic algorithms."""
+
+    @model_validator(mode="after")
+    def _check_class_weights(self) -> Self:
+        if isinstance(self.class_weights, list):
+            finite = all(0 <= weight < math.inf for weight in self.class_weights)
+            if not finite or not sum(self.class_weights) > 0:
+                raise ValueError(f"class_weights: {self.class_weights} must be finite, none below 0, one above it")
+        return self
 
     @model_validator(mode="after")
     def _check_devices(self) -> Self:

@@ -182,9 +182,9 @@ def fetch_weights(encoder: str, name: str = "imagenet", source: str | None = Non
     target = cache_folder() / f"{encoder}.{name}.weights{suffix}"
     record = target.with_name(target.name + ".json")
     with storage.replacing(target) as partial:
-        etag = _download(url, partial)
+        linked = _download(url, partial)
         actual = file_hash(partial)
-        expected = sha256 or (etag if re.fullmatch("[0-9a-f]{64}", etag) else None) or stated
+        expected = sha256 or (linked if re.fullmatch("[0-9a-f]{64}", linked) else None) or stated
         if expected and not actual.startswith(expected):
             raise InputError(f"{url}: the SHA-256 is {actual}, expected {expected}; nothing was kept. Try again")
         size = partial.stat().st_size
@@ -229,16 +229,28 @@ def _hash_in_name(url: str) -> str | None:
     return found.group(1) if found else None
 
 
+class _LinkedHash(urllib.request.HTTPRedirectHandler):
+    """Follows redirections and keeps the SHA-256 that the hub states where it sends the client to its store."""
+
+    value = ""
+
+    def redirect_request(self, *arguments: Any) -> urllib.request.Request | None:
+        headers = arguments[4]
+        self.value = self.value or str(headers.get("X-Linked-Etag") or "")
+        return super().redirect_request(*arguments)
+
+
 def _download(url: str, target: Path) -> str:
-    """Stream a URL to a file; return the server's tag of the content, '' if it has none."""
+    """Stream a URL to a file; return the SHA-256 that the server states, '' if it states none."""
+    linked = _LinkedHash()
     try:
-        with urllib.request.urlopen(url) as response, target.open("wb") as file:
+        with urllib.request.build_opener(linked).open(url) as response, target.open("wb") as file:
             total = int(response.headers.get("Content-Length") or 0) // _BLOCK_BYTES or None
             blocks = iter(lambda: response.read(_BLOCK_BYTES), b"")
             for block in logging.progress(blocks, "fetch weights (MiB)", total):
                 file.write(block)
-            tag = response.headers.get("X-Linked-Etag") or response.headers.get("ETag") or ""
-            return str(tag).strip('"').lower()
+            stated = linked.value or str(response.headers.get("X-Linked-Etag") or "")
+            return stated.strip('"').lower()
     except (OSError, ValueError) as error:
         raise InputError(f"{url}: cannot be downloaded ({error}); run this where there is internet") from None
 

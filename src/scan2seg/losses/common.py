@@ -41,4 +41,5 @@ def class_mean(values: Tensor, class_weights: Tensor | None, include_background:
     if class_weights is None:
         return values.mean()
     weights = class_weights.to(values)[first:]
-    return ((values * weights).sum(-1) / weights.sum()).mean()
+    # all weights are 0 where the only class that counts is missing from training
+    return ((values * weights).sum(-1) / weights.sum().clamp_min(torch.finfo(torch.float32).tiny)).mean()

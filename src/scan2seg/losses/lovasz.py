@@ -34,12 +34,12 @@ def build(params: Params, class_weights: "Tensor | None") -> "Loss":
             if params.classes == "present" and foreground.sum() == 0:
                 continue
             errors, order = (foreground - probability[:, index]).abs().sort(descending=True)
-            losses.append(errors @ lovasz_gradient(foreground[order]))
+            losses.append((errors * lovasz_gradient(foreground[order])).sum())
             weights.append(1.0 if class_weights is None else float(class_weights[index]))
         if not losses or truth.numel() == 0:
             return logits.sum() * 0
         share = torch.tensor(weights, device=logits.device)
-        return (torch.stack(losses) * share).sum() / share.sum()
+        return (torch.stack(losses) * share).sum() / share.sum().clamp_min(torch.finfo(torch.float32).tiny)
 
     def loss(logits: "Tensor", target: "Tensor", pixel_weights: "Tensor | None" = None) -> "Tensor":
         keep = target != IGNORE

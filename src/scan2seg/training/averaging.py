@@ -17,10 +17,14 @@ class _PerStep(WeightAveraging):
 
 
 class _PerEpoch(WeightAveraging):
-    """Updated at the end of every epoch."""
+    """Updated by the last step of every epoch, before the validation that scores the average."""
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.is_last_batch:
+            super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
 
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
-        return epoch_idx is not None
+        return step_idx is not None
 
 
 def make_averaging(settings: TrainingSettings) -> list[Callback]:
@@ -33,7 +37,7 @@ def make_averaging(settings: TrainingSettings) -> list[Callback]:
     if settings.average == "ema":
         return [_PerStep(use_buffers=True, avg_fn=_exponential(settings.ema_decay))]
     if settings.average == "swa":
-        return [_PerEpoch(use_buffers=True, avg_fn=_late_mean(math.ceil(0.75 * settings.epochs)))]
+        return [_PerEpoch(use_buffers=True, avg_fn=_late_mean(math.floor(0.75 * settings.epochs)))]
     return []
 
 
@@ -47,11 +51,11 @@ def _exponential(decay: float) -> Any:
     return average
 
 
-def _late_mean(start: int) -> Any:
+def _late_mean(skipped: int) -> Any:
     def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        late = int(count) + 1 - start
-        if late <= 0 or not averaged.is_floating_point():
+        late = int(count) + 1 - skipped
+        if late <= 1 or not averaged.is_floating_point():
             return current
-        return averaged + (current - averaged) / (late + 1)
+        return averaged + (current - averaged) / late
 
     return average

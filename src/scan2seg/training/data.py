@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scan2seg.errors import InputError
-from scan2seg.logging import info
+from scan2seg.logging import info, warn
 from scan2seg.storage import open_store, read_json
 from scan2seg.training.processes import gather, rank, world
 
@@ -92,8 +92,16 @@ def open_patches(path: Path, split: Path, fold: int | None, device: str) -> Patc
     info("%d training and %d validation patches, %s", len(train), len(validation), _describe_place(place))
     histogram = np.asarray(store["histogram"])
     size = tuple(store.attrs["size"])  # type: ignore[arg-type]
+    _warn_of_missing(histogram[train], list(store.attrs["classes"]))  # type: ignore[arg-type]
     classes, names = list(store.attrs["classes"]), list(store.attrs["names"])  # type: ignore[arg-type]
     return Patches(image, label, train, validation, histogram, origin, classes, names, size, place)  # type: ignore[arg-type]
+
+
+def _warn_of_missing(histogram: NDArray[np.int64], classes: list[str]) -> None:
+    """Say which classes no training patch holds; a fold may lack one that the whole split has."""
+    missing = [name for name, count in zip(classes, histogram.sum(axis=0), strict=True) if not count]
+    if missing and histogram.any():
+        warn("no training patch holds %s: the model cannot learn it", ", ".join(missing))
 
 
 class BatchLoader:

@@ -70,6 +70,23 @@ class History(Callback):
         write_history(path, self.rows)
 
 
+class TimeBudget(Callback):
+    """Ends training before the epoch that would exceed the budget; the epochs of a killed run before count too."""
+
+    def __init__(self, seconds: float, history: History) -> None:
+        """Watch the seconds that the history collects."""
+        self.seconds = seconds
+        self.history = history
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        """Compare what was spent, and another epoch like the longest, with the budget."""
+        spent = [float(row["seconds"] or 0) for row in self.history.rows]
+        over = trainer.strategy.reduce_boolean_decision(sum(spent) + max(spent) > self.seconds, all=False)
+        if over and trainer.current_epoch + 1 < self.history.epochs:
+            info("the time budget of %.0f s ends the training after epoch %d", self.seconds, trainer.current_epoch + 1)
+        trainer.should_stop = trainer.should_stop or over
+
+
 def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the curves."""
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:

@@ -3,26 +3,25 @@
 import logging
 import shutil
 import warnings
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.strategies import DDPStrategy
 
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.config.training import TrainingSettings
-from scan2seg.errors import InputError
 from scan2seg.logging import info, warn
 from scan2seg.storage import read_json, write_json
 from scan2seg.training.averaging import make_averaging
 from scan2seg.training.data import BatchLoader, Patches, class_weights, sampling_weights
-from scan2seg.training.history import History
-from scan2seg.training.module import TrainingModule
+from scan2seg.training.history import History, TimeBudget
+from scan2seg.training.module import DivergedError, TrainingModule
 from scan2seg.training.processes import gather, rank, world
+from scan2seg.training.shortage import explain_shortage
 
 _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
@@ -57,7 +56,8 @@ def run_loop(
         epochs, best_epoch (from 1), rows of the history, samples seen, and the last epoch's weights.
 
     Raises:
-        InputError: the loss is not finite, or the memory does not suffice.
+        DivergedError: loss or weights are not finite; the model has the weights of the best epoch before, if any.
+        InputError: the memory does not suffice.
     """
     settings = TrainingSettings.model_validate(recipe["training"])
     loader, validation = _make_loaders(data, settings, seed)
@@ -66,16 +66,20 @@ def run_loop(
     if settings.compile:
         model.network.compile()
     history = History(settings.epochs)
-    best, last = _make_checkpoints(state, settings, validation is not None)
-    trainer = _make_trainer(settings, device, precision, [history, best, last, *_extras(settings)], len(loader))
+    monitor, mode = _choose_monitor(settings, validation is not None)
+    best, last = _make_checkpoints(state, monitor, mode)
+    callbacks = [history, best, last, *_extras(settings, history, monitor, mode)]
+    trainer = _make_trainer(settings, device, precision, callbacks, len(loader))
     try:
         resume = gather(_find_state(state, identity) if rank() == 0 else None)[0]
         _fit(trainer, module, loader, validation, resume)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        size = settings.batch_size
-        smaller = max(1, size // 2 // world()) * world()
-        message = f"training.batch_size: {size} patches do not fit into memory; try {smaller}"
-        raise InputError(f"{message} ({type(error).__name__})") from None
+    except (MemoryError, RuntimeError) as error:
+        shortage = explain_shortage(error, "training.batch_size", settings.batch_size, world())
+        raise shortage or error from None
+    except DivergedError as error:
+        if best.best_model_path:
+            error.epoch = _load_best(module, best.best_model_path)
+        raise
     return _collect(model, module, history, best, last, loader.samples)
 
 
@@ -89,10 +93,9 @@ def _collect(
 ) -> dict[str, Any]:
     """Load the best epoch's weights, and return what the run was."""
     ended = torch.load(last.best_model_path, map_location="cpu", weights_only=True)
-    content = torch.load(best.best_model_path or last.best_model_path, map_location="cpu", weights_only=True)
-    module.load_state_dict(content["state_dict"])
+    best_epoch = _load_best(module, best.best_model_path or last.best_model_path)
     model.eval()
-    epochs, best_epoch = len(history.rows), int(content["epoch"]) + 1
+    epochs = len(history.rows)
     info("best epoch %d of %d", best_epoch, epochs)
     return {
         "epochs": epochs,
@@ -103,6 +106,13 @@ def _collect(
     }
 
 
+def _load_best(module: TrainingModule, path: str) -> int:
+    """Load the weights of a checkpoint; return its epoch, from 1."""
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    module.load_state_dict(content["state_dict"])
+    return int(content["epoch"]) + 1
+
+
 def _make_loaders(data: Patches, settings: TrainingSettings, seed: int) -> tuple[BatchLoader, BatchLoader | None]:
     weights = sampling_weights(data.histogram[data.train]) if settings.sampling == "class_balanced" else None
     samples = settings.samples_per_epoch
@@ -111,11 +121,13 @@ def _make_loaders(data: Patches, settings: TrainingSettings, seed: int) -> tuple
     return loader, validation
 
 
-def _make_checkpoints(
-    state: Path, settings: TrainingSettings, has_validation: bool
-) -> tuple[ModelCheckpoint, ModelCheckpoint]:
+def _choose_monitor(settings: TrainingSettings, has_validation: bool) -> tuple[str, str]:
+    """Return the value that decides which epoch is best, and whether its ``max`` or its ``min`` is."""
     monitor = settings.monitor if has_validation else "train_loss"
-    mode = "max" if monitor == "validation_mean_iou" else "min"
+    return monitor, "max" if monitor == "validation_mean_iou" else "min"
+
+
+def _make_checkpoints(state: Path, monitor: str, mode: str) -> tuple[ModelCheckpoint, ModelCheckpoint]:
     best = ModelCheckpoint(state, "best", monitor=monitor, mode=mode, save_on_train_epoch_end=True)
     last = ModelCheckpoint(
         state, "last", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
@@ -123,21 +135,21 @@ def _make_checkpoints(
     return best, last
 
 
-def _extras(settings: TrainingSettings) -> list[Callback]:
+def _extras(settings: TrainingSettings, history: History, monitor: str, mode: str) -> list[Callback]:
     extras = make_averaging(settings)
     if settings.early_stopping is not None:
-        mode = "max" if settings.monitor == "validation_mean_iou" else "min"
-        extras.append(
-            EarlyStopping(settings.monitor, patience=settings.early_stopping, mode=mode, check_on_train_epoch_end=True)
-        )
+        patience = settings.early_stopping
+        extras.append(EarlyStopping(monitor, patience=patience, mode=mode, check_on_train_epoch_end=True))
     if settings.time_budget_minutes is not None:
-        extras.append(Timer(timedelta(minutes=settings.time_budget_minutes), interval="epoch"))
+        extras.append(TimeBudget(60 * settings.time_budget_minutes, history))
     return extras
 
 
 def _make_trainer(
     settings: TrainingSettings, device: str, precision: str, callbacks: list[Callback], batches: int
 ) -> lightning.Trainer:
+    # Deterministic mode would also fill all new memory, which only code that reads what it never wrote would notice.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")

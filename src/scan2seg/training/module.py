@@ -19,6 +19,13 @@ from scan2seg.training.processes import gather, rank
 
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+_ADVICE = "Lower optimizer.learning_rate or set training.gradient_clipping"
+
+
+class DivergedError(InputError):
+    """Loss or weights are no longer finite; ``epoch`` is the one whose good weights the model has again, if any."""
+
+    epoch: int | None = None
 
 
 class TrainingModule(lightning.LightningModule):
@@ -65,20 +72,19 @@ class TrainingModule(lightning.LightningModule):
         """Return the loss of one batch.
 
         Raises:
-            InputError: the loss is not finite; the message names the patches.
+            DivergedError: the loss is not finite; the message names the patches.
         """
         images, labels, indices, share = batch
-        images = self.model.normalisation(images)
-        for augment in self.augmentations:
-            images, labels = augment(images, labels)
+        # Outside mixed precision: the eight bits of a bfloat16 place a pixel of a rotated image to half a pixel only.
+        with torch.autocast(images.device.type, enabled=False):
+            images = self.model.normalisation(images)
+            for augment in self.augmentations:
+                images, labels = augment(images, labels)
         outputs = self.model.network(images.contiguous(memory_format=self.model.memory_format))
         loss = self._loss(outputs, labels)
         if not torch.isfinite(loss):
-            patches = "; ".join(self.loader.patches.describe(int(index)) for index in indices[:4])
-            raise InputError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {number + 1}, with the patches "
-                f"{patches}. Lower optimizer.learning_rate or set training.gradient_clipping"
-            )
+            where = f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {number + 1}"
+            raise DivergedError(f"{where}, with the patches {self._name_patches(images, indices)}. {_ADVICE}")
         weighted: Tensor = loss * share
         self.sums["train_loss"].append(weighted.detach())
         return weighted
@@ -112,9 +118,20 @@ class TrainingModule(lightning.LightningModule):
         self.sums["validation_loss"].clear()
 
     def on_train_epoch_end(self) -> None:
-        """Log the mean training loss."""
-        self.log("train_loss", self.train_loss())
+        """Log the mean training loss and step a plateau schedule; both before the checkpoints are written.
+
+        Raises:
+            DivergedError: the last step made a weight infinite or not a number.
+        """
+        if not all(torch.isfinite(parameter).all() for parameter in self.model.parameters()):
+            message = f"the weights became infinite or not a number in epoch {self.current_epoch + 1}"
+            raise DivergedError(f"{message}. {_ADVICE}")
+        loss = self.train_loss()
+        self.log("train_loss", loss)
         self.sums["train_loss"].clear()
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            schedule.step(float(self.trainer.callback_metrics.get("validation_loss", loss)))
 
     def train_loss(self) -> float:
         """Return the mean training loss of the epoch so far."""
@@ -126,9 +143,14 @@ class TrainingModule(lightning.LightningModule):
         settings = ScheduleSettings.model_validate(self.recipe["schedule"])
         steps = int(self.trainer.estimated_stepping_batches)
         per_epoch = max(1, steps // max(int(self.trainer.max_epochs or 1), 1))
-        has_validation = bool(self.loader.patches.validation.size)
-        monitor = "validation_loss" if has_validation else "train_loss"
-        return {"optimizer": optimizer, "lr_scheduler": make_schedule(settings, optimizer, steps, per_epoch, monitor)}
+        return {"optimizer": optimizer, "lr_scheduler": make_schedule(settings, optimizer, steps, per_epoch)}
+
+    def _name_patches(self, images: Tensor, indices: Any) -> str:
+        """Name the patches that are not finite themselves; where all are, the first of the batch."""
+        bad = (~torch.isfinite(images).flatten(1).all(dim=1)).cpu().numpy()
+        chosen = indices[bad] if bad.any() else indices
+        named = "; ".join(self.loader.patches.describe(int(index)) for index in chosen[:4])
+        return f"{named} and {len(chosen) - 4} more" if len(chosen) > 4 else named
 
     def _mean(self, name: str) -> float:
         """Return the mean of a loss over the steps and the processes, which all must call it."""
@@ -138,12 +160,13 @@ class TrainingModule(lightning.LightningModule):
     def _loss(self, outputs: Tensor | list[Tensor], labels: Tensor) -> Tensor:
         target = labels.long()
         weights: Tensor | None = None
-        for weigh in self.weightings:
-            factor = weigh(labels)
-            weights = factor if weights is None else weights * factor
         levels = outputs if isinstance(outputs, (list, tuple)) else [outputs]
-        terms = [weight * loss(level, target, weights) for level in levels for weight, loss in self.losses]
-        return torch.stack(terms).sum() / len(levels)
+        with torch.autocast(labels.device.type, enabled=False):
+            for weigh in self.weightings:
+                factor = weigh(labels)
+                weights = factor if weights is None else weights * factor
+            terms = [weight * loss(level, target, weights) for level in levels for weight, loss in self.losses]
+            return torch.stack(terms).sum() / len(levels)
 
 
 def _build_loss(settings: dict[str, Any], weights: Tensor | None) -> tuple[float, Loss]:

@@ -1,6 +1,7 @@
 """Optimizer and learning-rate schedule."""
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,7 +24,7 @@ def make_optimizer(settings: OptimizerSettings, parameters: Iterable[nn.Paramete
 
 
 def make_schedule(
-    settings: ScheduleSettings, optimizer: torch.optim.Optimizer, steps: int, steps_per_epoch: int, monitor: str
+    settings: ScheduleSettings, optimizer: torch.optim.Optimizer, steps: int, steps_per_epoch: int
 ) -> dict[str, Any]:
     """Build Lightning's description of the schedule.
 
@@ -32,13 +33,13 @@ def make_schedule(
         optimizer: whose rate changes.
         steps: optimizer steps of the whole training.
         steps_per_epoch: for the warm-up.
-        monitor: the value that plateau watches.
     """
     if settings.name == "plateau":
         scheduler: Any = torch.optim.lr_scheduler.ReduceLROnPlateau(
             optimizer, factor=settings.factor, patience=settings.patience, min_lr=settings.minimum
         )
-        return {"scheduler": scheduler, "interval": "epoch", "monitor": monitor}
+        # Lightning would step it after the epoch's checkpoint, so a resumed run would lack a step; the module does it.
+        return {"scheduler": scheduler, "interval": "epoch", "frequency": sys.maxsize, "reduce_on_plateau": False}
     peak = float(optimizer.param_groups[0]["lr"])
     warmup = round(settings.warmup_epochs * steps_per_epoch)
     floor = min(settings.minimum / peak, 1.0)

@@ -33,6 +33,7 @@ from scan2seg.training.data import BatchLoader, Patches, open_patches
 from scan2seg.training.history import write_history
 from scan2seg.training.masking import draw_mask, hide, reconstruction_error
 from scan2seg.training.optimisation import make_optimizer, make_schedule
+from scan2seg.training.shortage import explain_shortage
 
 DECODER_CHANNELS = [64, 32, 32, 16, 16]
 WARM_UP = 0.1
@@ -124,7 +125,7 @@ class _Run:
         )
         schedule = ScheduleSettings(name="cosine", warmup_epochs=WARM_UP * settings.epochs)
         steps = settings.epochs * len(loader)
-        scheduler = make_schedule(schedule, optimizer, steps, len(loader), "train_loss")["scheduler"]
+        scheduler = make_schedule(schedule, optimizer, steps, len(loader))["scheduler"]
         scaler = torch.amp.GradScaler(self.device, enabled=self.precision == "float16")
         parts = {"network": self.network, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
         self.network.to(memory_format=torch.channels_last)
@@ -159,10 +160,9 @@ class _Run:
                 scaler.update()
                 scheduler.step()
                 errors.append(error.detach())
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            size = self.settings.batch_size
-            message = f"pretraining.batch_size: {size} patches do not fit into memory; try {max(2, size // 2)}"
-            raise InputError(f"{message} ({type(error).__name__})") from None
+        except (MemoryError, RuntimeError) as error:
+            shortage = explain_shortage(error, "pretraining.batch_size", self.settings.batch_size)
+            raise shortage or error from None
         mean = float(torch.stack(errors).mean())
         if not torch.isfinite(torch.tensor(mean)):
             rate = self.settings.learning_rate

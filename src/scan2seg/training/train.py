@@ -28,6 +28,7 @@ from scan2seg.training.data import Patches, open_patches
 from scan2seg.training.history import write_history
 from scan2seg.training.launcher import launch
 from scan2seg.training.loop import run_loop
+from scan2seg.training.module import DivergedError
 from scan2seg.training.processes import gather, rank, world
 from scan2seg.training.start import start_from
 
@@ -48,7 +49,8 @@ def train_model(
 ) -> None:
     """Train a model and write checkpoint.pt, history.csv and training.json into the output folder.
 
-    checkpoint.pt has the weights of the best epoch, last.pt those of the last one.
+    checkpoint.pt has the weights of the best epoch, last.pt those of the last one; where loss or weights stop being
+    finite, diverged.pt has those of the best epoch before.
 
     A run that was killed goes on from its last epoch: ``output/training`` keeps the state until the end.
 
@@ -111,7 +113,14 @@ def _train_here(
             result: dict[str, Any] = {"epochs": 0, "best_epoch": None, "rows": [], "samples": len(data.train)}
         else:
             identity = fingerprint([recipe, seed, fold, _created(patches)])
-            result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
+            try:
+                result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
+            except DivergedError as error:
+                if error.epoch is None:
+                    raise
+                save_checkpoint(output / "diverged.pt", model, _describe_model(data, recipe))
+                kept = f"the weights of epoch {error.epoch}, the best before, are kept in {output / 'diverged.pt'}"
+                raise InputError(f"{error}; {kept}") from None
     result["wall_seconds"] = time.monotonic() - started
     provenance = record({"recipe": recipe, "seed": seed, "fold": fold}, [patches, split])
     usage = {"peak_memory_bytes": sum(gather(peak_memory(device))), "energy_joules": _total_energy(meter, device)}
@@ -128,8 +137,7 @@ def _write(
 ) -> None:
     """Write everything, and only then remove the state from which a killed run goes on."""
     provenance = facts["provenance"]
-    description = {"classes": data.classes, "patch_size": list(data.size), "provenance": provenance}
-    description["neighbours"] = provenance["settings"]["recipe"]["patching"]["neighbours"]
+    description = _describe_model(data, provenance["settings"]["recipe"]) | {"provenance": provenance}
     save_checkpoint(output / "checkpoint.pt", model, description)
     write_history(output / "history.csv", result["rows"])
     write_json(output / "training.json", facts)
@@ -137,6 +145,12 @@ def _write(
         model.load_state_dict(result["last"])
         save_checkpoint(output / "last.pt", model, description)
     shutil.rmtree(output / "training", ignore_errors=True)
+
+
+def _describe_model(data: Patches, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint says of its model, but for the provenance."""
+    neighbours = recipe["patching"]["neighbours"]
+    return {"classes": data.classes, "patch_size": list(data.size), "neighbours": neighbours}
 
 
 def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> SegmentationModel:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Params(Settings):
-    """Settings of w(x) = 1 + w0 exp(-(d1 + d2)^2 / (2 sigma^2)), outside all objects; class weights come on top."""
+    """Settings of w(x) = 1 + w0 exp(-(d1 + d2)^2 / (2 sigma^2)), outside all objects.
+
+    A class weight multiplies it, where the paper adds w_c: gaps are background throughout, so the paper's sum is a w0
+    of 10 divided by the background's class weight."""
 
     w0: float = Field(10.0, ge=0)
     """Greatest extra weight."""

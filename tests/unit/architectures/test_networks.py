@@ -1,14 +1,18 @@
 """Our own networks against counts made by hand and against the library's."""
 
+from pathlib import Path
+
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+import yaml
 from pydantic import ValidationError
 
 from scan2seg import plugins
 from scan2seg.architectures.any_size import AnySize, mirror_pad
 from scan2seg.errors import InputError
 
+CONFIG = Path(__file__).parents[3] / "config"
 torch.set_num_threads(1)
 
 
@@ -35,7 +39,9 @@ def test_resunet_has_the_published_parameters() -> None:
     bridge = 2 * (convolution(256, 256, 3) + 2 * 256)
     decoder = block(256 + 128, 256) + block(256 + 64, 128) + block(128 + 32, 64) + block(64 + 16, 32)
     head = convolution(32, 1, 1)
-    assert parameters(make("resunet", output="sigmoid")) == encoder + bridge + decoder + head
+    recipe = yaml.safe_load((CONFIG / "models" / "resunet.yaml").read_text())["architecture"]
+    assert recipe.pop("method") == "resunet"
+    assert parameters(make("resunet", **recipe)) == encoder + bridge + decoder + head
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "mobilenet_v2"])

@@ -1,6 +1,8 @@
 """Weights: cache, hashes, names, channels; each refused with a message where they do not fit."""
 
 import os
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,38 @@ def test_fetched_weights_are_recorded_checked_and_used(cache: Path, tmp_path: Pa
         file.write(b"\x01\x02\x03\x04")
     with pytest.raises(InputError, match="the SHA-256 is"):
         build_encoder(Settings(pretrained="imagenet"), 3)
+
+
+def test_the_hash_that_the_hub_states_before_it_redirects_is_checked(cache: Path, tmp_path: Path) -> None:
+    file = tmp_path / "published.safetensors"
+    save_file({"fc.weight": torch.zeros(2, 2)}, file)
+    stated = [file_hash(file)]
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/hub.safetensors":
+                self.send_response(302)
+                self.send_header("X-Linked-Etag", f'"{stated[0]}"')
+                self.send_header("Location", "/store")
+                self.end_headers()
+                return
+            self.send_response(200)
+            self.send_header("ETag", f'"{"f" * 64}"')
+            self.end_headers()
+            self.wfile.write(file.read_bytes())
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/hub.safetensors"
+        kept = fetch_weights("resnet18", source=url)
+        assert file_hash(kept) == stated[0]
+        kept.unlink()
+        stated[0] = "0" * 64
+        with pytest.raises(InputError, match="expected 0000"):
+            fetch_weights("resnet18", source=url)
+        server.shutdown()
 
 
 @pytest.mark.parametrize("name", ["densenet121", "mobilenet_v2", "tu-resnet10t", "tv-squeezenet1_1", "mit_b0"])

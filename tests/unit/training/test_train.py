@@ -11,66 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from helpers import make_images
+from tiny_training import equal, recipe_of, train
 
 from scan2seg.checkpoint import load_checkpoint
-from scan2seg.config.dataset import Dataset
-from scan2seg.config.model import Model
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.errors import InputError
 from scan2seg.inference.tiling import Predictor
 from scan2seg.patches import extract_patches
-from scan2seg.split import split_stack
-from scan2seg.stack import assemble_stack
 from scan2seg.storage import create_array, creating, open_store, read_json, write_json
-from scan2seg.training.train import parse_replicate, train_model
-
-TINY = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    make_images(folder, count=14)
-    source = {
-        "kind": "images",
-        "images": "images/*",
-        "labels": "labels/*",
-        "label_values": {"a": 0, "b": 100, "c": 200},
-    }
-    context = {"folder": str(folder)}
-    dataset = Dataset.model_validate({"name": "d", "source": source, "classes": ["a", "b", "c"]}, context=context)
-    assemble_stack(dataset.stack_source(), folder / "stack.zarr", classes=dataset.classes)
-    split_stack(folder / "stack.zarr", folder / "split.json", dataset.split, folds=2)
-    patching = PatchingSettings(size=32, stride=8)
-    extract_patches(folder / "stack.zarr", folder / "split.json", folder / "patches.zarr", patching)
-    return folder
-
-
-def recipe_of(**changes: Any) -> dict[str, Any]:
-    content = {
-        "name": "m",
-        "architecture": TINY,
-        "augmentation": ["flip", "rotate90", "brightness"],
-        "loss": ["cross_entropy", "dice"],
-        "optimizer": {"learning_rate": 0.01},
-        "training": {"epochs": 3, "batch_size": 8, "precision": "float32"},
-    }
-    for key, value in changes.items():
-        content[key] = (
-            {**content[key], **value} if isinstance(content.get(key), dict) and key != "architecture" else value
-        )
-    return Model.model_validate(content).recipe()
-
-
-def train(data: Path, output: Path, recipe: dict[str, Any], replicate: str = "seed0") -> dict[str, torch.Tensor]:
-    train_model(data / "patches.zarr", data / "split.json", output, recipe, replicate=replicate)
-    return load_checkpoint(output / "checkpoint.pt")[0].state_dict()
-
-
-def equal(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
-    return all(torch.equal(one[name], two[name]) for name in one)
+from scan2seg.training.train import parse_replicate
 
 
 def test_a_seed_decides_the_weights(data: Path, tmp_path: Path) -> None:
