@@ -92,6 +92,54 @@ def test_tversky_is_monais(per: str) -> None:
     assert torch.allclose(loss(LOGITS, TARGET, None), reference(LOGITS, TARGET[:, None]), atol=1e-6)
 
 
+def test_squared_dice_is_monais() -> None:
+    reference = DiceLoss(to_onehot_y=True, softmax=True, batch=True, squared_pred=True, smooth_nr=1e-5)
+    loss = make("dice", squared=True)
+    assert torch.allclose(loss(LOGITS, TARGET, None), reference(LOGITS, TARGET[:, None]), atol=1e-6)
+
+
+def one_at_a_time(name: str, **settings: object) -> list[float]:
+    """Return the loss of each class by itself: that of weights which are 0 for the others."""
+    return [float(make(name, torch.eye(4)[index], **settings)(LOGITS, TARGET, None)) for index in range(4)]
+
+
+def test_each_class_of_dice_and_tversky_is_monais() -> None:
+    dice = DiceLoss(to_onehot_y=True, softmax=True, batch=True, smooth_nr=1e-5, reduction="none")
+    assert one_at_a_time("dice") == pytest.approx(dice(LOGITS, TARGET[:, None]).flatten().tolist(), abs=1e-6)
+    shares = {"alpha": 0.3, "beta": 0.7, "smooth_nr": 1e-5, "smooth_dr": 1e-5}
+    tversky = TverskyLoss(to_onehot_y=True, softmax=True, batch=True, reduction="none", **shares)
+    found = tversky(LOGITS, TARGET[:, None]).flatten()
+    assert one_at_a_time("tversky") == pytest.approx(found.tolist(), abs=1e-6)
+    assert one_at_a_time("tversky", gamma=2.0) == pytest.approx((found**2).tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["dice", "tversky", "boundary", "lovasz"])
+def test_classes_are_averaged_by_their_weights(name: str) -> None:
+    weights = torch.tensor([0.1, 1.0, 2.0, 0.5])
+    expected = np.average(one_at_a_time(name), weights=weights)
+    assert float(make(name, weights)(LOGITS, TARGET, None)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bce", "focal", "mse"])
+def test_pixels_are_averaged_by_the_weights_of_their_classes(name: str) -> None:
+    weights = torch.tensor([0.1, 1.0, 2.0, 0.5])
+    places = [(n, y, x) for n in range(3) for y in range(8) for x in range(9)]
+    values = [
+        float(make(name)(LOGITS[n, :, y, x][None, :, None, None], TARGET[n, y, x][None, None, None], None))
+        for n, y, x in places
+    ]
+    expected = np.average(values, weights=[float(weights[TARGET[place]]) for place in places])
+    assert float(make(name, weights)(LOGITS, TARGET, None)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "bce", "focal", "mse", "dice", "tversky"])
+def test_a_pixel_of_weight_two_counts_as_two_pixels(name: str) -> None:
+    repeats = torch.tensor([1, 2, 1, 3, 1, 1, 0, 2, 1])
+    weights = repeats.float().expand(3, 8, 9)
+    longer = torch.repeat_interleave(LOGITS, repeats, dim=3), torch.repeat_interleave(TARGET, repeats, dim=2)
+    assert torch.allclose(make(name)(LOGITS, TARGET, weights), make(name)(*longer, None), rtol=1e-5)
+
+
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_focal_is_the_formula_pixel_by_pixel(gamma: float) -> None:
     probability = LOGITS.double().softmax(1)

@@ -1,19 +1,25 @@
 """The loop step by step: averages, accumulation, clipping, stopping, what a bad run leaves behind."""
 
+import csv
+import math
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+import zarr
 from tiny_training import TINY, equal, recipe_of, train
 
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.errors import InputError
 from scan2seg.patches import extract_patches
-from scan2seg.storage import read_json, write_json
+from scan2seg.storage import open_store, read_json, write_json
+from scan2seg.training.data import open_patches
 from scan2seg.training.module import TrainingModule
 
 State = dict[str, torch.Tensor]
@@ -72,6 +78,20 @@ def test_an_interrupted_run_equals_an_undisturbed_one(
     assert equal(last_of(tmp_path / "whole"), last_of(tmp_path / "cut"))
     ends = [read_json(tmp_path / name / "training.json") for name in ("whole", "cut")]
     assert ends[0]["epochs"] == ends[1]["epochs"] and ends[0]["best_epoch"] == ends[1]["best_epoch"]
+
+
+def test_plateau_lowers_the_rate_after_every_epoch_that_is_no_better(data: Path, tmp_path: Path) -> None:
+    schedule = {"name": "plateau", "patience": 0, "factor": 0.5}
+    recipe = recipe_of(schedule=schedule, optimizer={"learning_rate": 0.3, "name": "sgd"}, training={"epochs": 7})
+    train(data, tmp_path / "m", recipe)
+    rows = list(csv.DictReader((tmp_path / "m" / "history.csv").open()))
+    rate, best, lowered = 0.3, math.inf, 0
+    for row in rows:
+        assert float(row["learning_rate"]) == pytest.approx(rate)
+        loss = float(row["validation_loss"])
+        worse = loss >= best * (1 - 1e-4)
+        rate, best, lowered = rate * (0.5 if worse else 1), min(best, loss), lowered + worse
+    assert lowered
 
 
 def test_the_last_quarter_is_averaged_and_what_is_validated_is_the_average(
@@ -213,3 +233,19 @@ def test_another_error_is_not_called_a_shortage(data: Path, tmp_path: Path, monk
     spy(monkeypatch, "training_step", fail)
     with pytest.raises(RuntimeError, match="mat1"):
         train(data, tmp_path / "m", recipe_of())
+
+
+def test_a_class_that_no_training_patch_holds_is_told(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("scan2seg.training.data.warn", lambda text, *values: told.append(text % values))
+    open_patches(data / "patches.zarr", data / "split.json", None, "cpu")
+    assert told == []
+    store = open_store(data / "patches.zarr")
+    histogram = np.asarray(store["histogram"]) * [1, 1, 0]
+    copy = tmp_path / "patches.zarr"
+    shutil.copytree(data / "patches.zarr", copy)
+    zarr.open_group(copy, mode="r+")["histogram"][:] = histogram
+    open_patches(copy, data / "split.json", 0, "cpu")
+    assert told == ["no training patch holds c: the model cannot learn it"]
