@@ -51,7 +51,7 @@ def recipe_of(arguments):
         "architecture": {"method": "unet", "encoder": arguments.encoder},
         "augmentation": ["flip", "rotate90"],
         "loss": ["cross_entropy"],
-        "training": {"epochs": EPOCHS, "batch_size": arguments.batch, "deterministic": False},
+        "training": {"epochs": EPOCHS, "batch_size": arguments.batch},
     }
     return Model.model_validate(content).recipe()
 
