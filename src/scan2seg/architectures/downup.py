@@ -10,8 +10,6 @@ from scan2seg.architectures.settings import DecoderSettings, Normalisation
 if TYPE_CHECKING:
     from torch import nn
 
-    from scan2seg.architectures.blocks import Style
-
 
 class Params(DecoderSettings):
     """Settings of DownUp."""
@@ -22,19 +20,13 @@ class Params(DecoderSettings):
     """Normalisation after each convolution; the published network has none."""
 
 
-def transposed(inputs: int, outputs: int, style: "Style") -> list["nn.Module"]:
-    """Return the layers of one transposed convolution that keeps the size."""
-    from torch import nn
-
-    return [nn.ConvTranspose2d(inputs, outputs, 3, padding=1), style.normalise(outputs), style.activate()]
-
-
 def build(params: Params, channels: int, classes: int) -> "nn.Module":
     """Build the network: 2 convolutions, 3 times [halving, 3 convolutions], and all of it mirrored."""
     from torch import nn
 
     from scan2seg.architectures.any_size import AnySize, head_channels, least_size
     from scan2seg.architectures.blocks import Convolutions, Style, initialise, upsample
+    from scan2seg.architectures.published_blocks import transposed
 
     style = Style.of(params)
     layers: list[nn.Module] = [Convolutions(channels, params.widths[0], style, 2)]

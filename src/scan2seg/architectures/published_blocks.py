@@ -87,9 +87,9 @@ class SeparableBlock(nn.Sequential):
         super().__init__(*separable(inputs, outputs), *separable(outputs, outputs), group_norm(outputs, groups))
 
 
-def transposed(inputs: int, outputs: int) -> list[nn.Module]:
-    """Return a transposed 3 x 3 convolution that keeps the size, and ReLU."""
-    return [nn.ConvTranspose2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
+def transposed(inputs: int, outputs: int, style: Style) -> list[nn.Module]:
+    """Return a transposed 3 x 3 convolution that keeps the size, and what follows it."""
+    return [nn.ConvTranspose2d(inputs, outputs, 3, padding=1), style.normalise(outputs), style.activate()]
 
 
 class DenseBottleneck(nn.Module):
@@ -99,9 +99,10 @@ class DenseBottleneck(nn.Module):
         inputs: channels of the deepest features.
         side: their height and width.
         outputs: channels that it gives; half as many after the first convolution.
+        style: of the convolutions that give them.
     """
 
-    def __init__(self, inputs: int, side: int, outputs: int) -> None:
+    def __init__(self, inputs: int, side: int, outputs: int, style: Style) -> None:
         """Build the layers: half as many units as places, twice, and one a place."""
         super().__init__()
         places = side * side
@@ -111,7 +112,7 @@ class DenseBottleneck(nn.Module):
         for before, after, rate in ((places, hidden, 0.2), (hidden, hidden, 0.25), (hidden, places, 0.25)):
             dense += [nn.Linear(before, after), nn.ReLU(inplace=True), nn.Dropout(rate)]
         self.dense = nn.Sequential(*dense, nn.Unflatten(1, (1, side, side)))
-        self.spread = nn.Sequential(*transposed(1, outputs // 2), *transposed(outputs // 2, outputs))
+        self.spread = nn.Sequential(*transposed(1, outputs // 2, style), *transposed(outputs // 2, outputs, style))
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, inputs, side, side) to (N, outputs, side, side)."""

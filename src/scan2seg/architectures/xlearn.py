@@ -34,12 +34,10 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
 
     width, style = params.width, Style(normalisation="none")
     encoder = plain_encoder(channels, [width, 2 * width, 2 * width, 4 * width], style, 2)
-    bottleneck = DenseBottleneck(4 * width, params.patch // 8, 8 * width)
-    levels = [
-        DecoderLevel(
-            nn.Upsample(scale_factor=2), nn.Sequential(*transposed(inputs, outputs), *transposed(outputs, outputs))
-        )
-        for inputs, outputs in ((10 * width, 2 * width), (4 * width, 2 * width), (3 * width, width))
-    ]
+    bottleneck = DenseBottleneck(4 * width, params.patch // 8, 8 * width, style)
+    levels = []
+    for joined, level in ((10 * width, 2 * width), (4 * width, 2 * width), (3 * width, width)):
+        block = nn.Sequential(*transposed(joined, level, style), *transposed(level, level, style))
+        levels.append(DecoderLevel(nn.Upsample(scale_factor=2), block))
     network = EncoderDecoder(encoder, bottleneck, levels, nn.ConvTranspose2d(width, 1, 3, padding=1))
     return AnySize(GreyLevels(PatchByPatch(network, params.patch), classes), params.patch)

@@ -84,7 +84,7 @@ def test_downup_is_its_own_mirror() -> None:
     assert up[:3] == [(212, 48), (212, 48), (128, 48)] and up[-2:] == [(32, 384)] * 2
 
 
-def test_xleans_baseline_has_the_parameters_of_the_published_network() -> None:
+def test_xlearns_baseline_has_the_parameters_of_the_published_network() -> None:
     def convolution(inputs: int, outputs: int) -> int:
         return 9 * inputs * outputs + outputs
 
