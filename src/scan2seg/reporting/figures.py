@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from scan2seg.evaluation.comparison import cost
 from scan2seg.evaluation.ranking import Ranked
@@ -157,7 +157,10 @@ def _log_scale(axis: Axes, values: Sequence[float]) -> None:
     axis.set_xscale("log")
     axis.set_xlim(low / 10 ** (0.1 * room), high * 10 ** (0.6 * room))
     axis.margins(y=0.12)
-    axis.xaxis.set_major_locator(LogLocator(subs=(1.0,) if room > 1.5 else (1.0, 2.0, 5.0)))
+    if room < 0.7:  # too narrow for two powers or their halves
+        axis.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    else:
+        axis.xaxis.set_major_locator(LogLocator(subs=(1.0,) if room > 1.5 else (1.0, 2.0, 5.0)))
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
 
