@@ -62,32 +62,27 @@ def make_split(
     kept: Sequence[int],
 ) -> Split:
     """Divide the kept image indices; pure, so that its promises can be tested on any input."""
-    split = _divide(settings, names, groups, hashes, parts, kept)
-    limit = settings.training_images
-    if limit is not None:
-        if limit > len(split["train"]):
-            raise InputError(f"split.training_images: {limit} are asked for, the split has {len(split['train'])}")
-        spread = (np.arange(limit) + 0.5) * len(split["train"]) / limit
-        split["train"] = [split["train"][int(place)] for place in spread]
-    return split
-
-
-def _divide(
-    settings: SplitSettings,
-    names: Sequence[str],
-    groups: Sequence[str],
-    hashes: Sequence[str],
-    parts: Sequence[str | None],
-    kept: Sequence[int],
-) -> Split:
     if settings.strategy == "given":
-        split = _split_given(settings, names, parts, kept)
-        return _drop_duplicates(split, hashes)
-    if settings.strategy == "blocked":
-        return _drop_duplicates(_split_blocked(settings, kept), hashes)
-    units = _make_units(kept, hashes, groups if settings.strategy == "grouped" else None)
-    order = np.random.default_rng(settings.seed).permutation(len(units))
-    return _fill_parts([units[index] for index in order], settings.shares(), settings.counts is not None, len(kept))
+        split = _drop_duplicates(_split_given(settings, names, parts, kept), hashes)
+    elif settings.strategy == "blocked":
+        split = _drop_duplicates(_split_blocked(settings, kept), hashes)
+    else:
+        units = _make_units(kept, hashes, groups if settings.strategy == "grouped" else None)
+        order = np.random.default_rng(settings.seed).permutation(len(units))
+        chosen = [units[index] for index in order]
+        split = _fill_parts(chosen, settings.shares(), settings.counts is not None, len(kept))
+    return _limit_training(settings.training_images, split)
+
+
+def _limit_training(limit: int | None, split: Split) -> Split:
+    """Keep so many training images, evenly spread."""
+    if limit is None:
+        return split
+    train = split["train"]
+    if limit > len(train):
+        raise InputError(f"split.training_images: {limit} are asked for, the split has {len(train)}")
+    spread = (np.arange(limit) + 0.5) * len(train) / limit
+    return {**split, "train": [train[int(place)] for place in spread]}
 
 
 def make_folds(units: list[list[int]], folds: int, seed: int) -> list[Split]:
