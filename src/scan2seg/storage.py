@@ -38,7 +38,8 @@ def replacing(target: Path | str) -> Iterator[Path]:
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in target.parent.glob(f".{target.name}.*.partial"):
-        _remove(stale)
+        if not _is_written(stale):
+            _remove(stale)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         yield partial
@@ -173,6 +174,20 @@ def shards(array: zarr.Array[Any]) -> list[slice]:
     """List the slices along the first axis that are one shard each, the unit of writing."""
     length = (array.shards or array.chunks)[0]
     return [slice(start, min(start + length, array.shape[0])) for start in range(0, array.shape[0], length)]
+
+
+def _is_written(partial: Path) -> bool:
+    """Say whether the process that a partial file is named after still runs; processes of one job may end alike."""
+    process = partial.name.split(".")[-2]
+    if not process.isdigit() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def _remove(path: Path) -> None:
