@@ -30,6 +30,8 @@ class LabelMapping(Settings):
         given = [self.label_values, self.label_colours, self.label_nearest]
         if sum(item is not None for item in given) > 1:
             raise ValueError("give only one of label_values, label_colours and label_nearest")
+        if self.void_values and (self.label_colours or self.label_nearest):
+            raise ValueError(f"void_values: {self.void_values} are for label values, not for colours or grey levels")
         return self
 
     def class_names(self) -> set[str]:

@@ -70,12 +70,9 @@ def run_loop(
     best, last = _make_checkpoints(state, monitor, mode)
     callbacks = [history, best, last, *_extras(settings, history, monitor, mode)]
     trainer = _make_trainer(settings, device, precision, callbacks, len(loader))
+    resume = gather(_find_state(state, identity) if rank() == 0 else None)[0]
     try:
-        resume = gather(_find_state(state, identity) if rank() == 0 else None)[0]
         _fit(trainer, module, loader, validation, resume)
-    except (MemoryError, RuntimeError) as error:
-        shortage = explain_shortage(error, "training.batch_size", settings.batch_size, world())
-        raise shortage or error from None
     except DivergedError as error:
         if best.best_model_path:
             error.epoch = _load_best(module, best.best_model_path)
@@ -192,7 +189,11 @@ def _fit(
         warnings.simplefilter("ignore")
         if resume is not None:
             info("going on from the last finished epoch of an unfinished run")
-        trainer.fit(module, loader, validation, ckpt_path=str(resume) if resume else None, weights_only=True)
+        try:
+            trainer.fit(module, loader, validation, ckpt_path=str(resume) if resume else None, weights_only=True)
+        except (MemoryError, RuntimeError) as error:
+            shortage = explain_shortage(error, "training.batch_size", loader.batch_size, world())
+            raise shortage or error from None
     if trainer.interrupted:
         raise KeyboardInterrupt
 

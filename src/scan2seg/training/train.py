@@ -106,6 +106,7 @@ def _train_here(
     model = _build_model(recipe, patches, data)
     precision = "float32" if hasattr(model.network, "fit") else choose_precision(settings.precision, device)
     info("%s on %s in %s", recipe["architecture"]["method"], device, precision)
+    settings_of_run = {"recipe": recipe, "seed": seed, "fold": fold}
     meter, started = EnergyMeter(), time.monotonic()
     with meter.measure(device):
         if hasattr(model.network, "fit"):
@@ -116,13 +117,10 @@ def _train_here(
             try:
                 result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
             except DivergedError as error:
-                if error.epoch is None:
-                    raise
-                save_checkpoint(output / "diverged.pt", model, _describe_model(data, recipe))
-                kept = f"the weights of epoch {error.epoch}, the best before, are kept in {output / 'diverged.pt'}"
-                raise InputError(f"{error}; {kept}") from None
+                provenance = record(settings_of_run, [patches, split])
+                raise _keep_good(output / "diverged.pt", model, data, provenance, error) from None
     result["wall_seconds"] = time.monotonic() - started
-    provenance = record({"recipe": recipe, "seed": seed, "fold": fold}, [patches, split])
+    provenance = record(settings_of_run, [patches, split])
     usage = {"peak_memory_bytes": sum(gather(peak_memory(device))), "energy_joules": _total_energy(meter, device)}
     if rank() > 0:
         return
@@ -136,21 +134,32 @@ def _write(
     output: Path, model: SegmentationModel, data: Patches, result: dict[str, Any], facts: dict[str, Any]
 ) -> None:
     """Write everything, and only then remove the state from which a killed run goes on."""
-    provenance = facts["provenance"]
-    description = _describe_model(data, provenance["settings"]["recipe"]) | {"provenance": provenance}
+    description = _describe_model(data, facts["provenance"])
     save_checkpoint(output / "checkpoint.pt", model, description)
     write_history(output / "history.csv", result["rows"])
     write_json(output / "training.json", facts)
     if "last" in result:
         model.load_state_dict(result["last"])
         save_checkpoint(output / "last.pt", model, description)
+    (output / "diverged.pt").unlink(missing_ok=True)
     shutil.rmtree(output / "training", ignore_errors=True)
 
 
-def _describe_model(data: Patches, recipe: dict[str, Any]) -> dict[str, Any]:
-    """Return what a checkpoint says of its model, but for the provenance."""
-    neighbours = recipe["patching"]["neighbours"]
-    return {"classes": data.classes, "patch_size": list(data.size), "neighbours": neighbours}
+def _keep_good(
+    path: Path, model: SegmentationModel, data: Patches, provenance: dict[str, Any], error: DivergedError
+) -> InputError:
+    """Save the weights of the best epoch before a run diverged, if there is one; return what to tell the user."""
+    if error.epoch is None:
+        return error
+    save_checkpoint(path, model, _describe_model(data, provenance))
+    return InputError(f"{error}; the weights of epoch {error.epoch}, the best before, are kept in {path}")
+
+
+def _describe_model(data: Patches, provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint says of its model."""
+    neighbours = provenance["settings"]["recipe"]["patching"]["neighbours"]
+    description = {"classes": data.classes, "patch_size": list(data.size), "neighbours": neighbours}
+    return description | {"provenance": provenance}
 
 
 def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> SegmentationModel:

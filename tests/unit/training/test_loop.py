@@ -202,7 +202,10 @@ def test_a_diverged_run_keeps_the_weights_of_its_best_epoch(
         train(data, tmp_path / "m", recipe_of())
     kept = load_checkpoint(tmp_path / "m" / "diverged.pt")[0].state_dict()
     assert equal(kept, ends[0]) or equal(kept, ends[1])
+    assert load_checkpoint(tmp_path / "m" / "diverged.pt")[1]["provenance"]["settings"]["seed"] == 0
     assert not (tmp_path / "m" / "checkpoint.pt").exists()
+    train(data, tmp_path / "m", recipe_of())
+    assert not (tmp_path / "m" / "diverged.pt").exists()
 
 
 @pytest.mark.parametrize(
