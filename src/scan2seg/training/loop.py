@@ -39,8 +39,8 @@ def run_loop(
     """Train the model in place and leave it with the weights of its best epoch.
 
     The state stays, for the caller to remove once the model is saved: until then a killed run can go on.
-    Several processes train by distributed data parallelism, each with its share of every batch (Li et al. 2020,
-    arXiv:2006.15704); the loss is taken in each and the gradients are averaged. The first one keeps the state.
+    Several processes share every batch and average their gradients (Li et al. 2020, arXiv:2006.15704); the first one
+    keeps the state.
 
     Args:
         model: fresh, with its normalisation fitted.
@@ -66,16 +66,14 @@ def run_loop(
     if settings.compile:
         model.network.compile()
     history = History(settings.epochs)
-    monitor, mode = _choose_monitor(settings, validation is not None)
-    best, last = _make_checkpoints(state, monitor, mode)
-    callbacks = [history, best, last, *_extras(settings, history, monitor, mode)]
+    watched = _choose_monitor(settings, validation is not None)
+    best, last = _make_checkpoints(state, *watched)
+    callbacks = [history, best, last, *_extras(settings, history, *watched)]
     trainer = _make_trainer(settings, device, precision, callbacks, len(loader))
-    resume = gather(_find_state(state, identity) if rank() == 0 else None)[0]
     try:
-        _fit(trainer, module, loader, validation, resume)
+        _fit(trainer, module, loader, validation, gather(_find_state(state, identity) if rank() == 0 else None)[0])
     except DivergedError as error:
-        if best.best_model_path:
-            error.epoch = _load_best(module, best.best_model_path)
+        error.epoch = _load_best(module, best.best_model_path)
         raise
     return _collect(model, module, history, best, last, loader.samples)
 
@@ -103,8 +101,10 @@ def _collect(
     }
 
 
-def _load_best(module: TrainingModule, path: str) -> int:
-    """Load the weights of a checkpoint; return its epoch, from 1."""
+def _load_best(module: TrainingModule, path: str) -> int | None:
+    """Load the weights of a checkpoint; return its epoch, from 1; None where there is no checkpoint yet."""
+    if not path:
+        return None
     content = torch.load(path, map_location="cpu", weights_only=True)
     module.load_state_dict(content["state_dict"])
     return int(content["epoch"]) + 1
