@@ -42,11 +42,11 @@ def test_patches_are_windows_of_their_images_and_never_of_test_images(folder: Pa
     store, stack = extract(folder, size=12, stride=6), open_store(folder / "stack.zarr")
     origin = np.asarray(store["origin"])
     assert set(origin[:, 0]) == {0, 1, 2}
-    assert (np.asarray(store["split"]) == (origin[:, 0] == 1)).all()
+    assert np.array_equal(store["split"], origin[:, 0] == 1)
     for place, (index, row, column) in enumerate(origin):
         height, width = (min(12, SIZES[index][0] - row), min(12, SIZES[index][1] - column))
         window = np.asarray(stack["image"])[index, :, row : row + height, column : column + width]
-        assert (np.asarray(store["image"])[place][:, :height, :width] == window).all()
+        assert np.array_equal(np.asarray(store["image"])[place][:, :height, :width], window)
         labels = np.asarray(store["label"])[place]
         assert np.bincount(labels.ravel(), minlength=256)[:2].tolist() == np.asarray(store["histogram"])[place].tolist()
         assert (labels[height:] == 255).all() and (labels[:, width:] == 255).all()
@@ -70,7 +70,7 @@ def test_neighbouring_slices_become_channels_within_their_volume(folder: Path) -
     image = np.asarray(stack["image"])
     height, width = SIZES[2]
     expected = np.stack([image[1, 0], image[2, 0], image[2, 0]])[:, :height, :width]
-    assert (read_slices(stack, 2, neighbours=1) == expected).all()
+    assert np.array_equal(read_slices(stack, 2, neighbours=1), expected)
     assert extract(folder, size=8, neighbours=1)["image"].shape[1] == 3
 
 
@@ -115,7 +115,7 @@ def test_patches_of_volumes_never_cross_volumes_or_sides(
                 for index in (first - 1, first + count)
             )
         window = (slice(row, row + 4), slice(column, column + 4))
-        assert (found[place][0, :count] == image[first : first + count, 0, *window]).all()
+        assert np.array_equal(found[place][0, :count], image[first : first + count, 0, *window])
         assert (np.floor(found[place])[0, count:] < first + count).all()
         seen[first : first + count, *window] += 1
         assert np.bincount(label[place].ravel(), minlength=256)[:2].tolist() == list(store["histogram"][place])

@@ -38,8 +38,8 @@ def test_images_and_masks(tmp_path: Path) -> None:
     for index, name in enumerate(store.attrs["names"]):
         raw = np.asarray(Image.open(tmp_path / "images" / f"{name}.png"))
         mask = np.asarray(Image.open(tmp_path / "labels" / f"{name}_mask.png"))
-        assert (store["image"][index, 0] == raw).all()
-        assert (store["label"][index] == mask // 100).all()
+        assert np.array_equal(store["image"][index, 0], raw)
+        assert np.array_equal(store["label"][index], mask // 100)
     assert store.attrs["labelled"] and store.attrs["provenance"]["settings"]["classes"] == ["dark", "grey", "bright"]
 
 

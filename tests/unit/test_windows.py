@@ -28,8 +28,8 @@ def test_a_window_beyond_the_image_is_mirrored_or_filled(image: tuple[int, int],
     filled = cut_window(pixels, (0, 0), size, fill=-1)
     assert mirrored.shape == filled.shape == size
     inside = (slice(min(image[0], size[0])), slice(min(image[1], size[1])))
-    assert (mirrored[inside] == pixels[inside]).all() and (filled[inside] == pixels[inside]).all()
+    assert np.array_equal(mirrored[inside], pixels[inside]) and np.array_equal(filled[inside], pixels[inside])
     filled[inside] = -1
     assert (filled == -1).all()
     if size[0] > image[0]:
-        assert (mirrored[image[0]] == mirrored[image[0] - 1]).all()
+        assert np.array_equal(mirrored[image[0]], mirrored[image[0] - 1])

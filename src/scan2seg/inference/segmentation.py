@@ -114,9 +114,12 @@ def _read_slices(array: Any, index: int, neighbours: int) -> NDArray[np.float32]
 
 
 def _write_tiff(labels: Path, tiff: Path) -> None:
+    """Write the labels as one series of pages, which other programs open as one volume."""
     import tifffile
 
     array: Any = open_store(labels)["label"]
-    with replacing(tiff) as partial, tifffile.TiffWriter(partial, bigtiff=array.nbytes > 2**31) as writer:
-        for index in range(array.shape[0]):
-            writer.write(np.asarray(array[index]), compression="zlib", contiguous=False)
+    slices = (np.asarray(array[index]) for index in range(array.shape[0]))
+    form: dict[str, Any] = {"shape": array.shape, "dtype": array.dtype, "metadata": {"axes": "ZYX"}}
+    with replacing(tiff) as partial:
+        large = array.nbytes > 2**31
+        tifffile.imwrite(partial, slices, **form, bigtiff=large, compression="zlib", photometric="minisblack")
