@@ -3,11 +3,8 @@
 A target appears under its name only when it is complete: it is written beside it and renamed.
 """
 
-import errno
 import json
 import math
-import os
-import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,38 +16,12 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from scan2seg.errors import InputError
+from scan2seg.replacement import replacing as replacing
 
 # Snakemake marks finished folders with a file of its own
 warnings.filterwarnings("ignore", message=".*snakemake_timestamp.*", category=UserWarning)
 
 TARGET_SHARD_BYTES = 32 * 2**20
-
-
-@contextmanager
-def replacing(target: Path | str) -> Iterator[Path]:
-    """Yield a path beside the target to write a file or folder to; on success it takes the target's place.
-
-    After an error or a kill the target is as it was before, and nothing that looks finished is left.
-
-    Raises:
-        InputError: the disk is full.
-    """
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for stale in target.parent.glob(f".{target.name}.*.partial"):
-        if not _is_written(stale):
-            _remove(stale)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        _remove(target)
-        os.replace(partial, target)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise InputError(f"{target}: the disk is full; nothing was written. Free space and run again") from None
-        raise
-    finally:
-        _remove(partial)
 
 
 def write_json(path: Path | str, content: Any) -> None:
@@ -174,24 +145,3 @@ def shards(array: zarr.Array[Any]) -> list[slice]:
     """List the slices along the first axis that are one shard each, the unit of writing."""
     length = (array.shards or array.chunks)[0]
     return [slice(start, min(start + length, array.shape[0])) for start in range(0, array.shape[0], length)]
-
-
-def _is_written(partial: Path) -> bool:
-    """Say whether the process that a partial file is named after still runs; processes of one job may end alike."""
-    process = partial.name.split(".")[-2]
-    if not process.isdigit() or int(process) == os.getpid():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except PermissionError:
-        return True
-    except (ProcessLookupError, OverflowError):
-        return False
-    return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

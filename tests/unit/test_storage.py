@@ -39,17 +39,6 @@ def test_a_killed_writer_leaves_nothing_finished_and_the_next_one_cleans_up(tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["s.zarr"]
 
 
-def test_the_partial_file_of_a_process_that_still_writes_is_left_alone(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        mine = tmp_path / f".a.json.{other.pid}.partial"
-        mine.write_text("half")
-        write_json(tmp_path / "a.json", 1)
-        assert mine.is_file() and (tmp_path / "a.json").is_file()
-        other.communicate(b"\n")
-    write_json(tmp_path / "a.json", 2)
-    assert not mine.exists()
-
-
 def test_shards_are_whole_items_and_tens_of_megabytes(tmp_path: Path) -> None:
     with creating(tmp_path / "s.zarr") as group:
         array = create_array(group, "image", (100, 1, 700, 900), "float32")

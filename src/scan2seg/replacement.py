@@ -1,0 +1,124 @@
+"""One file or folder that takes the place of another, whole or not at all.
+
+What is written stands beside its target until it is complete, under a hidden name that says who writes it:
+``.TARGET.HOST.PROCESS.partial``. A folder cannot be renamed onto another, so the old one steps aside for a moment, as
+``.TARGET.HOST.PROCESS.old``; a crash in that moment is mended by the next writer.
+"""
+
+import errno
+import glob
+import os
+import re
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scan2seg.errors import InputError
+
+FOREIGN_SECONDS = 7 * 86400.0
+"""What another host wrote is a leftover when nothing in it has changed for so long: its processes cannot be seen."""
+
+
+@contextmanager
+def replacing(target: Path | str) -> Iterator[Path]:
+    """Yield a path beside the target to write a file or folder to; on success it takes the target's place.
+
+    After an error or a kill the target is as it was before, and nothing that looks finished is left.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _mend(target)
+    partial = _beside(target, "partial")
+    try:
+        yield partial
+        _put(partial, target)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(f"{target}: the disk is full; nothing was written. Free space and run again") from None
+        raise
+    finally:
+        _remove(partial)
+
+
+def _put(new: Path, target: Path) -> None:
+    """Rename onto the target, which is there, old or new, whatever fails."""
+    if not (_is_folder(target) or (_is_folder(new) and os.path.lexists(target))):
+        os.replace(new, target)
+        return
+    old = _beside(target, "old")
+    os.replace(target, old)
+    try:
+        os.replace(new, target)
+    except BaseException:
+        os.replace(old, target)
+        raise
+    # the new one is in its place: what cannot be deleted now, the next writer deletes
+    with suppress(OSError):
+        _remove(old)
+
+
+def _mend(target: Path) -> None:
+    """Finish what a killed writer of this target left: an old version goes back if there is no other, the rest goes."""
+    leftovers = target.parent.glob(f".{glob.escape(target.name)}.*")
+    for left in sorted(leftovers, key=lambda path: path.suffix):
+        if left.suffix not in (".old", ".partial") or _is_written(left, target):
+            continue
+        if left.suffix == ".old" and not os.path.lexists(target):
+            os.replace(left, target)
+        else:
+            _remove(left)
+
+
+def _beside(target: Path, suffix: str) -> Path:
+    return target.with_name(f".{target.name}.{_host()}.{os.getpid()}.{suffix}")
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
+
+
+def _is_written(left: Path, target: Path) -> bool:
+    """Say whether somebody may still write this: the process of its name, or, on another host, anyone lately."""
+    who = left.name.removeprefix(f".{target.name}.").split(".")[:-1]
+    if len(who) != 2 or not who[1].isdigit():
+        # of another target, whose name begins like this one
+        return True
+    host, process = who[0], int(who[1])
+    if host != _host():
+        return time.time() - _last_change(left) < FOREIGN_SECONDS
+    # jobs that follow one another in a container may all have the same number
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
+def _last_change(path: Path) -> float:
+    """Return when a file, or anything in a folder, was written last, in seconds since 1970."""
+    times = [time.time()]
+    # an error means that it changes under our eyes
+    with suppress(OSError):
+        times = [part.lstat().st_mtime for part in (path, *path.rglob("*"))]
+    return max(times)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _remove(path: Path) -> None:
+    if _is_folder(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
