@@ -1,0 +1,44 @@
+"""The full-size images of a TIFF file, in whichever way the program that wrote it laid them out.
+
+Some programs write a stack as one series, others as a series a page; thumbnails and the smaller levels of a pyramid
+stand among the pages (TIFF 6.0, tag NewSubfileType) and are no images of their own.
+"""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import tifffile
+
+from scan2seg.errors import InputError
+
+
+def full_series(tiff: tifffile.TiffFile, path: Path) -> list[Any]:
+    """List the series of full-size pages, in the order of the file.
+
+    Raises:
+        InputError: there are none, the list of pages is cut off, or pages are in other files that are not there.
+    """
+    series = [item for item in tiff.series if not (item.keyframe.is_reduced or item.keyframe.is_mask)]
+    if not series:
+        raise InputError(f"{path}: holds no image")
+    _check_whole(tiff, path)
+    absent = sum(page is None for item in series for page in item.pages)
+    if absent:
+        raise InputError(f"{path}: {absent} of its pages are in other files, which are missing; copy them beside it")
+    return series
+
+
+def long_axes(series: Any) -> tuple[str, tuple[int, ...]]:
+    """Return the letters and lengths of the axes of a series, without those of length one other than Y and X."""
+    kept = [(axis, int(size)) for axis, size in zip(series.axes, series.shape, strict=True) if size > 1 or axis in "YX"]
+    return "".join(axis for axis, _ in kept), tuple(size for _, size in kept)
+
+
+def _check_whole(tiff: tifffile.TiffFile, path: Path) -> None:
+    """Refuse a file whose list of pages ends in a reference that leads nowhere: the rest would go unnoticed."""
+    handle = tiff.filehandle
+    handle.seek(tiff.pages.next_page_offset or 0)
+    following = handle.read(tiff.tiff.offsetsize)
+    if len(following) < tiff.tiff.offsetsize or struct.unpack(tiff.tiff.offsetformat, following)[0] != 0:
+        raise InputError(f"{path}: ends before its last page, perhaps truncated. Copy it again from its source")
