@@ -1,53 +1,6 @@
 """The report in a real browser: it sorts, shows every model, and asks no network and no console for anything."""
 
-import shutil
-
-import example_report
-import pytest
-
-from scan2seg.reporting.html import render_report
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MODELS = {"unet": 0.8, "deeplabv3_plus": 0.95, "otsu": 0.5}
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-]
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed (Debian: chromium, chromium-driver)"
-)
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("browser")
-    content = example_report.write_experiment(folder, MODELS, 2)
-    render_report(content, folder / "index.html", folder / "figures")
-    return folder / "index.html"
-
-
-@pytest.fixture(scope="module")
-def browser(report, tmp_path_factory):
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    driver.get(report.as_uri())
-    yield driver
-    driver.quit()
 
 
 def column(browser, table, place):

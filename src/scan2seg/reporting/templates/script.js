@@ -20,7 +20,55 @@
     body.append(...rows);
   }
 
+  const MANY_ROWS = 12, MANY_COLUMNS = 6;
+  const make = (name, properties, ...children) => {
+    const element = Object.assign(document.createElement(name), properties);
+    element.append(...children);
+    return element;
+  };
+
+  function addFilter(table, tools) {
+    const rows = [...table.tBodies[0].rows];
+    const count = make("output", { textContent: `${rows.length} rows` });
+    const input = make("input", { type: "search", placeholder: "words, -without" });
+    input.addEventListener("input", () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter((word) => word && word !== "-");
+      for (const row of rows) {
+        const text = row.textContent.toLowerCase();
+        row.hidden = !words.every((word) => word[0] === "-" ? !text.includes(word.slice(1)) : text.includes(word));
+      }
+      count.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} rows`;
+    });
+    tools.append(make("label", {}, "Filter ", input), count);
+  }
+
+  function addColumns(table, tools) {
+    const boxes = [...table.tHead.rows[0].cells].map((header, column) => {
+      const box = make("input", { type: "checkbox", checked: true });
+      box.addEventListener("change", () => {
+        for (const row of table.rows) {
+          if (row.cells.length > column && row.className !== "divider") row.cells[column].classList.toggle("off", !box.checked);
+        }
+        measure();
+      });
+      return make("label", {}, box, ` ${header.textContent.trim()}`);
+    });
+    const legend = make("legend", { className: "hidden", textContent: "Columns that are shown" });
+    tools.append(make("details", {}, make("summary", { textContent: "Columns" }), make("fieldset", {}, legend, ...boxes)));
+  }
+
+  function measure() {  // the cue stands only where something is out of sight
+    for (const box of document.querySelectorAll(".box")) {
+      const scroll = box.querySelector(".scroll");
+      box.classList.toggle("wide", scroll.scrollWidth > scroll.clientWidth + 1);
+    }
+  }
+
   for (const table of document.querySelectorAll("table.sortable")) {
+    const tools = make("div", { className: "tools" });
+    if (table.tBodies[0].rows.length > MANY_ROWS) addFilter(table, tools);
+    if (table.tHead.rows[0].cells.length > MANY_COLUMNS) addColumns(table, tools);
+    if (tools.childElementCount) table.closest(".box").prepend(tools);
     [...table.tHead.rows[0].cells].forEach((header, column) => {
       header.querySelector("button").addEventListener("click", () => sort(table, column, header));
       const keys = [...table.tBodies[0].rows].map((row) => keyOf(row, column)).filter((key) => key !== "");
@@ -29,4 +77,8 @@
       }
     });
   }
+  measure();
+  addEventListener("resize", measure);
+  // paper cannot be unfolded
+  addEventListener("beforeprint", () => { for (const folded of document.querySelectorAll("main details")) folded.open = true; });
 })();

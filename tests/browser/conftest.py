@@ -1,0 +1,77 @@
+"""One browser for the tests of this folder; each asks for a page of its own size and colours."""
+
+import shutil
+
+import example_report
+import pytest
+
+from scan2seg.reporting.html import render_report
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+MODELS = {"unet": 0.8, "deeplabv3_plus": 0.95, "otsu": 0.5}
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+]
+
+
+def pytest_collection_modifyitems(items):
+    missing = pytest.mark.skip(reason="chromium and chromedriver are not installed (Debian: chromium, chromium-driver)")
+    for item in items:
+        if "browser" in item.path.parts and not (CHROMIUM and DRIVER):
+            item.add_marker(missing)
+
+
+def open_browser(profile):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    return webdriver.Chrome(options=options, service=Service(DRIVER))
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory):
+    """A report of three models on one dataset."""
+    folder = tmp_path_factory.mktemp("browser")
+    content = example_report.write_experiment(folder, MODELS, 2)
+    content["segmentations"] = [example_report.write_segmentation(folder)]
+    render_report(content, folder / "index.html", folder / "figures")
+    return folder / "index.html"
+
+
+@pytest.fixture(scope="session")
+def many_models(tmp_path_factory):
+    """A report of more models than a screen holds."""
+    folder = tmp_path_factory.mktemp("many")
+    models = {f"model_{index:02d}": 0.5 + 0.02 * index for index in range(22)}
+    content = example_report.write_experiment(folder, models, 1, scans=False)
+    render_report(content, folder / "index.html", folder / "figures")
+    return folder / "index.html"
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory):
+    """A browser without a page."""
+    opened = open_browser(tmp_path_factory.mktemp("profile"))
+    yield opened
+    opened.quit()
+
+
+@pytest.fixture
+def browser(driver, report):
+    """The report on a desktop."""
+    driver.get_log("browser"), driver.get_log("performance")
+    driver.get(report.as_uri())
+    return driver
