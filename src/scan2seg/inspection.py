@@ -82,8 +82,9 @@ def _describe_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _describe_scan_or_volume(path: Path) -> dict[str, Any]:
-    from scan2seg.readers import check_scan, describe, open_scan
+    from scan2seg.readers import describe, open_scan
     from scan2seg.readers.volumes import open_volume
+    from scan2seg.reconstruction.opening import check_scan
 
     try:
         with open_scan(path) as scan:

@@ -68,8 +68,8 @@ def check_dataset(dataset: Dataset, file: str) -> Iterator[Problem]:
 
 
 def _check_scans(dataset: Dataset, file: str) -> Iterator[Problem]:
-    from scan2seg.readers import check_scan
     from scan2seg.readers.volumes import open_volume
+    from scan2seg.reconstruction.opening import check_scan
 
     for name, scan in dataset.scans().items():
         keys = ("projections", "flats", "darks", "angles", "reader")

@@ -120,8 +120,7 @@ rule log_to_mlflow:
         slurm_account=account,
     params:
         experiment=EXPERIMENT.settings.experiment,
-        # with a password in it the address would stay in Snakemake's records
-        server=tracking_server(),
+        uri=EXPERIMENT.settings.tracking.uri,
         runs=EXPERIMENT.summary()["runs"],
     script:
         "../scripts/log_to_mlflow.py"

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from scan2seg.errors import InputError
-from scan2seg.secrets import hide_credentials
 
 
 @dataclass(frozen=True)
@@ -98,5 +97,5 @@ def _has_tag(annotation: Any, tag: Any) -> bool:
 
 
 def _shorten(value: Any) -> str:
-    text = hide_credentials(repr(value))
+    text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

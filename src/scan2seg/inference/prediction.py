@@ -1,7 +1,6 @@
 """Predicting the test images of a stack."""
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import numpy as np
 import torch
 import zarr
 from numpy.typing import NDArray
-from torch import Tensor
 
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
@@ -35,8 +33,7 @@ def predict_stack(
     """Predict the images of one part of the split, and write their labels.
 
     The store has ``label`` (m, y, x) uint8, 255 outside the true size, ``index`` (m,) into the stack, and where asked
-    ``probability`` (m, k, y, x) float16. A network on volumes, or on neighbouring slices as channels, sees the slices
-    around each image, of any part and without labels, as it does in a new volume.
+    ``probability`` (m, k, y, x) float16. A network on volumes sees the slices around each image, of any part.
 
     Args:
         stack: the images.
@@ -102,10 +99,10 @@ def _predict_runs(
     length = sum(len(run) for run, _ in runs)
     results = [np.full((length, *target.shape[1:]), target.fill_value, target.dtype) for target in targets]
 
-    def predict(run: range, volume: range) -> Iterator[Tensor]:
-        return predictor.walk(lambda images: read_slab(store, images, predictor.neighbours, volume), run, volume)
+    def read(images: range) -> NDArray[np.float32]:
+        return read_slab(store, images, predictor.neighbours)
 
-    found = itertools.chain.from_iterable(itertools.starmap(predict, runs))
+    found = itertools.chain.from_iterable(predictor.walk(read, *run) for run in runs)
     for place, probabilities in enumerate(found):
         _, height, width = probabilities.shape
         results[0][place, :height, :width] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()

@@ -2,14 +2,15 @@
 
 import glob
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from scan2seg import plugins
-from scan2seg.config.base import Settings
 from scan2seg.errors import InputError
-from scan2seg.readers.angles import angles_from, checked_radians
+from scan2seg.readers.angles import angles_from, checked_radians, match_angles
 from scan2seg.readers.scan import Contents, Frames, Scan
 
 KIND = "readers.scans"
@@ -19,39 +20,36 @@ def open_scan(source: dict[str, Any] | Path | str) -> Scan:
     """Open a scan: headers and angles only, however large it is.
 
     ``source`` is a path, or a dictionary with ``projections`` (a path, a folder or a glob) and, where they are not in
-    the same file, ``flats``, ``darks`` (the same, or a list of two: taken before and after) and ``angles`` (a range,
-    a list or a file, in degrees). ``reader`` names the format; without it every reader is asked.
+    the same file, ``flats``, ``darks`` (the same, or a list of two: taken before and after), ``angles`` (a range,
+    a list or a file, in degrees) and ``pixel_size`` (micrometres), which stand in for the file's. ``reader`` names the
+    format; without it every reader is asked. ``paths`` names the datasets of any HDF5 file.
 
     Raises:
-        InputError: something is missing, unreadable or does not fit together.
+        InputError: something is missing, unreadable, never written, or does not fit together.
     """
     source = {"projections": source} if isinstance(source, str | Path) else source
     paths = _paths(source, "projections")
     closers: list[Any] = []
     try:
-        name, contents = _open(paths, source.get("reader"))
+        name, contents = _open(paths, source.get("reader"), source.get("paths"))
         closers.append(contents.close)
         count = contents.projections.shape[0]
-        where = str(paths[0])
         flats = _beside(source, "flats", contents.flats, count, closers)
         darks = _beside(source, "darks", contents.darks, count, closers)
         for kind, frames in (("flats", flats), ("darks", darks)):
             if frames is not None and frames.shape[1:] != contents.projections.shape[1:]:
                 raise InputError(
-                    f"{where}: the {kind} have {frames.shape[1:]} pixels, "
+                    f"{paths[0]}: the {kind} have {frames.shape[1:]} pixels, "
                     f"the projections {contents.projections.shape[1:]}"
                 )
-        angles, unit = contents.angles, contents.angle_unit
-        if source.get("angles") is not None:
-            angles, unit = angles_from(source["angles"], count, where)
         return Scan(
             path=paths[0],
             reader=name,
             projections=contents.projections,
             flats=flats,
             darks=darks,
-            angles=checked_radians(angles, unit, count, where),
-            pixel_size=contents.pixel_size,
+            angles=_angles(source.get("angles"), contents, str(paths[0])),
+            pixel_size=source.get("pixel_size") or _or_raise(contents.pixel_size),
             details=contents.details,
             closers=closers,
         )
@@ -61,13 +59,25 @@ def open_scan(source: dict[str, Any] | Path | str) -> Scan:
         raise
 
 
-def check_scan(source: dict[str, Any] | Path | str) -> list[str]:
-    """List what is wrong with a scan, from its headers and a few rows; empty when all is well."""
-    try:
-        with open_scan(source) as scan:
-            return _check_samples(scan)
-    except InputError as error:
-        return [str(error)]
+def _angles(given: Any, contents: Contents, where: str) -> NDArray[np.float64]:
+    """Return the angle of each projection in radians: of the settings where they give any, else of the file."""
+    count = contents.projections.shape[0]
+    if given is None:
+        angles, unit = _or_raise(contents.angles), contents.angle_unit
+    else:
+        angles, unit = angles_from(given, count, where, contents.series)
+    if angles is not None:
+        angles = match_angles(angles, count, contents.series, where)
+    return checked_radians(angles, unit, count, where)
+
+
+Value = TypeVar("Value")
+
+
+def _or_raise(value: Value | InputError) -> Value:
+    if isinstance(value, InputError):
+        raise value
+    return value
 
 
 def describe(scan: Scan) -> dict[str, Any]:
@@ -92,43 +102,25 @@ def describe(scan: Scan) -> dict[str, Any]:
     }
 
 
-def _check_samples(scan: Scan) -> list[str]:
-    problems = []
-    middle = slice(scan.shape[1] // 2, scan.shape[1] // 2 + 1)
-    try:
-        last = np.asarray(scan.read_projection(scan.shape[0] - 1), np.float64)
-        if not np.isfinite(last).any():
-            problems.append(f"{scan.path}: the last projection has no finite value")
-        if scan.flats is None:
-            problems.append(
-                f"{scan.path}: has no flat fields. Give flats:, or say already_normalised or already_logarithm: true"
-            )
-        else:
-            flat = scan.read_frames(scan.flats, middle)
-            if not np.isfinite(flat).all():
-                problems.append(f"{scan.path}: the flat fields hold values that are not finite")
-            elif not flat.any():
-                problems.append(f"{scan.path}: the flat fields are all zero")
-    except InputError as error:
-        problems.append(str(error))
-    return problems
-
-
-def _open(paths: list[Path], reader: str | None) -> tuple[str, Contents]:
+def _open(paths: list[Path], reader: str | None, datasets: dict[str, Any] | None = None) -> tuple[str, Contents]:
+    if datasets:
+        reader = "hdf5"
     if reader is None:
         found = [name for name in plugins.names(KIND) if plugins.load(KIND, name).recognises(paths[0])]
         if not found:
             _check_readable(paths[0])
             raise InputError(
-                f"{paths[0]}: no reader recognises it. Name one as reader: {', '.join(plugins.names(KIND))}"
+                f"{paths[0]}: no reader recognises it. Name one as reader: {', '.join(plugins.names(KIND))}; or, of an "
+                "HDF5 file, its datasets as paths: {data:, flats:, darks:, angles:} or {data:, image_key:, angles:}"
             )
         reader = found[0]
     module = plugins.load(KIND, reader)
-    params: Settings = module.Params()
     try:
-        contents: Contents = module.open_frames(paths, params)
+        contents: Contents = module.open_frames(paths, module.Params(**(datasets or {})))
     except InputError:
         raise
+    except ValidationError:
+        raise InputError(f"{paths[0]}: reader {reader} needs paths: {{data:, ...}}, the datasets in the file") from None
     except Exception as error:  # a damaged file makes libraries raise nearly anything
         raise InputError(
             f"{paths[0]}: cannot be opened by reader {reader}, it may be damaged ({type(error).__name__}: {error})"

@@ -1,5 +1,6 @@
 """Angles of a scan, from wherever they are given, in radians or an error: never guessed wrong in silence."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.errors import InputError
+from scan2seg.readers.scan import Series
+from scan2seg.readers.units import angle_unit
 
 Angles = NDArray[np.float64]
+_WORDS = re.compile(r"(?<![^\W_])(?:[^\W\d_]*rad(?:ian)?s?|deg(?:ree)?s?|grads?|gons?|arcmin|arcsec)(?![^\W_])|°")
+_BRACKETS = re.compile(r"(?:angle|theta|rot)\w*\s*[(\[]\s*([^)\]]*?)\s*[)\]]")
+_COLUMN = re.compile(r"angle|theta|rot", re.IGNORECASE)
 
 
-def angles_from(value: Any, count: int, where: str) -> tuple[Angles, str]:
+def angles_from(value: Any, count: int, where: str, series: Series | None = None) -> tuple[Angles, str]:
     """Turn a setting (a range ``{start, stop}``, a list, or a file) into angles and their unit.
 
     A range and a list are in degrees; a file may be text, CSV or ``.npy`` with one angle a line, in degrees unless its
-    first line names radians.
+    first line names radians. A range counts projections that are known to have been left out.
 
     Raises:
         InputError: the value or the file is none of these.
@@ -23,7 +29,9 @@ def angles_from(value: Any, count: int, where: str) -> tuple[Angles, str]:
     if isinstance(value, dict):
         if set(value) != {"start", "stop"}:
             raise InputError(f"{where}: angles: {value} is not a range, write {{start: 0, stop: 180}} in degrees")
-        return np.linspace(float(value["start"]), float(value["stop"]), count), "degrees"
+        places = series.places if series is not None and series.skipped else np.arange(count)
+        share = places / max(float(places[-1]), 1.0)
+        return float(value["start"]) + share * (float(value["stop"]) - float(value["start"])), "degrees"
     if isinstance(value, str | Path):
         return read_angles(Path(value))
     try:
@@ -33,22 +41,51 @@ def angles_from(value: Any, count: int, where: str) -> tuple[Angles, str]:
 
 
 def read_angles(path: Path) -> tuple[Angles, str]:
-    """Read a file of angles.
+    """Read a file of angles: one number a line, or columns under a header of which one names an angle.
 
     Raises:
-        InputError: the file is missing or holds no numbers.
+        InputError: the file is missing, a line holds no number or several, or the header names another unit.
     """
     try:
         if path.suffix == ".npy":
             return np.load(path, allow_pickle=False).astype(np.float64).reshape(-1), "degrees"
-        text = path.read_text("utf-8")
-        lines = [line for line in text.replace(",", " ").replace(";", " ").splitlines() if line.strip()]
-        header = lines[0].lower() if lines else ""
-        start = 1 if any(letter.isalpha() for letter in header.replace("e+", "").replace("e-", "")) else 0
-        numbers = np.array([float(line.split()[-1]) for line in lines[start:] if not line.startswith("#")])
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: is not a file of angles, one a line ({error})") from None
-    return numbers, "radians" if "rad" in header else "degrees"
+    numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+    header = numbered.pop(0)[1].strip("# ") if numbered and _is_header(numbered[0][1]) else ""
+    rows = [(number, _cells(line)) for number, line in numbered if not line.startswith("#")]
+    if not rows:
+        raise InputError(f"{path}: holds no angles; write one a line")
+    column, width = _angle_column(header, len(rows[0][1]))
+    angles = [_number(cells, column, width, f"{path}: line {number}") for number, cells in rows]
+    return np.array(angles), _unit_of(header, str(path))
+
+
+def match_angles(angles: Angles, count: int, series: Series | None, where: str) -> Angles:
+    """Return the angles of the projections where more are given: one an image of the series, or at a standstill.
+
+    The image key, or the numbers in the names, say which images are projections. Otherwise angles before and after
+    the rotation, at which it stood still, were those of flats and darks, if that leaves as many as there are
+    projections.
+
+    Raises:
+        InputError: neither tells which angle belongs to which projection.
+    """
+    if len(angles) == count:
+        return angles
+    if series is not None and len(angles) == series.length:
+        return np.asarray(angles[series.places])
+    steps = np.abs(np.diff(angles))
+    if len(angles) > count and steps.any():
+        moving = np.flatnonzero(steps > 0.05 * np.median(steps[steps > 1e-9 * steps.max()]))
+        if len(moving) and moving[-1] + 2 - moving[0] == count:
+            return np.asarray(angles[moving[0] : moving[-1] + 2])
+    total = "" if series is None else f" among {series.length} images"
+    raise InputError(
+        f"{where}: has {count} projections{total} but {len(angles)} angles, and nothing tells which belong together. "
+        "Give angles: with one a projection"
+    )
 
 
 def checked_radians(angles: Angles | None, unit: str | None, count: int, where: str) -> Angles:
@@ -57,7 +94,8 @@ def checked_radians(angles: Angles | None, unit: str | None, count: int, where: 
     Without a unit they are degrees if they cover 10 or more, radians if they cover about half a turn or a full one.
 
     Raises:
-        InputError: there are none, their number is wrong, they are not finite, all equal, or of no plausible range.
+        InputError: there are none, their number or unit is wrong, they are not finite, two neighbours are equal, or
+            they are of no plausible range.
     """
     if angles is None:
         raise InputError(f"{where}: has no angles. Give them as angles: {{start: 0, stop: 180}}, a list or a file")
@@ -68,12 +106,57 @@ def checked_radians(angles: Angles | None, unit: str | None, count: int, where: 
     if not np.isfinite(angles).all():
         raise InputError(f"{where}: {np.count_nonzero(~np.isfinite(angles))} angles are not finite numbers")
     extent = float(np.ptp(angles))
-    turns = extent / 360 if _in_degrees(extent, unit, count, where) else extent / (2 * np.pi)
+    turns = extent / 360 if _in_degrees(extent, angle_unit(unit, where), count, where) else extent / (2 * np.pi)
     if turns < 1 / 36:
         raise InputError(f"{where}: the angles cover only {turns * 360:.3g} degrees. Are they in the unit they claim?")
     if turns > 1000:
         raise InputError(f"{where}: the angles cover {turns:.4g} turns. Are they in the unit they claim?")
+    equal = np.flatnonzero(np.diff(angles) == 0)
+    if len(equal):
+        raise InputError(
+            f"{where}: {len(equal)} projections have the angle of the one before, the first is number {equal[0] + 1} "
+            f"(from 0) at {angles[equal[0]]:.6g}. Were these angles written? Give angles:"
+        )
     return np.asarray(angles * (2 * np.pi * turns / extent), dtype=np.float64)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell for cell in re.split(r"[,;\s]+", line) if cell]
+
+
+def _is_header(line: str) -> bool:
+    """Tell whether the first line names something: a comment, or words that are no numbers (as nan is)."""
+    try:
+        return line.startswith("#") or not [float(cell) for cell in _cells(line)]
+    except ValueError:
+        return re.match(r"[^\W\d_]", line.lstrip("\"'([{")) is not None
+
+
+def _angle_column(header: str, width: int) -> tuple[int, int]:
+    """Return which column holds the angles, and how many columns there must be: one, or as many as the header names."""
+    words = [cell.strip("\"'") for cell in _cells(header)]  # what stands in brackets belongs to the name before
+    names = [word for word in words if re.match(r"[^\W\d]", word) and not _WORDS.fullmatch(word.lower())]
+    named = [place for place, name in enumerate(names) if _COLUMN.search(name)]
+    return (named[0], width) if len(names) == width > 1 and len(named) == 1 else (0, 1)
+
+
+def _number(cells: list[str], column: int, width: int, where: str) -> float:
+    if len(cells) != width:
+        shown = ", ".join(cells[:4])
+        raise InputError(
+            f"{where}: has {len(cells)} numbers ({shown}) where {width} belong. Write one angle a line, with a decimal "
+            "point, not a comma; or columns under a header that names one of them angle"
+        )
+    try:
+        return float(cells[column])
+    except ValueError:
+        raise InputError(f"{where}: '{cells[column]}' is no number") from None
+
+
+def _unit_of(header: str, where: str) -> str:
+    """Return the unit that a header names, degrees if it names none."""
+    match = _BRACKETS.search(header.lower()) or _WORDS.search(header.lower())
+    return angle_unit((match.groups() or (match.group(),))[0], where) or "degrees" if match else "degrees"
 
 
 def _in_degrees(extent: float, unit: str | None, count: int, where: str) -> bool:

@@ -11,29 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.errors import InputError
-from scan2seg.readers.scan import Frames, Selection
+from scan2seg.readers.hdf5_storage import check_written, find
+from scan2seg.readers.scan import Frames, Selection, Series
+from scan2seg.readers.units import attempt, micrometres
 
-_MICROMETRES = {"m": 1e6, "mm": 1e3, "millimetre": 1e3, "millimeter": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0,
-                "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0, "nm": 1e-3, "metre": 1e6,
-                "meter": 1e6, "cm": 1e4}  # fmt: skip
-_PIXEL_SIZES = (
-    "measurement/instrument/detector/pixel_size",
-    "measurement/instrument/detector/actual_pixel_size_x",
-    "measurement/instrument/detection_system/objective/resolution",
-    "measurement/instrument/detector/pixel_size_x",
-    "measurement/instrument/detector/x_pixel_size",
-    "exchange/pixel_size",
-)
 _ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
 
 
-def holds(path: Path, *names: str) -> bool:
-    """Tell whether the path is an HDF5 file with one of the datasets; False for anything unreadable."""
+def holds(path: Path, name: str) -> bool:
+    """Tell whether the path is an HDF5 file with a dataset of the name, or a link; False for anything unreadable."""
+    if not is_hdf5(path):
+        return False
     try:
-        if not path.is_file() or not h5py.is_hdf5(path):
-            return False
         with h5py.File(path, "r") as file:
-            return any(isinstance(file.get(name), h5py.Dataset) for name in names)
+            return find(file, name) is not None
+    except InputError:
+        return True
     except _ERRORS:
         return False
 
@@ -79,20 +72,21 @@ def closing_on_error(file: h5py.File) -> Iterator[None]:
         raise InputError(f"{name}: its structure is damaged ({type(error).__name__}: {error})") from None
 
 
-def frames(file: h5py.File, name: str) -> Frames:
-    """Make a lazy series of a dataset (images, rows, columns).
+def frames(file: h5py.File, name: str, needed: NDArray[np.intp] | None = None) -> Frames:
+    """Make a lazy series of a dataset (images, rows, columns), of which ``needed`` (or all) will be read.
 
     Raises:
-        InputError: the dataset is missing, or not numbers in three dimensions.
+        InputError: the dataset is missing, not numbers in three dimensions, or a needed image was never written.
     """
-    dataset = file.get(name)
-    if not isinstance(dataset, h5py.Dataset):
+    dataset = find(file, name)
+    if dataset is None:
         raise InputError(f"{file.filename}: has no dataset /{name}, it holds {', '.join(_datasets(file)) or 'none'}")
     if dataset.ndim != 3 or dataset.dtype.kind not in "uif" or 0 in dataset.shape:
         raise InputError(
             f"{file.filename}: /{name} has shape {dataset.shape} and type {dataset.dtype}; "
             "expected numbers as (projections, rows, columns)"
         )
+    check_written(dataset, needed=needed)
 
     def read(images: Selection, rows: slice) -> NDArray[Any]:
         if isinstance(images, slice):
@@ -107,42 +101,94 @@ def frames(file: h5py.File, name: str) -> Frames:
 
 
 def optional_frames(file: h5py.File, name: str) -> Frames | None:
-    """Make a lazy series of a dataset, or None where there is none or it is empty."""
-    dataset = file.get(name)
-    if not isinstance(dataset, h5py.Dataset) or 0 in dataset.shape:
+    """Make a lazy series of a dataset, or None where there is none or it is empty.
+
+    Raises:
+        InputError: it is there but is a link to nothing, not images, or was never written.
+    """
+    dataset = find(file, name)
+    if dataset is None or 0 in dataset.shape:
         return None
-    if dataset.ndim == 2:
-        image = dataset
+    if dataset.ndim != 2:
+        return frames(file, name)
+    check_written(dataset, "rows")
 
-        def read(images: Selection, rows: slice) -> NDArray[Any]:
-            return np.asarray(image[rows, :])[None][images]
+    def read(images: Selection, rows: slice) -> NDArray[Any]:
+        return np.asarray(dataset[rows, :])[None][images]
 
-        return Frames((1, *dataset.shape), read)
-    return frames(file, name)
-
-
-def numbers(file: h5py.File, name: str) -> tuple[NDArray[np.float64] | None, str | None]:
-    """Read a small dataset of numbers and whether it is ``degrees`` or ``radians`` by its attribute, if it has one."""
-    dataset = file.get(name)
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "uif":
-        return None, None
-    unit = _unit(dataset).lower()
-    known = "degrees" if unit.startswith("deg") else "radians" if unit.startswith("rad") else None
-    return np.asarray(dataset[()], dtype=np.float64).reshape(-1), known
+    return Frames((1, *dataset.shape), read)
 
 
-def pixel_size(file: h5py.File, names: tuple[str, ...] = _PIXEL_SIZES) -> float | None:
-    """Look for the pixel size in the usual places; in micrometres. A number without a unit is one in micrometres
-    if above 0.001, in metres below."""
-    for name in names:
-        dataset = file.get(name)
-        if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "uif" or dataset.size < 1:
-            continue
-        value = float(np.asarray(dataset[()]).reshape(-1)[0])
-        factor = _MICROMETRES.get(_unit(dataset).strip().lower(), 1.0 if value > 1e-3 else 1e6)
-        if np.isfinite(value) and value > 0:
-            return value * factor
-    return None
+def numbers(file: h5py.File, name: str) -> tuple[NDArray[np.float64] | None, str]:
+    """Read a small dataset of numbers and its unit, empty where it names none; None where it is missing.
+
+    Raises:
+        InputError: it is a link to nothing, or was never written.
+    """
+    dataset = find(file, name)
+    if dataset is None or dataset.dtype.kind not in "uif":
+        return None, ""
+    check_written(dataset, "values")
+    return np.asarray(dataset[()], dtype=np.float64).reshape(-1), _unit(dataset)
+
+
+def length(file: h5py.File, name: str) -> float | None:
+    """Read a pixel size in micrometres; None where the dataset is missing.
+
+    Raises:
+        InputError: it is no positive number, or its unit is unknown.
+    """
+    dataset = find(file, name)
+    return None if dataset is None else micrometres(_value(dataset), _unit(dataset), f"{file.filename}: /{name}")
+
+
+def factor(file: h5py.File, name: str) -> float | None:
+    """Read a magnification, as a number or a text such as ``10x``; None where the dataset is missing.
+
+    Raises:
+        InputError: it is no positive number.
+    """
+    dataset = find(file, name)
+    if dataset is None:
+        return None
+    try:
+        value = float(str(_value(dataset)).strip().lower().strip("x"))
+    except ValueError:
+        value = 0.0
+    if not (np.isfinite(value) and value > 0):
+        raise InputError(
+            f"{file.filename}: /{name} is {_value(dataset)!r}, no magnification. Give pixel_size: in micrometres"
+        )
+    return value
+
+
+def by_image_key(file: h5py.File, data: str, keys: str) -> dict[str, Any]:
+    """Divide one series of images by a dataset of keys: 0 projection, 1 flat, 2 dark, 3 invalid (NXtomo).
+
+    Returns:
+        ``projections``, ``flats``, ``darks`` and ``series`` of ``Contents``; flats and darks keep their place in time.
+
+    Raises:
+        InputError: there are no keys, not one an image, or no projection among them; an image was never written.
+    """
+    found, _ = numbers(file, keys)
+    dataset = find(file, data)
+    count = len(dataset) if dataset is not None and dataset.ndim else 0
+    if found is None or (dataset is not None and len(found) != count):
+        raise InputError(f"{file.filename}: has {count} images in /{data} but {0 if found is None else len(found)} "
+                         f"image keys in /{keys}")  # fmt: skip
+    images = frames(file, data, needed=np.flatnonzero(np.isin(found, (0, 1, 2))))
+    projections = np.flatnonzero(found == 0)
+    if not len(projections):
+        raise InputError(f"{file.filename}: /{keys} marks no image as a projection (0)")
+
+    def taken(key: int) -> Frames | None:
+        which = np.flatnonzero(found == key)
+        when = np.searchsorted(projections, which).astype(np.float64) - 0.5
+        return images.select(which, when) if len(which) else None
+
+    series = Series(projections, len(found))
+    return {"projections": images.select(projections), "flats": taken(1), "darks": taken(2), "series": series}
 
 
 def describe(file: h5py.File, name: str) -> dict[str, Any]:
@@ -155,9 +201,24 @@ def _unit(dataset: h5py.Dataset) -> str:
     for key in ("units", "unit"):
         value = dataset.attrs.get(key)
         if value is not None:
-            value = np.asarray(value).reshape(-1)[0]
-            return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+            return text(value)
     return ""
+
+
+def first_item(value: Any) -> Any:
+    """Return the first item, decoded where it is text in bytes; empty where there is none."""
+    items = np.asarray(value).reshape(-1)
+    item = items[0] if items.size else ""
+    return item.decode("utf-8", "replace") if isinstance(item, bytes) else item
+
+
+def text(value: Any) -> str:
+    """Return the text of an attribute or dataset, the first where there are several."""
+    return str(first_item(value)).strip()
+
+
+def _value(dataset: h5py.Dataset) -> Any:
+    return first_item(dataset[()])
 
 
 def _datasets(file: h5py.File) -> list[str]:
@@ -186,20 +247,7 @@ def is_hdf5(path: Path) -> bool:
         return False
 
 
-def find_group(file: h5py.File, *wanted: tuple[str, ...]) -> str | None:
-    """Return the path of the first group, at most two levels deep, that holds one dataset of each list of names."""
-    names = [""]
-    for name, item in file.items():
-        if isinstance(item, h5py.Group):
-            names.append(name)
-            names += [f"{name}/{below}" for below, part in item.items() if isinstance(part, h5py.Group)]
-    for name in names:
-        group = file[name] if name else file
-        if all(any(isinstance(group.get(choice), h5py.Dataset) for choice in choices) for choices in wanted):
-            return name
-    return None
-
-
-def first_of(file: h5py.File, names: list[str]) -> str:
-    """Return the first name that is a dataset, or the first name at all."""
-    return next((name for name in names if isinstance(file.get(name), h5py.Dataset)), names[0])
+def angles(file: h5py.File, name: str) -> tuple[NDArray[np.float64] | InputError | None, str]:
+    """Read angles and their unit, or the error that keeps from it: the settings may give others."""
+    found = attempt(lambda: numbers(file, name))
+    return (found, "") if isinstance(found, InputError) else found

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from scan2seg.errors import InputError
 from scan2seg.readers.scan import Contents, Frames, Selection
+from scan2seg.readers.units import attempt, micrometres
 
 _TYPES = {3: "u1", 5: "<u2", 10: "<f4"}
 
@@ -70,7 +71,7 @@ def _contents(container: Any, path: Path) -> Contents:
         flats=flats,
         angles=None if angles is None else angles[:count],
         angle_unit="degrees",
-        pixel_size=float(size[0]) if size is not None and size.size and size[0] > 0 else None,
+        pixel_size=None if size is None else attempt(lambda: micrometres(size, "um", f"{path}: ImageInfo/PixelSize")),
         close=container.close,
         details={"type": str(dtype)},
     )

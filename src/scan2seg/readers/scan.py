@@ -14,6 +14,13 @@ from scan2seg.errors import InputError
 Selection = slice | NDArray[np.intp]
 
 
+def _computable(values: NDArray[Any]) -> NDArray[Any]:
+    """Return values of a type that compiled code takes: half and extended precision are rare in it."""
+    wider: dict[int, type] = {2: np.float32, 16: np.float64}
+    size = values.dtype.itemsize
+    return values.astype(wider[size]) if values.dtype.kind == "f" and size in wider else values
+
+
 def _nothing() -> None:
     return None
 
@@ -39,6 +46,17 @@ class Frames:
         return Frames((len(keep), *self.shape[1:]), read, positions, self.rows_per_read)
 
 
+@dataclass(frozen=True)
+class Series:
+    """The series that projections were taken in: which of its images they are, for angles that count them all."""
+
+    places: NDArray[np.intp]
+    """(projections,): the place of each, from 0."""
+    length: int
+    skipped: bool = False
+    """The others are projections that were left out, at angles of their own; otherwise they are flats and darks."""
+
+
 @dataclass
 class Contents:
     """What a reader found in its files."""
@@ -46,12 +64,15 @@ class Contents:
     projections: Frames
     flats: Frames | None = None
     darks: Frames | None = None
-    angles: NDArray[np.float64] | None = None
-    """As the file gives them, in ``angle_unit``."""
+    angles: NDArray[np.float64] | InputError | None = None
+    """As the file gives them, one a projection or one an image of the series; an error matters only where the
+    settings give no others."""
     angle_unit: str | None = None
-    """``degrees`` or ``radians``; None where the file does not say."""
-    pixel_size: float | None = None
-    """In micrometres."""
+    """As the file spells it; None or empty where it does not say."""
+    series: Series | None = None
+    """Where the projections stand, if there are more images or numbers than projections."""
+    pixel_size: float | InputError | None = None
+    """In micrometres, at the sample; an error matters only where the settings give no other."""
     close: Callable[[], None] = _nothing
     details: dict[str, Any] = field(default_factory=dict)
     """Further facts for ``scan2seg inspect``, JSON-able."""
@@ -79,16 +100,16 @@ class Scan:
         return self.projections.shape
 
     def read_rows(self, start: int, stop: int) -> NDArray[Any]:
-        """Read detector rows of all projections: (projections, rows, columns), as stored.
+        """Read detector rows of all projections: (projections, rows, columns), in the file's type or the next wider.
 
         Raises:
             InputError: the file is truncated or damaged.
         """
         return self._read(self.projections, slice(0, self.shape[0]), slice(start, stop))
 
-    def read_projection(self, index: int) -> NDArray[Any]:
-        """Read one projection: (rows, columns), as stored."""
-        return np.asarray(self._read(self.projections, slice(index, index + 1), slice(0, self.shape[1]))[0])
+    def read_projection(self, index: int, rows: slice | None = None) -> NDArray[Any]:
+        """Read one projection, or some rows of it: (rows, columns)."""
+        return np.asarray(self._read(self.projections, slice(index, index + 1), rows or slice(0, self.shape[1]))[0])
 
     def read_frames(self, frames: Frames, rows: slice) -> NDArray[np.float32]:
         """Read rows of all flats or darks as float32: (images, rows, columns)."""
@@ -96,7 +117,7 @@ class Scan:
 
     def _read(self, frames: Frames, images: Selection, rows: slice) -> NDArray[Any]:
         try:
-            return frames.read(images, rows)
+            return _computable(frames.read(images, rows))
         except InputError:
             raise
         except Exception as error:  # a damaged file makes libraries raise nearly anything

@@ -12,7 +12,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from scan2seg.errors import InputError
-from scan2seg.readers.scan import Frames, Selection
+from scan2seg.readers.scan import Frames, Selection, Series
+from scan2seg.readers.tiff_series import check_whole
 
 # Damaged files make the decoders raise nearly anything.
 _Errors = (Exception,)
@@ -21,6 +22,27 @@ _Errors = (Exception,)
 def natural_order(path: Path) -> list[Any]:
     """Order ``x9.tif`` before ``x10.tif``."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+
+
+def number_series(paths: list[Path]) -> Series | None:
+    """Tell which images of a numbered series are missing; None where none is, or the names have no number.
+
+    The number is the only part in which the names differ; where the numbers are further apart in some places than
+    in most, images were left out there.
+    """
+    paths = sorted(paths, key=natural_order)
+    parts = [re.split(r"(\d+)", path.name) for path in paths]
+    if len(paths) < 3 or len({len(part) for part in parts}) > 1:
+        return None
+    differing = [column for column in range(len(parts[0])) if len({part[column] for part in parts}) > 1]
+    if len(differing) != 1 or not all(part[differing[0]].isdigit() for part in parts):
+        return None
+    numbers = np.array([int(part[differing[0]]) for part in parts])
+    step = int(np.gcd.reduce(np.diff(numbers)))
+    places = (numbers - numbers[0]) // max(step, 1)
+    length = int(places[-1]) + 1
+    # Numbers that are mostly apart are times or angles, not counts.
+    return Series(places.astype(np.intp), length, skipped=True) if len(paths) < length < 2 * len(paths) else None
 
 
 def open_series(paths: list[Path]) -> tuple[Frames, Callable[[], None]]:
@@ -42,6 +64,7 @@ def _many_pages(path: Path) -> tuple[Frames, Callable[[], None]]:
         shape, dtype = _form(file.pages[0], path)
         if count > 1 and _form(file.pages[count - 1], path) != (shape, dtype):
             raise InputError(f"{path}: its pages differ in size or type")
+        check_whole(file, path)
     except InputError:
         file.close()
         raise
@@ -126,6 +149,8 @@ def _rows_of(page: Any, rows: slice, path: Path, shape: tuple[int, int], dtype: 
     try:
         if page.shape != shape or page.dtype != dtype:
             raise InputError(f"{path}: has an image of {page.shape} {page.dtype} among those of {shape} {dtype}")
+        if not all(page.databytecounts):
+            raise InputError(f"{path}: a part of its image was never written. Copy it again from its source")
         if page.is_contiguous and page.compression == 1:
             handle = page.parent.filehandle
             line = shape[1] * dtype.itemsize

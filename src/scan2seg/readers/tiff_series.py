@@ -22,7 +22,7 @@ def full_series(tiff: tifffile.TiffFile, path: Path) -> list[Any]:
     series = [item for item in tiff.series if not (item.keyframe.is_reduced or item.keyframe.is_mask)]
     if not series:
         raise InputError(f"{path}: holds no image")
-    _check_whole(tiff, path)
+    check_whole(tiff, path)
     absent = sum(page is None for item in series for page in item.pages)
     if absent:
         raise InputError(f"{path}: {absent} of its pages are in other files, which are missing; copy them beside it")
@@ -35,8 +35,13 @@ def long_axes(series: Any) -> tuple[str, tuple[int, ...]]:
     return "".join(axis for axis, _ in kept), tuple(size for _, size in kept)
 
 
-def _check_whole(tiff: tifffile.TiffFile, path: Path) -> None:
-    """Refuse a file whose list of pages ends in a reference that leads nowhere: the rest would go unnoticed."""
+def check_whole(tiff: tifffile.TiffFile, path: Path) -> None:
+    """Refuse a file whose list of pages ends in a reference that leads nowhere: the rest would go unnoticed.
+
+    Raises:
+        InputError: it does.
+    """
+    len(tiff.pages)  # follows the references to the end
     handle = tiff.filehandle
     handle.seek(tiff.pages.next_page_offset or 0)
     following = handle.read(tiff.tiff.offsetsize)

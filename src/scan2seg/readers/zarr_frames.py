@@ -1,5 +1,6 @@
 """Zarr arrays as lazy series of images. Imported only by the Zarr reader."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,15 @@ def frames(array: Any, path: Path) -> Frames:
     """Make a lazy series.
 
     Raises:
-        InputError: the array is not numbers in three dimensions.
+        InputError: the array is not numbers in three dimensions, or a chunk of it was never written.
     """
     if array.ndim != 3 or array.dtype.kind not in "uif" or 0 in array.shape:
         raise InputError(
             f"{path}: {array.path or 'the array'} has shape {array.shape} and type {array.dtype}; "
             "expected numbers as (projections, rows, columns)"
         )
+
+    check_chunks(array, path)
 
     def read(images: Selection, rows: slice) -> NDArray[Any]:
         if isinstance(images, slice):
@@ -47,10 +50,39 @@ def frames(array: Any, path: Path) -> Frames:
     return Frames(array.shape, read, None, int((array.shards or array.chunks)[1]))
 
 
+def check_chunks(array: Any, path: Path, what: str = "images") -> None:
+    """Refuse an array of which chunk (or shard) files are missing: Zarr reads these as its fill value.
+
+    Args:
+        array: images (or slices) along its first axis, in a folder.
+        path: the store's folder.
+        what: what these are, for the message.
+
+    Raises:
+        InputError: the number, and the first that are missing.
+    """
+    steps = array.shards or array.chunks
+    folder = path / array.path if array.path else path
+    grid = [range(-(-length // step)) for length, step in zip(array.shape, steps, strict=True)]
+    gone = [place for place in product(*grid) if not (folder / array.metadata.encode_chunk_key(place)).is_file()]
+    if not gone:
+        return
+    images = sorted({image for first in {place[0] for place in gone} for image in _images_of(first, steps[0], array)})
+    first = ", ".join(map(str, images[:3])) + (", ..." if len(images) > 3 else "")
+    raise InputError(
+        f"{path}: {len(images)} of {array.shape[0]} {what} of {array.path or 'the array'} lack chunk files (counted "
+        f"from 0: {first}); Zarr reads them as {array.fill_value}. Copy the store again from its source. If they hold "
+        "nothing else, leave the array out, or write it with write_empty_chunks"
+    )
+
+
+def _images_of(chunk: int, step: int, array: Any) -> range:
+    return range(chunk * step, min((chunk + 1) * step, array.shape[0]))
+
+
 def numbers(array: Any) -> tuple[NDArray[np.float64] | None, str | None]:
     """Read angles and their unit by the attribute ``units``."""
     if array is None or array.dtype.kind not in "uif":
         return None, None
-    unit = str(array.attrs.get("units", array.attrs.get("unit", ""))).lower()
-    known = "degrees" if unit.startswith("deg") else "radians" if unit.startswith("rad") else None
-    return np.asarray(array[...], dtype=np.float64).reshape(-1), known
+    unit = str(array.attrs.get("units", array.attrs.get("unit", "")))
+    return np.asarray(array[...], dtype=np.float64).reshape(-1), unit

@@ -9,8 +9,8 @@ import numpy as np
 
 from scan2seg import storage
 from scan2seg.config.reconstruction import ReconstructionSettings
-from scan2seg.readers import open_scan
 from scan2seg.reconstruction.geometry import make_geometry
+from scan2seg.reconstruction.opening import open_configured
 from scan2seg.reconstruction.scan import Correction, slices_of
 
 
@@ -34,7 +34,7 @@ def centre_gallery(
     settings = settings or ReconstructionSettings()
     binning = settings.binning
     settings = settings.model_copy(update={"rows": (row // binning * binning, row // binning * binning + binning)})
-    with open_scan(source) as scan:
+    with open_configured(source, settings) as scan:
         geometries = [make_geometry(scan, settings, centre) for centre in centres]
         correction = Correction(scan, settings, threads)
         first = max(geometries[0].first_row - correction.halo, 0)

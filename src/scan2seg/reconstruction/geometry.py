@@ -36,7 +36,7 @@ def make_geometry(scan: Scan, settings: ReconstructionSettings, centre: float) -
     """Settle sizes from the scan, the settings and the centre in columns of the file.
 
     Raises:
-        InputError: rows, crop or centre lie outside the scan, or units need a pixel size that nothing gives.
+        InputError: rows, crop or centre lie outside the scan, or there is no pixel size where one is needed.
     """
     binning = settings.binning
     first, last = choose_rows(scan, settings)
@@ -51,8 +51,12 @@ def make_geometry(scan: Scan, settings: ReconstructionSettings, centre: float) -
         half = half_acquisition.is_half_acquisition(scan.angles, centre, columns)
     size = int(np.floor(2 * max(centre, columns - 1 - centre))) + 1 if half else columns
     pixel_size = settings.pixel_size or scan.pixel_size
-    if settings.units == "per_millimetre" and pixel_size is None:
-        raise InputError(f"{scan.path}: has no pixel size, which units: per_millimetre needs. Give pixel_size:")
+    for needed, what in (
+        (settings.units == "per_millimetre", "units: per_millimetre"),
+        (settings.delta_beta is not None, "phase retrieval"),
+    ):
+        if needed and pixel_size is None:
+            raise InputError(f"{scan.path}: has no pixel size, which {what} needs. Give pixel_size:")
     crop = _crop(settings.crop, size, str(scan.path))
     return Geometry(
         first,

@@ -13,12 +13,11 @@ from scan2seg import logging, plugins, provenance, storage
 from scan2seg.config.base import plugin_params
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.errors import InputError
-from scan2seg.orientation import turn
-from scan2seg.readers import open_scan
 from scan2seg.readers.scan import Scan
 from scan2seg.reconstruction import half_acquisition, preprocessing
 from scan2seg.reconstruction.centre_search import find_centre
 from scan2seg.reconstruction.geometry import Geometry, choose_rows, make_geometry
+from scan2seg.reconstruction.opening import open_configured
 
 Sinograms = NDArray[np.float32]
 # Files that are stored in tall compressed chunks are read in blocks up to this size, not chunk after chunk again.
@@ -104,10 +103,7 @@ def reconstruct_scan(
     Raises:
         InputError: the scan is unreadable, incomplete or not a scan; nothing is written.
     """
-    source = dict(source)
-    if settings.angles is not None:
-        source["angles"] = settings.model_dump()["angles"]
-    with open_scan(source) as scan:
+    with open_configured(source, settings) as scan:
         first, last = choose_rows(scan, settings)
         correction = Correction(scan, settings, threads)
         centre = find_centre(scan, settings, slice(first, last), threads)
@@ -127,7 +123,6 @@ def reconstruct_scan(
                     "provenance": provenance.record(settings.model_dump(mode="json"), [scan.path]),
                     "centre": centre.as_dict(),
                     "units": settings.units,
-                    "orientation": settings.orientation,
                     "half_acquisition": geometry.half,
                     "crop": geometry.place(settings.binning),
                     "corrections": correction.counts.as_dict(),
@@ -173,10 +168,10 @@ def _backproject(
         radius = min(centre, geometry.size - 1 - centre) + 0.5
         y, x = np.ogrid[: geometry.size, : geometry.size]
         slices[:, (y - middle) ** 2 + (x - middle) ** 2 > radius**2] = 0
-    slices = turn(slices, settings.orientation)[:, geometry.crop[0], geometry.crop[1]]
+    slices = slices[:, geometry.crop[0], geometry.crop[1]]
     if settings.units == "per_millimetre" and geometry.pixel_size:
         slices = slices * np.float32(1000 / geometry.pixel_size)
-    return np.ascontiguousarray(slices, dtype=np.float32)
+    return np.asarray(slices, dtype=np.float32)
 
 
 def _reconstruct(correction: Correction, geometry: Geometry, volumes: list[Any], threads: int) -> None:

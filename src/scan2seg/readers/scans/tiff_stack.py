@@ -29,9 +29,14 @@ def open_frames(paths: list[Path], params: Params) -> Contents:
     Raises:
         InputError: a file is unreadable, has several channels, or differs in size or type from the first.
     """
-    from scan2seg.readers.tiff import open_series
+    from scan2seg import logging
+    from scan2seg.readers.tiff import number_series, open_series
 
     if len(paths) == 1 and paths[0].is_dir():
         paths = [item for item in paths[0].iterdir() if item.suffix.lower() in _SUFFIXES]
     frames, close = open_series(paths)
-    return Contents(projections=frames, close=close, details={"files": len(paths)})
+    series = number_series(paths)
+    if series is not None:
+        left_out = series.length - len(paths)
+        logging.warn("%s: %d numbers are missing in this series of %d files", paths[0], left_out, len(paths))
+    return Contents(projections=frames, close=close, series=series, details={"files": len(paths)})

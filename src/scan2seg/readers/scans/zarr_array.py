@@ -19,12 +19,13 @@ def recognises(path: Path) -> bool:
 
 
 def open_frames(paths: list[Path], params: Params) -> Contents:
-    """Open the store; ``data_white``, ``data_dark``, ``theta`` and the attribute ``pixel_size`` are used if present.
+    """Open the store; ``data_white``, ``data_dark``, ``theta`` and the attribute ``pixel_size`` (um) count if present.
 
     Raises:
         InputError: it is not one readable store with an array of three dimensions.
     """
     from scan2seg.errors import InputError
+    from scan2seg.readers.units import attempt, micrometres
     from scan2seg.readers.zarr_frames import frames, numbers, open_store
 
     if len(paths) != 1:
@@ -45,5 +46,5 @@ def open_frames(paths: list[Path], params: Params) -> Contents:
         darks=frames(arrays[folder + "data_dark"], paths[0]) if folder + "data_dark" in arrays else None,
         angles=angles,
         angle_unit=unit,
-        pixel_size=float(size) if isinstance(size, int | float) and size > 0 else None,
+        pixel_size=None if size is None else attempt(lambda: micrometres(size, "um", str(paths[0]))),
     )

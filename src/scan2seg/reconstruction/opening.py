@@ -1,0 +1,80 @@
+"""A scan as its reconstruction sees it: opened with the settings that stand in for what the file says, and checked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.errors import InputError
+from scan2seg.readers import open_scan
+from scan2seg.readers.scan import Frames, Scan
+from scan2seg.reconstruction.geometry import make_geometry
+
+_SAMPLED_PROJECTIONS, _SAMPLED_ROWS = 8, 3
+
+
+def open_configured(source: dict[str, Any] | Path | str, settings: ReconstructionSettings) -> Scan:
+    """Open a scan with the angles and the pixel size of the settings, where they give any.
+
+    Raises:
+        InputError: as ``readers.open_scan``.
+    """
+    source = {"projections": source} if isinstance(source, str | Path) else dict(source)
+    for key in ("angles", "pixel_size"):
+        value = settings.model_dump()[key]
+        if value is not None:
+            source[key] = value
+    return open_scan(source)
+
+
+def check_scan(source: dict[str, Any] | Path | str, settings: ReconstructionSettings | None = None) -> list[str]:
+    """List what would keep a scan from its reconstruction, from its headers and a few rows; empty when all is well.
+
+    Reads three rows of eight projections spread over the scan, and these rows of the flats and darks.
+    """
+    settings = settings or ReconstructionSettings()
+    try:
+        with open_configured(source, settings) as scan:
+            middle = (scan.shape[2] - 1) / 2
+            make_geometry(scan, settings, middle if settings.centre == "auto" else settings.centre)
+            return list(_check_samples(scan, settings))
+    except InputError as error:
+        return [str(error)]
+
+
+def _sampled_mean(scan: Scan, frames: Frames | None, row: int) -> NDArray[np.float32]:
+    if frames is None:
+        return np.zeros(scan.shape[2], np.float32)
+    images = np.unique(np.linspace(0, frames.shape[0] - 1, _SAMPLED_PROJECTIONS).round().astype(np.intp))
+    return np.asarray(scan.read_frames(frames.select(images), slice(row, row + 1))[:, 0].mean(axis=0))
+
+
+def _check_samples(scan: Scan, settings: ReconstructionSettings) -> Iterator[str]:
+    first, last = settings.rows or (0, scan.shape[1])
+    rows = np.unique(np.linspace(first, last - 1, _SAMPLED_ROWS + 2).round().astype(int)[1:-1])
+    images = np.unique(np.linspace(0, scan.shape[0] - 1, _SAMPLED_PROJECTIONS).round().astype(np.intp))
+    for index in images:
+        values = np.concatenate([scan.read_projection(int(index), slice(row, row + 1)).ravel() for row in rows])
+        if not np.isfinite(values).any():
+            yield f"{scan.path}: projection {index} has no finite value in rows {rows.tolist()}"
+        elif not settings.already_logarithm and not values.any():
+            yield f"{scan.path}: projection {index} is 0 in all of rows {rows.tolist()}. Was it written?"
+    if settings.already_normalised or settings.already_logarithm:
+        return
+    if scan.flats is None:
+        yield (
+            f"{scan.path}: has no flat fields. Give flats: (a file or pattern) beside projections:, or "
+            "reconstruction: {already_normalised: true} or {already_logarithm: true}"
+        )
+        return
+    for row in rows:
+        flat, dark = _sampled_mean(scan, scan.flats, row), _sampled_mean(scan, scan.darks, row)
+        if not np.isfinite(flat).all():
+            yield f"{scan.path}: the flat fields hold values that are not finite in row {row}"
+        elif not flat.any():
+            yield f"{scan.path}: the flat fields are all zero in row {row}"
+        elif not (flat > dark).any():
+            yield f"{scan.path}: the flat fields of row {row} are nowhere above the dark fields: are they exchanged?"
