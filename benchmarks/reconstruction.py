@@ -34,7 +34,7 @@ def exact_sinogram(size, angles, centre):
     result = np.zeros((len(angles), size))
     column = np.arange(size) - centre
     for x, y, radius, value in discs(size):
-        distance = column - (x * np.cos(angles) + y * np.sin(angles))[:, None]
+        distance = column - (x * np.cos(angles) - y * np.sin(angles))[:, None]
         upper, lower = (np.clip(distance + side, -radius, radius) for side in (0.5, -0.5))
         for part, sign in ((upper, 1), (lower, -1)):
             result += sign * value * (part * np.sqrt(radius**2 - part**2) + radius**2 * np.arcsin(part / radius))

@@ -6,9 +6,11 @@ A store with ``image`` (p, c, y, x) float32, ``label`` (p, y, x) uint8,
 Test images are never in it.
 
 Patches of volumes are (p, c, z, y, x) and (p, z, y, x): consecutive slices of one volume and one side of the split;
-their origin names the first.
+their origin names the first. Neighbouring slices as channels are of that volume and side too, and so in every fold:
+where a neighbour stands on another side, or on none, the slices are mirrored.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,8 @@ class Plan:
     windows: list[Window]
     size: tuple[int, ...]
     """(y, x), or (z, y, x)."""
+    runs: list[range]
+    """Consecutive images of one volume that are on the same side in the split and in every fold."""
 
 
 def extract_patches(stack: Path, split: Path, output: Path, settings: PatchingSettings) -> None:
@@ -52,7 +56,7 @@ def extract_patches(stack: Path, split: Path, output: Path, settings: PatchingSe
     if not store.attrs["labelled"] and (settings.strategy == "foreground" or settings.minimum_foreground > 0):
         raise InputError(f"patching: {stack} has no labels; use strategy: grid with minimum_foreground: 0")
     divided = read_json(split)
-    plan = plan_windows(store, [divided["train"], divided["validation"]], settings)
+    plan = plan_windows(store, list_sides(divided), settings)
     if not plan.windows:
         raise InputError(f"patching: no patch holds {settings.minimum_foreground:.1%} foreground; lower the limit")
     validation = set(divided["validation"])
@@ -85,7 +89,10 @@ def plan_windows(store: zarr.Group, parts: Sequence[Sequence[int]], settings: Pa
         indices = [index for part in parts for index in part]
         size = (int(sizes[indices, 0].max()), int(sizes[indices, 1].max()))
     stride = settings.pair(settings.stride) or size
-    slabs = list_slabs(store, parts, settings)
+    volumes = list_volumes(store)
+    runs = sorted((run for part in parts for run, _ in find_runs(volumes, sorted(part))), key=lambda run: run.start)
+    slabs = list_slabs(runs, settings)
+    _warn_of_mirrored(volumes, runs, settings.neighbours)
     needs_labels = settings.strategy == "foreground" or settings.minimum_foreground > 0
     windows: list[Window] = []
     for images in progress(slabs, "planning patches") if needs_labels else slabs:
@@ -94,17 +101,42 @@ def plan_windows(store: zarr.Group, parts: Sequence[Sequence[int]], settings: Pa
         if needs_labels:
             places = choose_windows(_read_labels(store, images, (height, width)), places, size, settings)
         windows.extend((images, row, column) for row, column in places)
-    return Plan(windows, size if settings.depth is None else (settings.depth, *size))
+    return Plan(windows, size if settings.depth is None else (settings.depth, *size), runs)
 
 
-def list_slabs(store: zarr.Group, parts: Sequence[Sequence[int]], settings: PatchingSettings) -> list[range]:
-    """List the slices of each patch along the stack: single images, or ``depth`` slices of one volume and part.
+def list_sides(divided: dict[str, Any]) -> list[list[int]]:
+    """Divide training and validation images by where they stand in the split and in every fold of split.json.
 
-    Where a part holds fewer consecutive slices of a volume than the depth, the slab is shorter.
+    Images of one entry are used together or not at all, so that a patch made of them leaks into no fold.
+    """
+    parts = [part for sides in (divided, *divided.get("folds", [])) for part in (sides["train"], sides["validation"])]
+    stands = [set(part) for part in parts]
+    sides: dict[tuple[bool, ...], list[int]] = defaultdict(list)
+    for index in [*divided["train"], *divided["validation"]]:
+        sides[tuple(index in part for part in stands)].append(index)
+    return list(sides.values())
+
+
+def _warn_of_mirrored(volumes: Sequence[range], runs: Sequence[range], neighbours: int) -> None:
+    """Say how many images have a neighbour in their volume that their patches must not show."""
+    owner = {index: volume for volume in volumes for index in volume}
+    wanted = mirrored = 0
+    for run in runs:
+        for index in run:
+            beside = [place for place in range(index - neighbours, index + neighbours + 1) if place in owner[index]]
+            wanted += len(beside) - 1
+            mirrored += sum(place not in run for place in beside)
+    if mirrored:
+        message = "%d of %d neighbouring slices are of another side of the split, or of none, and are mirrored instead"
+        warn(f"{message}; blocked and grouped splits keep neighbours together", mirrored, wanted)
+
+
+def list_slabs(runs: Sequence[range], settings: PatchingSettings) -> list[range]:
+    """List the slices of each patch along the stack: single images, or ``depth`` slices of a run.
+
+    Where a run has fewer slices than the depth, the slab is shorter.
     """
     depth = settings.depth or 1
-    volumes = list_volumes(store)
-    runs = [run for part in parts for run, _ in find_runs(volumes, sorted(part))]
     slabs = [
         range(run.start + first, min(run.start + first + depth, run.stop))
         for run in runs
@@ -113,7 +145,7 @@ def list_slabs(store: zarr.Group, parts: Sequence[Sequence[int]], settings: Patc
     short = sum(len(slab) < depth for slab in slabs)
     if short:
         warn("%d of %d slabs have fewer than %d consecutive slices and are mirrored", short, len(slabs), depth)
-    return sorted(slabs, key=lambda slab: slab.start)
+    return slabs
 
 
 def choose_windows(
@@ -152,6 +184,7 @@ def _write_windows(
     histogram = np.zeros((len(windows), classes), np.int64)
     blocks = [slice(start, min(start + per_shard, len(windows))) for start in range(0, len(windows), per_shard)]
     slab = (settings.depth or 1, *size[-2:])
+    run_of = {index: run for run in plan.runs for index in run}
     current: range | None = None
     pixels: NDArray[Any]
     truth: NDArray[Any]
@@ -160,7 +193,7 @@ def _write_windows(
         labels = np.empty((block.stop - block.start, *size), np.uint8)
         for place, (images, row, column) in enumerate(windows[block]):
             if images != current:
-                pixels = read_slab(store, images, settings.neighbours)
+                pixels = read_slab(store, images, settings.neighbours, run_of[images.start])
                 truth = _read_labels(store, images, pixels.shape[2:])
                 current = images
             cut[place] = cut_window(pixels, (0, row, column), slab).reshape(shape[1:])

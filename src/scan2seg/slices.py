@@ -1,6 +1,6 @@
 """Reading the images of a stack in their true size, and which of them are slices of one volume."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -8,30 +8,46 @@ import zarr
 from numpy.typing import NDArray
 
 
-def read_slices(store: zarr.Group, index: int, neighbours: int = 0) -> NDArray[np.float32]:
-    """Read an image with slices above and below as further channels, from the bottom up; edges are repeated."""
-    groups: list[str] = list(store.attrs["groups"])  # type: ignore[arg-type]
+def read_slices(store: zarr.Group, index: int, neighbours: int, within: range) -> NDArray[np.float32]:
+    """Read an image with slices above and below as further channels, from the bottom up.
+
+    Args:
+        store: the stack.
+        index: of the image.
+        neighbours: slices on each side.
+        within: consecutive images of one size that may be seen, the image among them: of its volume, or of its run
+            within one part of the split. Beyond them the slices are mirrored.
+    """
     height, width = (int(value) for value in np.asarray(store["size"][index]))  # type: ignore[index]
-    chosen = []
-    for offset in range(-neighbours, neighbours + 1):
-        step = offset
-        while step and not (0 <= index + step < len(groups) and groups[index + step] == groups[index]):
-            step -= 1 if step > 0 else -1
-        chosen.append(np.asarray(store["image"][index + step])[:, :height, :width])  # type: ignore[index]
-    return np.concatenate(chosen)
+    chosen = mirror_places(range(index - neighbours, index + neighbours + 1), within)
+    return np.concatenate(
+        [np.asarray(store["image"][place])[:, :height, :width] for place in chosen]  # type: ignore[index]
+    )
 
 
-def read_slab(store: zarr.Group, images: range, neighbours: int = 0) -> NDArray[np.float32]:
-    """Read consecutive images of one size as a slab (c, z, y, x)."""
-    return np.stack([read_slices(store, index, neighbours) for index in images], axis=1)
+def mirror_places(places: Sequence[int], within: range) -> list[int]:
+    """Fold places beyond a range back into it; the place at its edge is repeated, as by numpy's ``symmetric``."""
+    length = len(within)
+    folded = [(place - within.start) % (2 * length) for place in places]
+    return [within.start + min(place, 2 * length - 1 - place) for place in folded]
+
+
+def read_slab(store: zarr.Group, images: range, neighbours: int, within: range) -> NDArray[np.float32]:
+    """Read consecutive images of one size as a slab (c, z, y, x); see ``read_slices``."""
+    return np.stack([read_slices(store, index, neighbours, within) for index in images], axis=1)
+
+
+def find_stretches(kinds: Sequence[Hashable]) -> list[range]:
+    """List the longest stretches of equal neighbours, in order."""
+    edges = [0, *(index for index in range(1, len(kinds)) if kinds[index] != kinds[index - 1]), len(kinds)]
+    return [range(first, last) for first, last in pairwise(edges) if first < last]
 
 
 def list_volumes(store: zarr.Group) -> list[range]:
     """List the volumes of a stack: the longest stretches of images of one group and one size."""
     groups: list[str] = list(store.attrs["groups"])  # type: ignore[arg-type]
-    kinds = list(zip(groups, np.asarray(store["size"]).tolist(), strict=True))
-    edges = [0, *(index for index in range(1, len(kinds)) if kinds[index] != kinds[index - 1]), len(kinds)]
-    return [range(first, last) for first, last in pairwise(edges) if first < last]
+    sizes = map(tuple, np.asarray(store["size"]).tolist())
+    return find_stretches(list(zip(groups, sizes, strict=True)))
 
 
 def find_runs(volumes: Sequence[range], indices: Sequence[int]) -> list[tuple[range, range]]:

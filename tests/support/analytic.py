@@ -11,7 +11,7 @@ def disc_sinogram(columns, angles, centre, discs):
     result = np.zeros((len(angles), columns))
     column = np.arange(columns) - centre
     for x, y, radius, value in discs:
-        distance = column[None] - (x * np.cos(angles) + y * np.sin(angles))[:, None]
+        distance = column[None] - (x * np.cos(angles) - y * np.sin(angles))[:, None]
         result += value * (_area(distance + 0.5, radius) - _area(distance - 0.5, radius))
     return result.astype(np.float32)
 

@@ -2,14 +2,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from scan2seg.config.patching import PatchingSettings
+from scan2seg.config.split import SplitSettings
 from scan2seg.errors import InputError
 from scan2seg.patches import extract_patches
-from scan2seg.slices import read_slices
+from scan2seg.slices import mirror_places, read_slices
+from scan2seg.split import make_folds, make_split
 from scan2seg.storage import create_array, creating, open_store, write_json
 
 SIZES = [(20, 30), (25, 18), (9, 9), (25, 30)]
@@ -68,10 +70,16 @@ def test_foreground_crops_hold_most_foreground(folder: Path) -> None:
 def test_neighbouring_slices_become_channels_within_their_volume(folder: Path) -> None:
     stack = open_store(folder / "stack.zarr")
     image = np.asarray(stack["image"])
-    height, width = SIZES[2]
-    expected = np.stack([image[1, 0], image[2, 0], image[2, 0]])[:, :height, :width]
-    assert np.array_equal(read_slices(stack, 2, neighbours=1), expected)
+    height, width = SIZES[1]
+    expected = np.stack([image[1, 0], image[1, 0], image[2, 0]])[:, :height, :width]
+    assert np.array_equal(read_slices(stack, 1, 1, range(1, 3)), expected)
     assert extract(folder, size=8, neighbours=1)["image"].shape[1] == 3
+
+
+@given(st.integers(-40, 40), st.integers(0, 9), st.integers(1, 9))
+def test_slices_beyond_a_range_are_mirrored_as_numpy_mirrors(place: int, start: int, length: int) -> None:
+    padded = np.pad(np.arange(start, start + length), 60, mode="symmetric")
+    assert mirror_places([place], range(start, start + length)) == [padded[place - start + 60]]
 
 
 def write_volumes(folder: Path, groups: str, sides: str) -> np.ndarray:
@@ -120,6 +128,41 @@ def test_patches_of_volumes_never_cross_volumes_or_sides(
         seen[first : first + count, *window] += 1
         assert np.bincount(label[place].ravel(), minlength=256)[:2].tolist() == list(store["histogram"][place])
     assert all((seen[index] > 0).all() == (side in "tv") for index, side in enumerate(sides))
+
+
+@examples(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["random", "blocked", "grouped"]),
+    st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    st.integers(0, 2),
+    st.sampled_from([None, 2, 3]),
+    st.data(),
+)
+def test_no_patch_holds_a_slice_of_another_side(
+    tmp_path: Path, strategy: str, lengths: list[int], gap: int, folds: int | None, data: st.DataObject
+) -> None:
+    """Whatever the split, the folds, the neighbours and the depth: pixels are the slice's number."""
+    groups = "".join("abcd"[place] * length for place, length in enumerate(lengths))
+    shape = {"depth": 3} if data.draw(st.booleans()) else {"neighbours": data.draw(st.integers(1, 4))}
+    write_volumes(tmp_path, groups, "t" * len(groups))
+    names = [str(index) for index in range(len(groups))]
+    hashes = data.draw(st.lists(st.integers(0, 60).map(str), min_size=len(names), max_size=len(names)))
+    chosen = SplitSettings(strategy=strategy, gap=gap, seed=data.draw(st.integers(0, 9)))
+    try:
+        split = make_split(chosen, names, groups, hashes, [None] * len(names), range(len(names)))
+        divided = make_folds(chosen, folds, split, groups, hashes) if folds else []
+    except InputError:
+        assume(False)
+    write_json(tmp_path / "split.json", {**split, "folds": divided})
+    store = extract(tmp_path, size=4, **shape)
+    for origin, image in zip(np.asarray(store["origin"]), np.asarray(store["image"]), strict=True):
+        shown, first = {int(value) for value in np.unique(np.floor(image))}, int(origin[0])
+        assert first in shown and len({groups[index] for index in shown}) == 1
+        for sides in (split, *divided):
+            for part in ("train", "validation"):
+                assert shown <= set(sides[part]) or shown.isdisjoint(sides[part])
+        assert shown.isdisjoint(split["test"])
+        assert {hashes[index] for index in shown}.isdisjoint({hashes[index] for index in split["test"]})
 
 
 def test_foreground_of_a_volume_is_counted_through_its_slices(tmp_path: Path) -> None:

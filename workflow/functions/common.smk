@@ -12,7 +12,9 @@ from scan2seg.config.problems import ConfigurationError
 from scan2seg.imports import share_source, source_files
 from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
+from scan2seg.workflow_log import shorten_code_lists
 
+shorten_code_lists()
 share_source()
 use_huge_pages()
 

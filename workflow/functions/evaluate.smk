@@ -1,4 +1,7 @@
 # What the rules of rules/evaluate.smk ask for.
+from scan2seg.secrets import hide_credentials
+
+
 def run_files(name):
     """Name one file of every run of the experiment."""
     return [
@@ -56,3 +59,9 @@ def saliency_maps():
     return [
         file for file in trained_files("saliency.zarr") if file.split("/")[-2] in names
     ]
+
+
+def tracking_server():
+    """Name the MLflow server without user and password; the job takes its address from the configuration itself."""
+    uri = EXPERIMENT.settings.tracking.uri
+    return hide_credentials(uri) if uri else None

@@ -120,7 +120,8 @@ rule log_to_mlflow:
         slurm_account=account,
     params:
         experiment=EXPERIMENT.settings.experiment,
-        uri=EXPERIMENT.settings.tracking.uri,
+        # with a password in it the address would stay in Snakemake's records
+        server=tracking_server(),
         runs=EXPERIMENT.summary()["runs"],
     script:
         "../scripts/log_to_mlflow.py"

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from scan2seg.config.experiment import Tracking
 from scan2seg.logging import stage
 from scan2seg.reporting.gather import gather_runs
 from scan2seg.reporting.tracking import log_to_mlflow
@@ -15,7 +16,7 @@ def main(snakemake):
             Path(inputs.report),
             Path(inputs.tables),
             Path(inputs.figures),
-            params.uri,
+            Tracking.model_validate(snakemake.config.get("tracking", {})).uri,
             Path(snakemake.output.marker),
         )
 

@@ -1,6 +1,7 @@
 """What every part of the configuration shares: strict frozen models, and fields that name a plugin."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,11 +83,48 @@ def plugin_params(kind: str, settings: dict[str, Any], key: str = "method") -> A
     return plugins.load(kind, settings[key]).Params.model_validate(rest)
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
 """A name that becomes a folder: lower-case letters, digits, ``_`` and ``-``."""
 
 
+SlurmName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,-]*$", max_length=100)]
+"""A name that stands in a command line of the login node, such as an account or partitions: nothing that a shell reads
+otherwise; letters, digits, ``_``, ``-``, ``.`` and ``,``."""
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def expand(text: str) -> str:
+    """Replace ``${NAME}`` and ``${NAME:-default}`` by the environment's values.
+
+    Only paths and addresses are expanded: what stands in a description reaches reports that others read.
+
+    Raises:
+        ValueError: a variable is not set and has no default.
+    """
+
+    def look_up(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1], match[2])
+        if found is None:
+            raise ValueError(f"set the environment variable {match[1]}")
+        return found
+
+    return _VARIABLE.sub(look_up, text)
+
+
+Address = Annotated[str, AfterValidator(expand)]
+"""The address of a server; ``${NAME}`` in it is an environment variable."""
+
+
+def _check_path(path: str) -> str:
+    """Refuse what no file system can hold, before anything looks for it."""
+    if len(path) > 4000 or any(len(os.fsencode(part)) > 255 for part in path.split("/")):
+        raise ValueError("is too long for a path: a file's name has at most 255 characters")
+    return path
+
+
 def _resolve(pattern: str, info: ValidationInfo) -> str:
+    pattern = _check_path(expand(pattern))
     folder = (info.context or {}).get("folder")
     if folder is None or Path(pattern).is_absolute():
         return pattern
@@ -94,7 +132,8 @@ def _resolve(pattern: str, info: ValidationInfo) -> str:
 
 
 FilePath = Annotated[str, AfterValidator(_resolve)]
-"""A path or glob pattern; relative ones count from the folder of the YAML file that names them."""
+"""A path or glob pattern; relative ones count from the folder of the YAML file that names them.
+``${NAME}`` in it is an environment variable."""
 
 
 def is_path(value: str) -> bool:
@@ -103,6 +142,7 @@ def is_path(value: str) -> bool:
 
 
 def _resolve_path(value: str, info: ValidationInfo) -> str:
+    value = _check_path(expand(value))
     return _resolve(str(Path(value).expanduser()), info) if is_path(value) else value
 
 

@@ -43,7 +43,7 @@ def _check_slices(model: Model, dataset: str, strategy: str, folds: int | None, 
     if strategy == "random":
         message = f"patches of volumes are consecutive slices: {place} blocked, grouped or given instead of random"
         yield Problem(file, "patching.depth", message, model.patching.depth)
-    elif folds and strategy != "grouped":
+    elif folds and strategy not in ("blocked", "grouped"):
         # folds divide single images, so that slices of one patch would train and validate
-        message = f"folds must keep volumes whole: {place} grouped instead of {strategy}"
+        message = f"folds must keep consecutive slices together: {place} blocked or grouped instead of {strategy}"
         yield Problem(file, "patching.depth", message, model.patching.depth)

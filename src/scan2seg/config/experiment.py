@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from scan2seg.config.base import FilePath, Name, Settings
+from scan2seg.config.base import Address, FilePath, Name, Settings, SlurmName
 from scan2seg.config.compatibility import check_compatibility
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
 from scan2seg.config.parts import load_part, load_parts, load_pretraining
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
 from scan2seg.config.study import Study, StudySettings, load_studies
-from scan2seg.config.yaml_files import expand_variables, read_yaml
+from scan2seg.config.yaml_files import read_yaml
 
 
 class Replicates(Settings):
@@ -42,20 +42,21 @@ class Replicates(Settings):
 class Tracking(Settings):
     """Where MLflow keeps the runs."""
 
-    uri: str | None = None
-    """Address of an MLflow server; null keeps an SQLite file beside the report."""
+    uri: Address | None = None
+    """Address of an MLflow server; null keeps an SQLite file beside the report. A user and password in it reach the
+    server alone; better is ``${NAME}``, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment."""
 
 
 class Cluster(Settings):
     """Facts of the site, written in the profile."""
 
-    cpu_partition: str | None = None
+    cpu_partition: SlurmName | None = None
     """Partition of jobs without a GPU."""
-    gpu_partition: str | None = None
+    gpu_partition: SlurmName | None = None
     """Partition of jobs with a GPU."""
     gpu_request: Literal["gpu", "gres", "none"] = "none"
     """How GPUs are asked for: gpu sends --gpus=N, gres sends --gres=gpu:N; sites take one or the other."""
-    account: str | None = None
+    account: SlurmName | None = None
     """Account that the jobs are charged to."""
 
 
@@ -103,6 +104,15 @@ class ExperimentSettings(Settings):
     """Run stages again whose source code changed; usually switched in the profile."""
     cluster: Cluster = Cluster()
     """Facts of the site, written in the profile."""
+
+    @field_validator("results")
+    @classmethod
+    def _check_results(cls, results: str) -> str:
+        """Keep signs that Snakemake or a shell reads otherwise out of the names of all files."""
+        found = sorted({character for character in results if character in "{}[]*?$`'\"\\;|&<>()!\n"})
+        if found:
+            raise ValueError(f"a folder's name with {' '.join(found)} cannot be used here; choose another")
+        return results
 
 
 @dataclass(frozen=True)
@@ -176,7 +186,7 @@ def load_experiment(path: Path | str, content: dict[str, Any] | None = None) -> 
         ConfigurationError: with every problem of every file.
     """
     path = Path(path)
-    raw = read_yaml(path) if content is None else expand_variables(content, path)
+    raw = read_yaml(path) if content is None else content
     try:
         settings = ExperimentSettings.model_validate({"experiment": path.stem, **raw})
     except ValidationError as error:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from scan2seg.errors import InputError
+from scan2seg.secrets import hide_credentials
 
 
 @dataclass(frozen=True)
@@ -97,5 +98,5 @@ def _has_tag(annotation: Any, tag: Any) -> bool:
 
 
 def _shorten(value: Any) -> str:
-    text = repr(value)
+    text = hide_credentials(repr(value))
     return text if len(text) <= 60 else text[:57] + "..."

@@ -34,6 +34,11 @@ class ReconstructionSettings(Settings):
     crop: tuple[int, int, int, int] | Annotated[float, Field(gt=0, le=1)] | None = None
     """Part of the slice to keep: [first row, past the last row, first column, past the last column] in reconstructed
     pixels, or the fraction of both sides around the middle."""
+    orientation: Literal[
+        "none", "flip_rows", "flip_columns", "rotate_90", "rotate_180", "rotate_270", "transpose", "transpose_other"
+    ] = "none"
+    """How slices are turned or mirrored, before ``crop``, to lie as another program's: none is as TomoPy has them;
+    rotations are anticlockwise; transpose mirrors at the diagonal from the top left, transpose_other at the other."""
     binning: int = Field(1, ge=1, le=16)
     """Detector pixels averaged into one, in both directions."""
     circular_mask: bool = True

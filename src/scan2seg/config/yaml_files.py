@@ -1,15 +1,11 @@
-"""Reading YAML: safe, with ``${NAME}`` from the environment, and no key twice."""
+"""Reading YAML: safe, and no key twice."""
 
-import os
-import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from scan2seg.config.problems import ConfigurationError, Problem
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -42,30 +38,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigurationError([Problem(str(path), "", f"is not valid YAML: {error}")]) from None
     if not isinstance(content, dict):
         raise ConfigurationError([Problem(str(path), "", "must hold `key: value` lines")])
-    return expand_variables(content, path)
-
-
-def expand_variables(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Replace ``${NAME}`` and ``${NAME:-default}`` in every text of the content."""
-    problems: list[Problem] = []
-
-    def replace(value: Any, key: str) -> Any:
-        if isinstance(value, dict):
-            return {name: replace(item, f"{key}.{name}" if key else str(name)) for name, item in value.items()}
-        if isinstance(value, list):
-            return [replace(item, f"{key}.{index}") for index, item in enumerate(value)]
-        return _VARIABLE.sub(lambda match: look_up(match, key, value), value) if isinstance(value, str) else value
-
-    def look_up(match: re.Match[str], key: str, value: str) -> str:
-        found = os.environ.get(match[1], match[2])
-        if found is None:
-            problems.append(Problem(str(path), key, f"set the environment variable {match[1]}", value))
-        return found or ""
-
-    expanded: dict[str, Any] = replace(content, "")
-    if problems:
-        raise ConfigurationError(problems)
-    return expanded
+    return content
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

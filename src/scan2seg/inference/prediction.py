@@ -1,6 +1,7 @@
 """Predicting the test images of a stack."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 import zarr
 from numpy.typing import NDArray
+from torch import Tensor
 
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
@@ -33,7 +35,8 @@ def predict_stack(
     """Predict the images of one part of the split, and write their labels.
 
     The store has ``label`` (m, y, x) uint8, 255 outside the true size, ``index`` (m,) into the stack, and where asked
-    ``probability`` (m, k, y, x) float16. A network on volumes sees the slices around each image, of any part.
+    ``probability`` (m, k, y, x) float16. A network on volumes, or on neighbouring slices as channels, sees the slices
+    around each image, of any part and without labels, as it does in a new volume.
 
     Args:
         stack: the images.
@@ -99,10 +102,10 @@ def _predict_runs(
     length = sum(len(run) for run, _ in runs)
     results = [np.full((length, *target.shape[1:]), target.fill_value, target.dtype) for target in targets]
 
-    def read(images: range) -> NDArray[np.float32]:
-        return read_slab(store, images, predictor.neighbours)
+    def predict(run: range, volume: range) -> Iterator[Tensor]:
+        return predictor.walk(lambda images: read_slab(store, images, predictor.neighbours, volume), run, volume)
 
-    found = itertools.chain.from_iterable(predictor.walk(read, *run) for run in runs)
+    found = itertools.chain.from_iterable(itertools.starmap(predict, runs))
     for place, probabilities in enumerate(found):
         _, height, width = probabilities.shape
         results[0][place, :height, :width] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()

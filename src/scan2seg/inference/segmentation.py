@@ -14,6 +14,7 @@ from scan2seg.inference.blocks import block_length, run_blocks
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.provenance import record
+from scan2seg.slices import mirror_places
 from scan2seg.storage import create_volume, creating, open_store, replacing, write_json
 
 
@@ -108,9 +109,9 @@ def _segment_block(array: Any, block: slice, target: Any, predictor: Predictor) 
 
 
 def _read_slices(array: Any, index: int, neighbours: int) -> NDArray[np.float32]:
-    """Read a slice with its neighbours as channels; at the ends the last one is repeated."""
-    chosen = np.clip(np.arange(index - neighbours, index + neighbours + 1), 0, array.shape[0] - 1)
-    return np.stack([np.asarray(array[int(place)], np.float32) for place in chosen])
+    """Read a slice with its neighbours as channels; beyond the ends they are mirrored."""
+    chosen = mirror_places(range(index - neighbours, index + neighbours + 1), range(array.shape[0]))
+    return np.stack([np.asarray(array[place], np.float32) for place in chosen])
 
 
 def _write_tiff(labels: Path, tiff: Path) -> None:

@@ -45,7 +45,7 @@ def time_inference(
     depth, neighbours = predictor.tile[0], predictor.neighbours
     run = run[: 2 * depth if depth > 1 else 1]
     first = max(volume.start, run.start - depth)
-    held = read_slab(store, range(first, min(volume.stop, run.stop + depth)), neighbours)
+    held = read_slab(store, range(first, min(volume.stop, run.stop + depth)), neighbours, volume)
     height, width = held.shape[2:]
     tile = torch.from_numpy(np.ascontiguousarray(cut_window(held, (0, 0, 0), predictor.tile)))
     batch = tile.to(predictor.device).repeat(predictor.settings.batch_size, 1, 1, 1, 1)
@@ -54,7 +54,7 @@ def time_inference(
         predictor.run(batch.cpu().to(predictor.device)).argmax(dim=1).cpu()
 
     def images_end_to_end() -> None:
-        for probabilities in predictor.walk(lambda images: read_slab(store, images, neighbours), run, volume):
+        for probabilities in predictor.walk(lambda images: read_slab(store, images, neighbours, volume), run, volume):
             probabilities.argmax(dim=0).cpu()
 
     def images_model() -> None:

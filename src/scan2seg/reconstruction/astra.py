@@ -37,6 +37,7 @@ def reconstruct(
     """
     from scan2seg.errors import InputError
     from scan2seg.reconstruction.devices import optional_library
+    from scan2seg.reconstruction.filters import detector_direction
 
     library = optional_library("astra", "conda install -c astra-toolbox -c nvidia astra-toolbox")
     if not library.use_cuda():
@@ -44,9 +45,9 @@ def reconstruct(
     columns = sinograms.shape[2]
     middle = (columns - 1) / 2
     # A detector vector: ray direction, detector centre, pixel step. ASTRA's y points up, ours down.
-    cosine, sine = np.cos(angles), np.sin(angles)
+    across, down = detector_direction(angles)
     offset = middle - centre
-    vectors = np.stack([sine, cosine, offset * cosine, -offset * sine, cosine, -sine], axis=1)
+    vectors = np.stack([down, across, offset * across, -offset * down, across, -down], axis=1)
     geometry = library.create_proj_geom("parallel_vec", columns, vectors)
     volume = library.create_vol_geom(columns, columns)
     return np.stack([_one(library, sinogram, geometry, volume, params) for sinogram in sinograms])

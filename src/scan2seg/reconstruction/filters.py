@@ -1,4 +1,4 @@
-"""The ramp filter, its windows, and the weight of each projection: what every filtered backprojection needs."""
+"""What every backend needs: the detector's direction, the ramp filter, its windows, the weight of each projection."""
 
 from collections.abc import Callable
 
@@ -16,6 +16,15 @@ WINDOWS: dict[str, Window] = {
     "hamming": lambda f: 0.54 + 0.46 * np.cos(np.pi * f),
     "parzen": lambda f: np.where(f < 0.5, 1 - 6 * f**2 * (1 - f), 2 * (1 - f) ** 3),
 }
+
+
+def detector_direction(angles: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return by how many columns of the detector a step along a slice's columns and one down its rows move a shadow.
+
+    The one place that knows which way the specimen turns: a point ``x`` right and ``y`` below the slice's middle falls
+    on column ``centre + x across + y down``. See ``scan2seg.reconstruction`` for the picture.
+    """
+    return np.cos(angles), -np.sin(angles)
 
 
 def ramp_filter(length: int, window: str = "ramp") -> NDArray[np.float64]:

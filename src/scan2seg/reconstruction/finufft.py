@@ -47,11 +47,11 @@ def reconstruct(
     rows, _, columns = sinograms.shape
     plan = make_plan(columns, angles, centre, params.window)
     frequency = np.fft.fftfreq(plan.padded, 1 / plan.padded)
-    cosine, sine, origin, weight = plan.directions.T
+    across, down, origin, weight = plan.directions.T
     wave = 2 * np.pi / plan.padded
     factors = np.exp(1j * wave * np.outer(origin, frequency)) * np.outer(weight, np.fft.ifftshift(plan.response))
     factors = factors.astype(np.complex64)
-    points = [(wave * np.outer(part, frequency)).ravel().astype(np.float32) for part in (sine, cosine)]
+    points = [(wave * np.outer(part, frequency)).ravel().astype(np.float32) for part in (down, across)]
     slices = np.empty((rows, columns, columns), np.float32)
     local = threading.local()
 

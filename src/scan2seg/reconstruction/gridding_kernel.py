@@ -18,7 +18,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.special import i0
 
-from scan2seg.reconstruction.filters import angle_weights, ramp_filter
+from scan2seg.reconstruction.filters import angle_weights, detector_direction, ramp_filter
 from scan2seg.reconstruction.jit import compiled, compiled_fast
 
 WIDTH = 5
@@ -43,7 +43,7 @@ class Plan:
     grid: int
     edge_padding: bool
     directions: NDArray[np.float64]
-    """(projections, 4): cosine, sine, centre in columns for the slice's origin, weight."""
+    """(projections, 4): the detector's direction across and down, centre in columns for the slice's origin, weight."""
     response: NDArray[np.float32]
     kernel: NDArray[np.float32]
     deapodisation: NDArray[np.float32]
@@ -55,11 +55,11 @@ def make_plan(
     """Prepare the reconstruction of slices of ``columns`` x ``columns`` pixels."""
     padded = 2 * BLOCK * scipy.fft.next_fast_len(-(-columns // BLOCK))
     grid = 2 * scipy.fft.next_fast_len(int(np.ceil(columns * OVERSAMPLING / 2)))
-    cosine, sine = np.cos(angles), np.sin(angles)
+    across, down = detector_direction(angles)
     # The transform's origin is a pixel, the slice's is its middle: half a pixel away where the size is even.
     half = columns // 2 - (columns - 1) / 2
-    origin = centre + half * (cosine + sine)
-    directions = np.stack([cosine, sine, origin, angle_weights(angles)], axis=1)
+    origin = centre + half * (across + down)
+    directions = np.stack([across, down, origin, angle_weights(angles)], axis=1)
     return Plan(
         columns=columns,
         size=columns,
@@ -226,12 +226,12 @@ def _filter(spectrum: Any, origin: float, weight: float, response: Any, values: 
 
 
 @compiled_fast
-def _locate(padded: int, cosine: float, sine: float, cells: int, cell: Any, across: Any, down: Any) -> None:
+def _locate(padded: int, right: float, below: float, cells: int, cell: Any, across: Any, down: Any) -> None:
     """Find each sample's first cell in the flat grid and the rows of the kernel's table for its two fractions."""
     half = padded // 2
     line = 2 * (cells + 2 * MARGIN)
-    across_step = cosine * cells / padded
-    down_step = sine * cells / padded
+    across_step = right * cells / padded
+    down_step = below * cells / padded
     middle = cells // 2 + MARGIN - WIDTH / 2 + 1
     for n in range(padded):
         column = middle + (n - half) * across_step

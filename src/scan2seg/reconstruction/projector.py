@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.reconstruction.filters import detector_direction
 from scan2seg.reconstruction.jit import compiled_fast
 
 Image = NDArray[np.float32]
 
 
 def directions(angles: NDArray[np.float64], centre: float, size: int) -> NDArray[np.float32]:
-    """Return (projections, 3): cosine, sine, and the detector column that sees pixel (0, 0)."""
-    cosine, sine = np.cos(angles), np.sin(angles)
-    return np.stack([cosine, sine, centre - (cosine + sine) * (size - 1) / 2], axis=1).astype(np.float32)
+    """Return (projections, 3): the detector's direction across and down, and the column that sees pixel (0, 0)."""
+    across, down = detector_direction(angles)
+    return np.stack([across, down, centre - (across + down) * (size - 1) / 2], axis=1).astype(np.float32)
 
 
 def forward(image: Image, along: NDArray[np.float32], columns: int) -> Image:

@@ -13,6 +13,7 @@ from scan2seg import logging, plugins, provenance, storage
 from scan2seg.config.base import plugin_params
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.errors import InputError
+from scan2seg.orientation import turn
 from scan2seg.readers.scan import Scan
 from scan2seg.reconstruction import half_acquisition, preprocessing
 from scan2seg.reconstruction.centre_search import find_centre
@@ -123,6 +124,7 @@ def reconstruct_scan(
                     "provenance": provenance.record(settings.model_dump(mode="json"), [scan.path]),
                     "centre": centre.as_dict(),
                     "units": settings.units,
+                    "orientation": settings.orientation,
                     "half_acquisition": geometry.half,
                     "crop": geometry.place(settings.binning),
                     "corrections": correction.counts.as_dict(),
@@ -168,10 +170,10 @@ def _backproject(
         radius = min(centre, geometry.size - 1 - centre) + 0.5
         y, x = np.ogrid[: geometry.size, : geometry.size]
         slices[:, (y - middle) ** 2 + (x - middle) ** 2 > radius**2] = 0
-    slices = slices[:, geometry.crop[0], geometry.crop[1]]
+    slices = turn(slices, settings.orientation)[:, geometry.crop[0], geometry.crop[1]]
     if settings.units == "per_millimetre" and geometry.pixel_size:
         slices = slices * np.float32(1000 / geometry.pixel_size)
-    return np.asarray(slices, dtype=np.float32)
+    return np.ascontiguousarray(slices, dtype=np.float32)
 
 
 def _reconstruct(correction: Correction, geometry: Geometry, volumes: list[Any], threads: int) -> None:

@@ -63,10 +63,9 @@ def reconstruct(
             options["reg_par"] = np.array(given, np.float32)
     # gridrec counts columns from the first one's middle, the others from its edge.
     axis = centre + left + (0 if params.algorithm == "gridrec" else 0.5)
-    # TomoPy's rows count upwards: the angles turn the other way.
     slices = library.recon(
         padded,
-        -angles,
+        angles,
         center=axis,
         sinogram_order=True,
         algorithm=params.algorithm,

@@ -1,6 +1,5 @@
 """What a dataset and its split are made of, and whether the split can leak."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from scan2seg import storage
 from scan2seg.evaluation.confusion import IGNORE
 from scan2seg.reporting.content import read_optional_json
 from scan2seg.reporting.tables import UNKNOWN, Cell, Table, number, percent, text
+from scan2seg.split import check_split, judge_split
 
 SIDES = ("train", "validation", "test")
 MOST_IMAGES = 200
@@ -43,37 +43,17 @@ def summarise(stack: Path, split: Path | None) -> DataSummary:
         side: [int(index) for index in content.get(side, [])] for side in SIDES if isinstance(content.get(side), list)
     }
     groups = list(attributes.get("groups") or [])
-    safe, verdict = judge_split(sides, groups) if sides else (None, "")
+    safe, verdict = _judge(sides, content, groups, attributes.get("hashes")) if sides and groups else (None, "")
     table = _split_table(stack, sides, classes, groups) if sides else None
     return DataSummary(_facts(stack, attributes, content, groups), table, safe, verdict, classes)
 
 
-def judge_split(sides: dict[str, list[int]], groups: Sequence[Any]) -> tuple[bool | None, str]:
-    """Tell whether test images have a neighbour of the same group among those that trained or chose the model."""
-    test = sides.get("test", [])
-    seen = {index for side in ("train", "validation") for index in sides.get(side, [])}
-    if not test or not seen:
-        return None, "There is nothing to compare: one side of the split is empty."
-    both = seen & set(test)
-    if both:
-        return False, f"{len(both)} images stand on the test side and on another: the scores below are too good."
-    if not groups:
-        return None, "The stack names no groups, so neighbours cannot be told."
-    beside = sum(_touches(index, seen, groups) for index in test)
-    if beside:
-        share = f"{beside} of {len(test)} test images"
-        return (
-            False,
-            f"{share} have a direct neighbour of the same volume on another side: the scores below are too good.",
-        )
-    crossing = {str(groups[index]) for index in test} & {str(groups[index]) for index in seen}
-    if crossing:
-        return True, "Test images and the others come from the same volume or group, but no two of them are neighbours."
-    return True, "No group (volume, patient or image) stands on the test side and on another."
-
-
-def _touches(index: int, seen: set[int], groups: Sequence[Any]) -> bool:
-    return any(other in seen and groups[other] == groups[index] for other in (index - 1, index + 1))
+def _judge(
+    sides: dict[str, list[int]], content: dict[str, Any], groups: list[Any], hashes: list[str] | None
+) -> tuple[bool | None, str]:
+    """Count on the split as it stands what its sides share, folds too; whatever the strategy promised."""
+    ordered = content.get("strategy") == "blocked"
+    return judge_split(check_split(sides, content.get("folds"), groups, hashes, ordered=ordered))
 
 
 def _facts(

@@ -1,19 +1,16 @@
 """The stage ``log_to_mlflow``: the results of an experiment imported into MLflow, again and again without duplicates.
 
-This is the only module that imports mlflow. Every imported run carries two tags: what it is, and a hash of what was
-imported. A run whose hash is the same stays as it is; one whose hash differs is replaced.
+This module and ``tracking_store`` alone import mlflow. Every imported run carries two tags: what it is, and a hash of
+what was imported. A run whose hash is the same stays as it is; one whose hash differs is replaced.
 """
 
 import hashlib
 import logging as standard_logging
 import os
 import re
-import shutil
-import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,8 @@ from scan2seg.errors import InputError
 from scan2seg.evaluation.comparison import COSTS, cost
 from scan2seg.evaluation.ranking import Run
 from scan2seg.reporting.content import ReportRun, load_runs
+from scan2seg.reporting.tracking_store import open_store
+from scan2seg.secrets import hide_credentials
 
 Json = dict[str, Any]
 KEY, CONTENT, PARENT = "scan2seg.key", "scan2seg.content", "mlflow.parentRunId"
@@ -51,8 +50,8 @@ def log_to_mlflow(
         tables: the Markdown file.
         figures: the folder of PNG files.
         uri: the address of a tracking server; None for the SQLite file ``mlflow.db`` beside the marker with its
-            artifacts in ``mlartifacts``. Without an address no network is used. The file is written whole or not at
-            all, and built on the local disk, for SQLite on network file systems loses data.
+            artifacts in ``mlartifacts``. Without an address no network is used. A user and password in it reach the
+            server alone: no file, no message.
         marker: the JSON file to write: the ids of the parent run and of every run.
 
     Raises:
@@ -61,10 +60,12 @@ def log_to_mlflow(
     _quieten()
     from mlflow.exceptions import MlflowException
 
+    shown = hide_credentials(uri) if uri else None
+    place = shown or marker.parent / "mlflow.db"
     loaded = load_runs([{**run} for run in runs])  # type: ignore[typeddict-item]
     settings = {(run["dataset"], run["model"], run["replicate"]): run.get("settings") for run in runs}
     try:
-        with _opened(uri, marker) as (client, location):
+        with open_store(uri, marker) as (client, location):
             target = _Target(client, _experiment_id(client, experiment, location))
             parent = target.put(experiment, _files_hash([report, tables, *_pictures(figures)]), None, _attach_files(
                 [(report, None), (tables, None), *((path, "figures") for path in _pictures(figures))]
@@ -75,9 +76,14 @@ def log_to_mlflow(
                 found["/".join(identity)] = _import_run(target, run, settings.get(identity), parent)
             target.remove_others({experiment, *found})
     except MlflowException as error:
-        raise InputError(f"MLflow at {uri or marker.parent / 'mlflow.db'}: {_first_line(error)}") from None
-    content = {"experiment": experiment, "uri": uri, "parent": parent, "runs": found}
-    record = provenance.record({"experiment": experiment, "uri": uri}, [report, tables])
+        raise InputError(f"MLflow at {place}: {_first_line(error)}") from None
+    except Exception as error:
+        # drivers and libraries name addresses as they were given; a traceback would keep the password in the log
+        if uri is None or isinstance(error, InputError):
+            raise
+        raise InputError(f"MLflow at {place}: {type(error).__name__}: {_first_line(error)}") from None
+    content = {"experiment": experiment, "uri": shown, "parent": parent, "runs": found}
+    record = provenance.record({"experiment": experiment, "uri": shown}, [report, tables])
     storage.write_json(marker, {**content, "provenance": record})
 
 
@@ -102,7 +108,12 @@ class _Target:
         tags = {KEY: key, "mlflow.source.name": "scan2seg", **({PARENT: parent} if parent else {})}
         name = key.split("/", 1)[-1] if parent else key
         identity = str(self.client.create_run(self.experiment, tags=tags, run_name=name).info.run_id)
-        fill(self.client, identity)
+        try:
+            fill(self.client, identity)
+        except BaseException:
+            with suppress(Exception):
+                self.client.delete_run(identity)
+            raise
         # The hash comes last: a run that was cut short has none and is replaced by the next import.
         self.client.set_tag(identity, CONTENT, content)
         self.client.set_terminated(identity, "FINISHED")
@@ -125,9 +136,8 @@ class _Target:
                 return found
 
     def _delete(self, run: Any) -> None:
+        # its artifacts are the store's to remove
         self.client.delete_run(run.info.run_id)
-        if str(run.info.artifact_uri).startswith("file://"):
-            shutil.rmtree(Path(run.info.artifact_uri.removeprefix("file://")).parent, ignore_errors=True)
 
 
 def _import_run(target: _Target, run: ReportRun, settings: Json | None, parent: str) -> str:
@@ -192,31 +202,6 @@ def _flatten(values: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield f"{prefix}{key}", str(value)[:LONGEST_PARAMETER]
 
 
-@contextmanager
-def _opened(uri: str | None, marker: Path) -> Iterator[tuple[Any, str | None]]:
-    """Yield a client and where artifacts go (None: where the server says)."""
-    from mlflow import MlflowClient
-
-    if uri is not None:
-        yield MlflowClient(uri, registry_uri=uri), None
-        return
-    database, artifacts = marker.parent / "mlflow.db", marker.parent / "mlartifacts"
-    with tempfile.TemporaryDirectory() as folder:
-        working = Path(folder) / "mlflow.db"
-        if database.exists():
-            shutil.copyfile(database, working)
-        else:
-            shutil.rmtree(artifacts, ignore_errors=True)  # nothing knows what is in there
-        address = f"sqlite:///{working}"
-        yield MlflowClient(address, registry_uri=address), artifacts.resolve().as_uri()
-        with (
-            storage.replacing(database) as partial,
-            closing(sqlite3.connect(working)) as source,
-            closing(sqlite3.connect(partial)) as copy,
-        ):
-            source.backup(copy)
-
-
 def _experiment_id(client: Any, name: str, location: str | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -263,4 +248,4 @@ def _quoted(text: str) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:500]
+    return hide_credentials(str(error).strip()).split("\n")[0][:500]

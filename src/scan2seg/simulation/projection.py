@@ -3,12 +3,12 @@
 Convention, for a slice (y, x) with rows counted downwards and pixel centres at whole numbers: the rotation axis
 is at the slice's middle, and the point (x, y) measured from it falls, at angle theta, on the detector at
 
-    column = centre + x cos(theta) + y sin(theta).
+    column = centre + x cos(theta) - y sin(theta).
 
 At 0 degrees the beam runs along a column of the image and the detector sees the image's columns; at 90 degrees it
-sees the image's rows, top row first. With growing angle the detector turns from +x to +y: clockwise on a picture
-whose rows run downwards, about a fixed specimen; that is, the specimen turns anticlockwise before a fixed detector.
-(scikit-image's ``radon`` turns the other way: its sinogram at theta is this one at -theta.)
+sees the image's rows, bottom row first. With growing angle the detector turns from +x to -y: anticlockwise on a
+picture whose rows run downwards, about a fixed specimen; that is, the specimen turns clockwise before a fixed
+detector. TomoPy's projector and scikit-image's ``radon`` turn the same way.
 
 The operator shares nothing with a reconstruction's interpolation or filtering.
 """
@@ -94,7 +94,7 @@ def _project_pixels(
         long = max(abs(cosine), abs(sine))
         short = max(min(abs(cosine), abs(sine)), 1e-5)
         for pixel in range(len(values)):
-            column = centres[angle] + x[pixel] * cosine + y[pixel] * sine
+            column = centres[angle] + x[pixel] * cosine - y[pixel] * sine
             column = min(max(column, -1.4), columns + 0.4)
             place = int(column + 2.5)
             left = _shadow_share(place - 2.5 - column, long, short)

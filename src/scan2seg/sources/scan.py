@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.errors import InputError
+from scan2seg.orientation import SAMPLE_SLICES, warn_of_turned_labels
 from scan2seg.readers.volumes import Volume, open_volume
 from scan2seg.sources import Item
 from scan2seg.storage import open_store
@@ -27,9 +28,13 @@ def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list
 def _scan_items(name: str, files: dict[str, Any]) -> list[Item]:
     volume = open_volume(Path(files["volume"]), "volume")
     labels = open_volume(Path(files["labels"]), files.get("labels_key")) if files.get("labels") else None
-    crop = open_store(files["volume"]).attrs.get("crop")
-    offset = _find_offset(volume, labels, crop, files)
+    attributes: dict[str, Any] = dict(open_store(files["volume"]).attrs)
+    offset = _find_offset(volume, labels, attributes.get("crop"), files)
     depth, height, width = volume.shape
+    if labels is not None:
+        part = None if labels.shape == volume.shape else _part(offset[1:], (height, width))
+        pairs = _sample(volume, labels, offset[0])
+        warn_of_turned_labels(name, pairs, part, attributes.get("orientation", "none"))
 
     def item(index: int) -> Item:
         def read() -> NDArray[np.float32]:
@@ -37,13 +42,23 @@ def _scan_items(name: str, files: dict[str, Any]) -> list[Item]:
 
         def read_label() -> NDArray[Any]:
             assert labels is not None
-            z, y, x = offset
-            return labels.plane(0, index + z)[y : y + height, x : x + width]
+            return labels.plane(0, index + offset[0])[_part(offset[1:], (height, width))]
 
         place = f"{name}/{index:05d}"
         return Item(place, name, None, (height, width), read, read_label if labels else None, volume.pixel_size)
 
     return [item(index) for index in range(depth)]
+
+
+def _part(start: tuple[int, int], size: tuple[int, int]) -> tuple[slice, slice]:
+    return slice(start[0], start[0] + size[0]), slice(start[1], start[1] + size[1])
+
+
+def _sample(volume: Volume, labels: Volume, first: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Read a few slices, evenly spread, and their labels."""
+    chosen = np.unique(np.linspace(0, volume.shape[0] - 1, SAMPLE_SLICES + 2).round().astype(int)).tolist()
+    chosen = chosen[1:-1] if len(chosen) > 2 else chosen
+    return [(volume.plane(0, index), labels.plane(0, index + first)) for index in chosen]
 
 
 def _find_offset(volume: Volume, labels: Volume | None, crop: Any, files: dict[str, Any]) -> tuple[int, int, int]:

@@ -204,10 +204,12 @@ def test_a_split_that_parts_the_slices_of_a_patch_is_refused(folder: Path) -> No
     (folder / "small.yaml").write_text(text)
     assert "'cells' needs split.strategy blocked, grouped or given" in problems_of(folder / "try.yaml")
     change(folder / "cells.yaml", "strategy: random", "strategy: blocked")
-    load_experiment(folder / "try.yaml")
     (folder / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nreplicates: {folds: 2}\n")
-    assert "patching.depth = 4: folds must keep volumes whole" in problems_of(folder / "try.yaml")
-    change(folder / "cells.yaml", "strategy: blocked", "strategy: grouped")
+    load_experiment(folder / "try.yaml")
+    lists = "strategy: given, lists: {train: [a], test: [b]}"
+    change(folder / "cells.yaml", "strategy: blocked", lists)
+    assert "patching.depth = 4: folds must keep consecutive slices together" in problems_of(folder / "try.yaml")
+    change(folder / "cells.yaml", lists, "strategy: grouped")
     load_experiment(folder / "try.yaml")
 
 

@@ -62,7 +62,7 @@ def test_equals_the_sum_of_waves_in_float64(size):
     y, x = grid(size)
     expected = np.zeros((size, size))
     for angle, line in zip(angles, spectra, strict=True):
-        place = (x * np.cos(angle) + y * np.sin(angle) + centre).reshape(-1, 1)
+        place = (x * np.cos(angle) - y * np.sin(angle) + centre).reshape(-1, 1)
         waves = np.exp(2j * np.pi / padded * place) ** order
         expected += (waves @ line).real.reshape(size, size) * np.pi / count
     image = reconstruct(sinogram, angles, centre, edge_padding=False)

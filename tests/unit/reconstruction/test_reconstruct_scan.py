@@ -8,6 +8,7 @@ from analytic import disc_sinogram, grid, write_scan
 from scan2seg import storage
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.errors import InputError
+from scan2seg.orientation import turn
 from scan2seg.reconstruction.scan import reconstruct_scan
 
 DEGREES = np.linspace(0, 180, 151)
@@ -162,3 +163,11 @@ def test_parts_are_reconstructions_of_disjoint_projections(scan, tmp_path):
 def test_the_crop_says_which_part_of_the_scan_it_is(scan, tmp_path):
     run(scan, tmp_path, centre=CENTRE, rows=(2, 5), crop=(10, 90, 20, 110))
     assert storage.open_store(tmp_path / "out.zarr").attrs["crop"] == [2, 5, 10, 90, 20, 110]
+
+
+def test_orientation_turns_the_slices_before_they_are_cropped(scan, tmp_path):
+    plain = run(scan, tmp_path, circular_mask=False)
+    for name in ("flip_rows", "rotate_90", "transpose_other"):
+        turned = run(scan, tmp_path, circular_mask=False, orientation=name, crop=(3, 30, 5, 60))
+        assert np.array_equal(turned, turn(plain, name)[:, 3:30, 5:60])
+        assert storage.open_store(tmp_path / "out.zarr").attrs["orientation"] == name

@@ -73,7 +73,7 @@ def test_the_page_holds_every_part(example):
         "How to read",
     ):
         assert part in text
-    assert "Leak-safe split" in text
+    assert "1 of 1 test groups (volumes, patients) stand on another side too" in text
     assert text.index("Published elsewhere, not run here") < text.index("A. Author et al., 2021")
     assert "47.83" in text  # the centre of rotation
     assert "learning_rate: 0.001" in text

@@ -4,11 +4,9 @@ import base64
 import io
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from scan2seg.reporting import tables
-from scan2seg.reporting.data import judge_split
 from scan2seg.reporting.panels import class_colours, discrepancy, label_uri, to_grey
 
 
@@ -44,20 +42,6 @@ def test_grey_survives_values_that_are_not_finite():
     pixels = np.array([[np.nan, np.inf, 0.0, 1.0]])
     assert to_grey(pixels).tolist()[0][2:] == [0, 255]
     assert to_grey(np.full((2, 2), np.nan)).tolist() == [[0, 0], [0, 0]]
-
-
-@pytest.mark.parametrize(
-    ("sides", "groups", "safe"),
-    [
-        ({"train": [0, 1], "validation": [2], "test": [4, 5]}, ["a"] * 6, True),
-        ({"train": [0, 2], "validation": [4], "test": [1, 5]}, ["a"] * 6, False),
-        ({"train": [0, 1], "test": [1, 2]}, ["a", "b", "c"], False),
-        ({"train": [0, 1], "test": [2, 3]}, ["a", "b", "c", "d"], True),
-        ({"train": [0, 1], "test": []}, ["a", "b"], None),
-    ],
-)
-def test_split_is_judged_by_neighbours_and_groups(sides, groups, safe):
-    assert judge_split(sides, groups)[0] is safe
 
 
 def test_numbers_are_written_as_people_read_them():

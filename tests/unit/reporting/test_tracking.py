@@ -1,16 +1,20 @@
 """The import into MLflow: a local file, and a real server on the loopback interface."""
 
+import base64
 import os
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from scan2seg import storage
 from scan2seg.errors import InputError
@@ -127,7 +131,8 @@ def test_a_real_server_holds_the_same(example, tmp_path, server):
     example = with_settings(example)
     runs = [run for run in example[0]["runs"] if run["model"] == "deeplabv3_plus"]
     marker = tmp_path / "out" / "mlflow.json"
-    first = import_into(example, marker, server, runs)
+    first = import_into(example, marker, server.replace("//", "//someone:se%40cret@"), runs)
+    assert "se" + "%40cret" not in marker.read_text() and first["uri"] == server
     before = check_content(MlflowClient(server), first, 2)
     assert check_content(MlflowClient(server), import_into(example, marker, server, runs), 2) == before
     assert not (tmp_path / "out" / "mlflow.db").exists()
@@ -138,3 +143,61 @@ def test_a_server_that_is_not_there_is_one_message(example, tmp_path, monkeypatc
     with pytest.raises(InputError, match=r"MLflow at http://127\.0\.0\.1:9"):
         import_into(example, tmp_path / "mlflow.json", "http://127.0.0.1:9")
     assert not (tmp_path / "mlflow.json").exists()
+
+
+def test_user_and_password_reach_the_server_alone(example, tmp_path, monkeypatch):
+    """They are sent, decoded, and stand in no message; the environment is as it was before."""
+    seen = []
+
+    class Refuse(BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append(self.headers["Authorization"])
+            self.send_error(401, "who are you?")
+
+        do_POST = do_GET  # noqa: N815
+
+        def log_message(self, *words):
+            pass
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with HTTPServer(("127.0.0.1", 0), Refuse) as refusing:
+        threading.Thread(target=refusing.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{refusing.server_port}"
+        with pytest.raises(InputError, match=f"MLflow at http://{address}") as caught:
+            import_into(example, tmp_path / "mlflow.json", f"http://someone:se%40cret@{address}")
+        refusing.shutdown()
+    assert seen[0] == "Basic " + base64.b64encode(b"someone:se@cret").decode()
+    assert "cret" not in str(caught.value) and "someone" not in str(caught.value)
+    assert "MLFLOW_TRACKING_PASSWORD" not in os.environ
+
+
+def artifacts_of(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_failed_import_leaves_no_artifacts_and_a_copied_report_leaves_the_first_alone(example, tmp_path, monkeypatch):
+    example = with_settings(example)
+    runs = [run for run in example[0]["runs"] if run["model"] == "deeplabv3_plus"][:1]
+    changed = [{**run, "settings": {"training": {"learning_rate": 0.1}}} for run in runs]
+    marker = tmp_path / "first" / "mlflow.json"
+
+    def fail(*words, **named):
+        raise MlflowException("no more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_terminated", fail)
+        with pytest.raises(InputError, match="no more"):
+            import_into(example, marker, runs=runs)
+        assert list((tmp_path / "first").iterdir()) == []
+    import_into(example, marker, runs=runs)
+    before = artifacts_of(tmp_path / "first")
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_artifact", fail)
+        with pytest.raises(InputError, match="no more"):
+            import_into(example, marker, runs=changed)
+    assert artifacts_of(tmp_path / "first") == before
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    second = import_into(example, tmp_path / "second" / "mlflow.json", runs=changed)
+    assert artifacts_of(tmp_path / "first") == before
+    folders = {path.name for path in (tmp_path / "second" / "mlartifacts").iterdir()}
+    assert folders == {*second["runs"].values(), second["parent"]}

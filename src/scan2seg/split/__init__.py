@@ -1,0 +1,67 @@
+"""Dividing images into training, validation and test so that nothing leaks, and counting whether anything does."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scan2seg.config.split import PARTS, SplitSettings
+from scan2seg.errors import InputError
+from scan2seg.logging import info, progress, warn
+from scan2seg.provenance import record
+from scan2seg.split.folds import make_folds
+from scan2seg.split.overlap import check_split, judge_split
+from scan2seg.split.parts import Split, make_split
+from scan2seg.storage import open_array, open_store, shards, write_json
+
+__all__ = ["Split", "check_split", "judge_split", "make_folds", "make_split", "split_stack"]
+
+
+def split_stack(stack: Path, output: Path, settings: SplitSettings, folds: int | None = None) -> None:
+    """Write split.json: train, validation and test as image indices, the folds where asked for, and the check.
+
+    ``check`` holds what the sides have in common, counted on the finished split. Images without labels are all
+    training images: they can be pre-trained on, and nothing is scored on them.
+
+    Raises:
+        InputError: too few images, unknown names, or parts that cannot be filled.
+    """
+    attrs: dict[str, Any] = open_store(stack).attrs.asdict()
+    names, groups, hashes, parts = (list(attrs[key]) for key in ("names", "groups", "hashes", "parts"))
+    labelled = bool(attrs["labelled"])
+    kept = _find_foreground(stack) if settings.drop_empty and labelled else list(range(len(names)))
+    if len(kept) < len(names):
+        info("left out %d images that hold the first class only", len(names) - len(kept))
+    if labelled:
+        split = make_split(settings, names, groups, hashes, parts, kept)
+    else:
+        split = {"train": kept, "validation": [], "test": []}
+    used = set().union(*split.values())
+    content: dict[str, Any] = {
+        **split,
+        "unused": [index for index in range(len(names)) if index not in used],
+        "strategy": settings.strategy if labelled else "unlabelled",
+    }
+    divided = make_folds(settings, folds, split, groups, hashes) if folds is not None and labelled else None
+    if divided is not None:
+        content["folds"] = divided
+    overlaps = check_split(split, divided, groups, hashes, ordered=settings.strategy == "blocked")
+    content["check"] = {name: asdict(overlap) for name, overlap in overlaps.items()}
+    content["provenance"] = record({"split": settings.model_dump(mode="json"), "folds": folds}, [stack])
+    write_json(output, content)
+    info("%s", ", ".join(f"{part} {len(split[part])}" for part in PARTS))
+    safe, verdict = judge_split(overlaps)
+    (info if safe is not False else warn)("%s", verdict)
+
+
+def _find_foreground(stack: Path) -> list[int]:
+    label = open_array(stack, "label")
+    kept: list[int] = []
+    for block in progress(shards(label), "looking for empty images"):
+        values = np.asarray(label[block])
+        full = ((values > 0) & (values < 255)).any(axis=(1, 2))
+        kept.extend(block.start + int(index) for index in np.flatnonzero(full))
+    if not kept:
+        raise InputError("split.drop_empty: every image holds the first class only")
+    return kept
