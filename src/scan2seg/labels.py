@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.config.labels import LabelMapping
+from scan2seg.config.labels import Colour, LabelMapping
 from scan2seg.errors import InputError
 
 IGNORE = 255
@@ -20,40 +20,72 @@ def map_labels(raw: NDArray[Any], mapping: LabelMapping, classes: Sequence[str])
         InputError: a value or colour that no class claims.
     """
     if mapping.label_colours is not None:
-        return _map_colours(raw, mapping.label_colours, classes)
+        return _map_colours(raw, mapping, mapping.label_colours, classes)
     if raw.ndim == 3:
         if not (raw == raw[:, :, :1]).all():
             raise InputError("the labels are colours; say which class each means with label_colours")
         raw = raw[:, :, 0]
     if mapping.label_nearest is not None:
-        return _map_nearest(raw, mapping.label_nearest, classes)
+        return _map_nearest(raw, mapping, mapping.label_nearest, classes)
     return _map_values(_as_integers(raw), mapping, classes)
 
 
+def holds_no_named_colour(label: NDArray[np.uint8], mapping: LabelMapping, classes: Sequence[str]) -> bool:
+    """Tell whether a mapped label is nothing but the class that takes every colour which is not named."""
+    rest = [name for name, colour in (mapping.label_colours or {}).items() if colour is None]
+    return bool(rest) and bool((label == classes.index(rest[0])).all())
+
+
 def _map_colours(
-    raw: NDArray[Any], colours: dict[str, tuple[int, int, int] | None], classes: Sequence[str]
+    raw: NDArray[Any], mapping: LabelMapping, colours: dict[str, Colour | None], classes: Sequence[str]
 ) -> NDArray[np.uint8]:
     if raw.ndim == 2:
         raw = np.repeat(raw[:, :, None], 3, axis=2)
+    raw = _to_bytes(raw)
+    named = [(classes.index(name), colour) for name, colour in colours.items() if colour is not None]
+    named += [(IGNORE, colour) for colour in mapping.ignore_values if isinstance(colour, tuple)]
     rest = [name for name, colour in colours.items() if colour is None]
     labels = np.full(raw.shape[:2], classes.index(rest[0]) if rest else IGNORE, np.uint8)
     claimed = np.zeros(raw.shape[:2], bool)
-    for name, colour in colours.items():
-        if colour is not None:
-            here = (raw == np.asarray(colour, raw.dtype)).all(axis=2)
-            labels[here] = classes.index(name)
-            claimed |= here
+    for index, colour in named:
+        here = (raw == np.asarray(colour)).all(axis=2)
+        labels[here] = index
+        claimed |= here
     if not rest and not claimed.all():
         y, x = np.argwhere(~claimed)[0]
-        raise InputError(f"the colour {raw[y, x].tolist()} at row {y}, column {x} is in no class of label_colours")
+        found = [float(f"{value:.6g}") if raw.dtype.kind == "f" else int(value) for value in raw[y, x]]
+        raise InputError(
+            f"the colour {found} at row {y}, column {x} is in no class: add it to label_colours, or to "
+            f"ignore_values: [{found}]"
+        )
     return labels
 
 
-def _map_nearest(raw: NDArray[Any], levels: dict[str, float], classes: Sequence[str]) -> NDArray[np.uint8]:
+def _to_bytes(raw: NDArray[Any]) -> NDArray[Any]:
+    """Bring colours to 0 to 255: whole numbers to the upper eight of 8, 16 or 32 bits, real ones from 0 to 1.
+
+    Programs store bytes in wider types too; so it is the largest value that tells, not the type.
+    """
+    if raw.dtype == bool:
+        return raw.astype(np.uint8) * np.uint8(255)
+    most = raw.max(initial=0)
+    if raw.dtype.kind == "f":
+        return np.asarray(np.round(raw * 255)) if most <= 1 else raw
+    if most <= 255:
+        return raw
+    return np.asarray(raw // (2**8 if most < 2**16 else 2**24))
+
+
+def _map_nearest(
+    raw: NDArray[Any], mapping: LabelMapping, levels: dict[str, float], classes: Sequence[str]
+) -> NDArray[np.uint8]:
     ordered = sorted(levels.items(), key=lambda item: item[1])
     borders = [(low[1] + high[1]) / 2 for low, high in pairwise(ordered)]
     indices = np.array([classes.index(name) for name, _ in ordered], np.uint8)
-    labels: NDArray[np.uint8] = indices[np.digitize(raw, borders)]
+    # white of a file of one bit is 1 in memory
+    grey = raw * ordered[-1][1] if raw.dtype == bool else raw
+    labels: NDArray[np.uint8] = indices[np.digitize(grey, borders)]
+    labels[np.isin(raw, [value for value in mapping.ignore_values if isinstance(value, int)])] = IGNORE
     return labels
 
 
@@ -67,16 +99,31 @@ def _map_values(raw: NDArray[np.int64], mapping: LabelMapping, classes: Sequence
         for name, given in mapping.label_values.items():
             for value in given if isinstance(given, list) else [given]:
                 table[value] = classes.index(name)
-    table.update(dict.fromkeys(mapping.ignore_values, IGNORE))
+    table.update((value, IGNORE) for value in mapping.ignore_values if isinstance(value, int))
     if mapping.label_values is None:
         table.setdefault(IGNORE, IGNORE)
     claimed = np.isin(values, list(table))
     unclaimed = np.unique(raw[~void & np.isin(raw, values[~claimed])]).tolist() if not claimed.all() else []
     if unclaimed:
-        shown = ", ".join(map(str, unclaimed[:8])) + (" ..." if len(unclaimed) > 8 else "")
-        raise InputError(f"the label values {shown} are in no class; name them in label_values or ignore_values")
+        raise InputError(_word_unclaimed(unclaimed))
     indices = np.array([table.get(int(value), IGNORE) for value in values], np.uint8)
     return np.where(void, np.uint8(IGNORE), indices[inverse].reshape(raw.shape))
+
+
+def _word_unclaimed(values: list[int]) -> str:
+    if len(values) > 8:
+        listed = ", ".join(map(str, values[:8]))
+        return (
+            f"the label values {listed} ... ({len(values)} in all) are no class: add them to label_values; for noisy "
+            "grey levels use label_nearest"
+        )
+    listed = ", ".join(map(str, values))
+    subject, pronoun = ("value", "it") if len(values) == 1 else ("values", "them")
+    verb = "is" if len(values) == 1 else "are"
+    return (
+        f"the label {subject} {listed} {verb} no class: add {pronoun} to label_values, or, where {pronoun} should be "
+        f"left out, to ignore_values: [{listed}]"
+    )
 
 
 def _as_integers(raw: NDArray[Any]) -> NDArray[np.int64]:

@@ -69,7 +69,7 @@ def test_sizes_depths_and_channels_may_differ(tmp_path: Path) -> None:
         path = tmp_path / "images" / name
         tifffile.imwrite(path, pixels) if path.suffix == ".tif" else Image.fromarray(pixels).save(path)
         Image.fromarray(np.full(pixels.shape[:2], 2, np.uint8)).save(tmp_path / "labels" / f"{path.stem}.png")
-    store = assemble(images_of(tmp_path), tmp_path)
+    store = assemble(images_of(tmp_path, intensities="stored"), tmp_path)
     assert store["image"].shape == (5, 3, 25, 30)
     for index, (name, pixels) in enumerate(files.items()):
         height, width = store["size"][index]

@@ -9,7 +9,7 @@ from scan2seg.config.labels import LabelMapping
 
 
 class ImageFiles(Settings):
-    """Images and their labels, matched by stem."""
+    """Images and their labels, matched by stem, and by folder too where stems repeat."""
 
     images: FilePath
     """Glob pattern of the images (PNG, TIFF or JPEG)."""
@@ -34,6 +34,11 @@ class ImageSource(LabelMapping):
     """The test images."""
     label_suffix: str | None = None
     """What a label's stem has behind the image's (``_mask``); found when not given."""
+    unmatched: Literal["refuse", "skip"] = "refuse"
+    """What becomes of images without labels and labels without images: ``skip`` leaves them out and names them."""
+    intensities: Literal["stored", "type"] | None = None
+    """How images of unlike types (8 and 16 bit) become comparable: ``type`` divides each by the largest value of its
+    type; ``stored`` leaves them, for models with ``normalisation: per_image``. Not given, unlike types are refused."""
     resize: tuple[int, int] | None = None
     """Resize every image to (height, width); labels by nearest neighbour."""
 

@@ -7,7 +7,7 @@ the volumes and labels of its scans.
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from glob import glob
+from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +49,24 @@ def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list
 
 
 def find_files(pattern: str, key: str) -> list[Path]:
-    """List the files that a pattern matches, in natural order of their names.
+    """List the files that a pattern matches, in natural order of their names; ``*.tif`` matches ``A.TIF`` too.
 
     Raises:
         InputError: it matches nothing.
     """
-    found = sorted((Path(name) for name in glob(pattern, recursive=True)), key=natural_key)
+    found = sorted((Path(name) for name in glob(_any_case(pattern), recursive=True)), key=natural_key)
     if not found:
         raise InputError(f"{key}: nothing matches '{pattern}'; correct the path (relative to the YAML file)")
     return found
+
+
+def _any_case(pattern: str) -> str:
+    """Let the suffix of a pattern match in upper and lower case; a path without wildcards is meant as it is."""
+    suffix = Path(pattern).suffix
+    if not has_magic(pattern) or not suffix[1:].isalnum():
+        return pattern
+    letters = (f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in suffix)
+    return pattern[: -len(suffix)] + "".join(letters)
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:

@@ -1,5 +1,7 @@
-"""Single images and label images, matched by stem."""
+"""Single images and label images, matched by name."""
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,96 +10,126 @@ from numpy.typing import NDArray
 
 from scan2seg.config.images import ImageFiles, ImageSource
 from scan2seg.errors import InputError
-from scan2seg.readers.images import image_size, read_image, read_label
+from scan2seg.readers.images import Header, read_header, read_image, read_label
 from scan2seg.sources import Item, find_files
+from scan2seg.sources.matching import match
+from scan2seg.sources.names import name_files
+
+
+@dataclass(frozen=True)
+class _Pair:
+    name: str
+    image: Path
+    label: Path | None
+    part: str | None = None
 
 
 def input_files(source: ImageSource) -> list[str]:
     """List every file of the source."""
-    return [str(path) for _, image, label in _pairs(source) for path in (image, label) if path is not None]
+    return [str(path) for pair in _pairs(source) for path in (pair.image, pair.label) if path is not None]
 
 
 def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
     """List the images with their labels.
 
     Raises:
-        InputError: a pattern matches nothing, an image has no label or the reverse, or a header cannot be read.
+        InputError: a pattern matches nothing, an image has no label or the reverse, a header cannot be read, or the
+            images are of unlike types.
     """
     source = ImageSource.model_validate(settings)
-    return [_make_item(source, part, image, label) for part, image, label in _pairs(source)]
+    pairs = _pairs(source)
+    headers = {pair.image: read_header(pair.image) for pair in pairs}
+    if source.intensities is None:
+        _check_types(headers)
+    return [_make_item(source, pair, headers[pair.image]) for pair in pairs]
 
 
-def _pairs(source: ImageSource) -> list[tuple[str | None, Path, Path | None]]:
+def _pairs(source: ImageSource) -> list[_Pair]:
     if source.images is not None:
-        files = ImageFiles(images=source.images, labels=source.labels)
-        return [(None, image, label) for image, label in match_pairs(files, "source", source.label_suffix)]
-    pairs: list[tuple[str | None, Path, Path | None]] = []
-    for part in ("train", "validation", "test"):
-        files_of_part: ImageFiles | None = getattr(source, part)
-        if files_of_part is not None:
-            matched = match_pairs(files_of_part, f"source.{part}", source.label_suffix)
-            pairs.extend((part, image, label) for image, label in matched)
-    return pairs
+        return match_pairs(ImageFiles(images=source.images, labels=source.labels), "source", source)
+    parts = {part: getattr(source, part) for part in ("train", "validation", "test")}
+    return [
+        dataclasses.replace(pair, part=part)
+        for part, files in parts.items()
+        if files is not None
+        for pair in match_pairs(files, f"source.{part}", source)
+    ]
 
 
-def match_pairs(files: ImageFiles, key: str, suffix: str | None) -> list[tuple[Path, Path | None]]:
-    """Match images to labels by stem, where a label's stem may carry a suffix; a single pair needs no like names.
+def match_pairs(files: ImageFiles, key: str, source: ImageSource) -> list[_Pair]:
+    """Match images to labels by name, where a label's may carry a suffix; a single pair needs no like names.
 
     Raises:
         InputError: the names of images without labels, and of labels without images.
     """
     images = find_files(files.images, f"{key}.images")
     if files.labels is None:
-        return [(image, None) for image in images]
+        return [_Pair(name, image, None) for name, image in name_files((files.images, images))[0].items()]
     found = set(images) if files.images == files.labels else set()
-    labels = {path.stem: path for path in find_files(files.labels, f"{key}.labels") if path not in found}
+    labels = [path for path in find_files(files.labels, f"{key}.labels") if path not in found]
     if len(images) == len(labels) == 1:
-        return [(images[0], next(iter(labels.values())))]
-    stems = {image.stem for image in images}
-    if len(stems) < len(images):
-        raise InputError(f"{key}.images: two files have the same stem; give them different names")
-    if suffix is None:
-        suffix = _find_suffix(images, labels)
-    missing = [image.name for image in images if image.stem + suffix not in labels]
-    if missing:
-        raise InputError(f"{key}: no label for {_shown(missing)} among '{files.labels}' (suffix '{suffix}')")
-    spare = [path.name for stem, path in labels.items() if stem.removesuffix(suffix) not in stems]
-    if spare:
-        raise InputError(f"{key}: no image for the labels {_shown(spare)}")
-    return [(image, labels[image.stem + suffix]) for image in images]
+        return [_Pair(images[0].stem, images[0], labels[0])]
+    named = name_files((files.images, images), (files.labels, labels))
+    matched = match(named[0], named[1], key, source.label_suffix, source.unmatched)
+    return [_Pair(name, image, label) for name, (image, label) in matched.items()]
 
 
-def _find_suffix(images: list[Path], labels: dict[str, Path]) -> str:
-    first = images[0].stem
-    candidates = [stem[len(first) :] for stem in labels if stem.startswith(first)]
-    counts = {suffix: sum(image.stem + suffix in labels for image in images) for suffix in candidates}
-    return max(sorted(counts, key=len), key=lambda suffix: counts[suffix], default="")
+def _check_types(headers: dict[Path, Header]) -> None:
+    """Refuse images of unlike types: 16-bit values beside 8-bit ones would be 257 times brighter."""
+    kinds: dict[str, list[Path]] = {}
+    for path, header in headers.items():
+        kinds.setdefault(str(header.dtype.newbyteorder("=")), []).append(path)
+    if len(kinds) > 1:
+        held = ", ".join(f"{len(paths)} of {name} such as {paths[0]}" for name, paths in sorted(kinds.items()))
+        raise InputError(
+            f"source.intensities: the images have unlike types ({held}). Set 'type' to divide each by the largest "
+            "value of its type, or 'stored' where every model has normalisation: per_image"
+        )
 
 
-def _shown(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _make_item(source: ImageSource, part: str | None, image: Path, label: Path | None) -> Item:
-    size = image_size(image)
-    if label is not None and (other := image_size(label)) != size:
-        raise InputError(f"{label}: is {other[0]} x {other[1]}, its image {image.name} is {size[0]} x {size[1]}")
+def _make_item(source: ImageSource, pair: _Pair, header: Header) -> Item:
+    image, label, size = pair.image, pair.label, (header.height, header.width)
+    if label is not None:
+        other = read_header(label)
+        if (other.height, other.width) != size:
+            raise InputError(
+                f"{label}: is {other.height} x {other.width}, its image {image.name} is {size[0]} x {size[1]}"
+            )
+        if other.orientation != header.orientation:
+            raise InputError(
+                f"{image}: is stored turned (TIFF tag Orientation {header.orientation}) and its label {label.name} "
+                f"otherwise ({other.orientation}); save both upright"
+            )
 
     def read() -> NDArray[np.float32]:
         pixels = read_image(image)
         channels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
+        if source.intensities == "type":
+            channels = _divide_by_range(channels, image)
         return _resize(channels.astype(np.float32), source.resize, order=1)
 
     def read_raw_label() -> NDArray[Any]:
-        pixels = read_label(label) if label is not None else np.empty(0)
+        pixels = read_label(label, colours=source.label_colours is not None) if label is not None else np.empty(0)
         if pixels.shape[:2] != size:
             raise InputError(f"{label}: has shape {pixels.shape[:2]}, its image {size}")
         planes = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
         resized = _resize(planes, source.resize, order=0)
         return resized[0] if pixels.ndim == 2 else np.moveaxis(resized, 0, 2)
 
-    name = image.stem if part is None else f"{part}/{image.stem}"
-    return Item(name, image.stem, part, source.resize or size, read, read_raw_label if label else None)
+    name = pair.name if pair.part is None else f"{pair.part}/{pair.name}"
+    return Item(name, pair.name, pair.part, source.resize or size, read, read_raw_label if label else None)
+
+
+def _divide_by_range(pixels: NDArray[Any], path: Path) -> NDArray[np.float32]:
+    """Bring whole numbers to 0 to 1 by the largest value of their type; real numbers must be there already."""
+    if pixels.dtype.kind in "ui":
+        return (pixels / np.iinfo(pixels.dtype).max).astype(np.float32)
+    if pixels.dtype.kind == "f" and not (pixels.min() >= 0 and pixels.max() <= 1):
+        raise InputError(
+            f"{path}: holds real numbers from {pixels.min():g} to {pixels.max():g}; with intensities: type they must "
+            "lie within 0 and 1, for their type has no largest value"
+        )
+    return pixels.astype(np.float32)
 
 
 def _resize(planes: NDArray[Any], size: tuple[int, int] | None, order: int) -> NDArray[Any]:
