@@ -57,7 +57,7 @@ def test_every_problem_of_every_file_is_listed_at_once(folder: Path) -> None:
     ("old", "new", "expected"),
     [
         ("/images/*.png", "/nothing/*.png", "nothing matches"),
-        ("grey: 100", "grey: 101", "label values 100 are in no class"),
+        ("grey: 100", "grey: 101", "label value 100 is no class"),
         ("classes: [dark, grey, bright]", "classes: [dark, grey, bright, gold]", "no training label holds this class"),
         ("bright: 200", "white: 200", "the labels name white"),
         ("classes: [dark, grey, bright]", "classes: [dark, grey, grey]", "a name stands twice"),
@@ -76,8 +76,8 @@ def test_a_mistake_in_a_dataset_is_named(folder: Path, old: str, new: str, expec
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        (lambda folder: (folder / "labels" / "cell_03_mask.png").unlink(), "no label for cell_03.png"),
-        (lambda folder: (folder / "images" / "cell_03.png").unlink(), "no image for the labels cell_03_mask.png"),
+        (lambda folder: (folder / "labels" / "cell_03_mask.png").unlink(), "no label for cell_03"),
+        (lambda folder: (folder / "images" / "cell_03.png").unlink(), "no image for the labels cell_03_mask"),
         (lambda folder: make_images_of_other_size(folder), "is 40 x 40, its image cell_00.png is 24 x 24"),
         (lambda folder: truncate(folder / "images" / "cell_00.png"), "cell_00.png: cannot be read as an image"),
         (lambda folder: [path.unlink() for path in (folder / "labels").iterdir()], "nothing matches"),
