@@ -98,6 +98,8 @@ def write_scan(folder: Path, dataset: str, depth: int = 12) -> dict:
             group.attrs["centre"] = {"value": 47.83, "method": "phase_correlation", "error": 0.01}
             group.attrs["corrected"] = {"not_finite": 0, "zero_transmission": 14}
             group.attrs["provenance"] = provenance.record({"method": "gridding"})
+            if name == "denoised":
+                group.attrs["denoising"] = [{"method": "non_local_means"}]
     return {"dataset": dataset, "scan": "pillar", **paths, "labels": None}
 
 

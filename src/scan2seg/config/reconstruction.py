@@ -50,7 +50,8 @@ class ReconstructionSettings(Settings):
     minimum_transmission: float = Field(1e-4, gt=0, lt=1)
     """Transmissions below this, zero and negative ones too, become this before the logarithm; they are counted."""
     maximum_bad: float = Field(0.05, ge=0, le=1)
-    """The stage fails when more than this fraction of the projections' values is not finite; fewer are filled."""
+    """The stage fails when more than this fraction of the projections' values is not finite or, as a transmission,
+    below ``minimum_transmission``; fewer are filled or raised to it."""
     already_normalised: bool = False
     """The projections are transmissions: no flat and dark field are applied or asked for."""
     already_logarithm: bool = False

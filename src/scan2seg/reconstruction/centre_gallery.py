@@ -37,8 +37,7 @@ def centre_gallery(
     with open_configured(source, settings) as scan:
         geometries = [make_geometry(scan, settings, centre) for centre in centres]
         correction = Correction(scan, settings, threads)
-        first = max(geometries[0].first_row - correction.halo, 0)
-        last = min(geometries[0].last_row + correction.halo, scan.shape[1])
+        first, last = correction.rows_to_read(geometries[0].first_row, geometries[0].last_row)
         sinograms = correction.sinograms(scan.read_rows(first, last), first)
         wanted = (geometries[0].first_row - first) // binning
         sinogram = sinograms[wanted : wanted + 1]

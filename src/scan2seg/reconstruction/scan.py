@@ -17,28 +17,14 @@ from scan2seg.orientation import turn
 from scan2seg.readers.scan import Scan
 from scan2seg.reconstruction import half_acquisition, preprocessing
 from scan2seg.reconstruction.centre_search import find_centre
+from scan2seg.reconstruction.counts import Counts, check_counts, report_counts
 from scan2seg.reconstruction.geometry import Geometry, choose_rows, make_geometry
 from scan2seg.reconstruction.opening import open_configured
+from scan2seg.reconstruction.sampling import Sampling
 
 Sinograms = NDArray[np.float32]
 # Files that are stored in tall compressed chunks are read in blocks up to this size, not chunk after chunk again.
 READ_BYTES = 256 * 2**20
-
-
-@dataclass
-class Counts:
-    """What had to be mended, over the whole scan."""
-
-    nonfinite: int = 0
-    clipped: int = 0
-    zingers: int = 0
-    bad_pixels: int = 0
-    empty_slices: int = 0
-    values: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it for attributes."""
-        return dict(vars(self))
 
 
 @dataclass
@@ -67,6 +53,15 @@ class Correction:
         length = self.phase_length
         return 0 if length is None else int(np.ceil(8 * length)) * self.settings.binning
 
+    def rows_to_read(self, first: int, last: int) -> tuple[int, int]:
+        """Return the detector rows that the rows first to last need: the halo too, where the detector has it.
+
+        Above, whole binned rows only: the first one read begins a binned row of those that are wanted.
+        """
+        binning = self.settings.binning
+        above = min(self.halo, first // binning * binning)
+        return first - above, min(last + self.halo, self.scan.shape[1])
+
     def sinograms(self, raw: NDArray[Any], start: int) -> Sinograms:
         """Correct raw counts (projections, rows, columns) of the rows from ``start``; binned, halo included."""
         s, counts = self.settings, self.counts
@@ -84,7 +79,7 @@ class Correction:
         if not s.already_logarithm:
             if self.phase_length is not None:
                 preprocessing.retrieve_phase(sinograms, self.phase_length, self.threads)
-            counts.clipped += preprocessing.minus_logarithm(sinograms, s.minimum_transmission)
+            counts.clipped += s.binning**2 * preprocessing.minus_logarithm(sinograms, s.minimum_transmission)
         return sinograms
 
 
@@ -109,6 +104,8 @@ def reconstruct_scan(
         correction = Correction(scan, settings, threads)
         centre = find_centre(scan, settings, slice(first, last), threads)
         geometry = make_geometry(scan, settings, centre.value)
+        sampling = Sampling.of(scan.angles, geometry.size)
+        sampling.warn(scan.path.name)
         correction.counts = Counts()
         with storage.creating(output) as group:
             shape = (geometry.slices, *(part.stop - part.start for part in geometry.crop))
@@ -118,7 +115,8 @@ def reconstruct_scan(
                 part = storage.create_array(group, f"part{number}", shape, "float32", per_shard=length, axes="zyx")
                 volumes.append(part)
             _reconstruct(correction, geometry, volumes, threads)
-            _check(correction.counts, scan, settings)
+            check_counts(correction.counts, scan, settings, geometry.slices)
+            report_counts(correction.counts, scan, settings)
             group.attrs.update(
                 {
                     "provenance": provenance.record(settings.model_dump(mode="json"), [scan.path]),
@@ -126,6 +124,7 @@ def reconstruct_scan(
                     "units": settings.units,
                     "orientation": settings.orientation,
                     "half_acquisition": geometry.half,
+                    "angles": sampling.as_dict(),
                     "crop": geometry.place(settings.binning),
                     "corrections": correction.counts.as_dict(),
                 }
@@ -194,7 +193,7 @@ def _reconstruct(correction: Correction, geometry: Geometry, volumes: list[Any],
             ) // correction.settings.binning
             sinograms = np.ascontiguousarray(sinograms[wanted : wanted + part.stop - part.start])
             slices = slices_of(correction, geometry, sinograms, threads, len(volumes) - 1)
-            _check(correction.counts, correction.scan, correction.settings, volumes[0].shape[0])
+            check_counts(correction.counts, correction.scan, correction.settings, geometry.slices)
             if writing:
                 writing.result()
             writing = writer.submit(write, part, slices)
@@ -206,14 +205,8 @@ def _read_ahead(
     correction: Correction, geometry: Geometry, shards: list[slice]
 ) -> Iterator[tuple[slice, NDArray[Any], int]]:
     """Yield each shard with its raw rows, halo included, and the detector row they start at; one block ahead."""
-    scan, binning, halo = correction.scan, correction.settings.binning, correction.halo
-    rows = [
-        (
-            max(geometry.first_row + part.start * binning - halo, 0),
-            min(geometry.first_row + part.stop * binning + halo, scan.shape[1]),
-        )
-        for part in shards
-    ]
+    scan, binning, first = correction.scan, correction.settings.binning, geometry.first_row
+    rows = [correction.rows_to_read(first + part.start * binning, first + part.stop * binning) for part in shards]
     item = scan.shape[0] * scan.shape[2] * 4
     per_block = min(READ_BYTES // item, scan.projections.rows_per_read)
     blocks: list[list[int]] = []
@@ -236,23 +229,3 @@ def _read_ahead(
             for index in block:
                 start, stop = rows[index]
                 yield shards[index], raw[:, start - first : stop - first], start
-
-
-def _check(counts: Counts, scan: Scan, settings: ReconstructionSettings, slices: int = 0) -> None:
-    """Stop when too much is not finite; at the end (no number of slices given), tell what was mended."""
-    total = counts.values if not slices else max(counts.values, scan.shape[0] * scan.shape[2] * slices)
-    if counts.nonfinite > settings.maximum_bad * total:
-        raise InputError(
-            f"{scan.path}: {counts.nonfinite} values of the projections are not finite, more than maximum_bad: "
-            f"{settings.maximum_bad:g} allows. Repair the scan, leave rows out by rows:, or raise maximum_bad"
-        )
-    if slices:
-        return
-    for number, what in (
-        (counts.nonfinite, "values that are not finite were filled from their neighbours"),
-        (counts.empty_slices, "detector rows have no finite value; their slices are empty"),
-        (counts.clipped, f"transmissions were below {settings.minimum_transmission:g} and raised to it"),
-    ):
-        if number:
-            logging.warn("%s: %d %s", scan.path.name, number, what)
-    logging.info("%s: %d bad pixels and %d zingers replaced", scan.path.name, counts.bad_pixels, counts.zingers)

@@ -101,8 +101,11 @@ def _section(volume: zarr.Array[Any]) -> NDArray[np.uint8]:
 
 
 def _detail(before: Path | None, after: Path | None, z: int) -> list[tuple[str, NDArray[np.uint8]]]:
-    """Return the middle of one slice before and after denoising on one grey scale, and their difference."""
-    if before is None or after is None:
+    """Return the middle of one slice before and after denoising on one grey scale, and their difference.
+
+    Nothing where no step of denoising ran, as the volume's attributes say.
+    """
+    if before is None or after is None or not storage.open_store(after).attrs.get("denoising"):
         return []
     pair = [np.asarray(open_volume(path)[z]).astype(np.float32) for path in (before, after)]
     if pair[0].shape != pair[1].shape:

@@ -171,3 +171,29 @@ def test_orientation_turns_the_slices_before_they_are_cropped(scan, tmp_path):
         turned = run(scan, tmp_path, circular_mask=False, orientation=name, crop=(3, 30, 5, 60))
         assert np.array_equal(turned, turn(plain, name)[:, 3:30, 5:60])
         assert storage.open_store(tmp_path / "out.zarr").attrs["orientation"] == name
+
+
+def test_binned_phase_retrieval_begins_at_the_first_row(tmp_path):
+    # Almost no phase retrieval: but for its halo the slices are those without. One disc wanders from row to row.
+    rows = np.stack(
+        [disc_sinogram(COLUMNS, np.deg2rad(DEGREES), CENTRE, [(0, -30 + 6 * row, 8, 0.02)]) for row in range(11)]
+    )
+    path = write_scan(tmp_path / "a.h5", rows, DEGREES, beam=50000)
+    phase = {"delta_beta": 1e-4, "energy": 20.0, "distance": 1.0, "pixel_size": 1.0}
+    for binning, wanted in ((2, (1, 9)), (3, (1, 10)), (3, (5, 11))):
+        plain = run(path, tmp_path, centre=CENTRE, binning=binning, rows=wanted)
+        phased = run(path, tmp_path, centre=CENTRE, binning=binning, rows=wanted, **phase)
+        assert np.abs(phased - plain).max() < 1e-3 * plain.max()
+
+
+def test_projections_that_were_never_written_are_too_much(scan, tmp_path):
+    path = tmp_path / "bad.h5"
+    path.write_bytes(scan.read_bytes())
+    with h5py.File(path, "a") as file:
+        file["exchange/data"][20:40] = 0
+    with pytest.raises(InputError, match=r"0 values of the projections are not finite and 15360 transmissions"):
+        run(path, tmp_path, centre=CENTRE)
+    for binning in (1, 2):
+        run(path, tmp_path, centre=CENTRE, maximum_bad=0.14, binning=binning)
+        with pytest.raises(InputError, match="maximum_bad"):
+            run(path, tmp_path, centre=CENTRE, maximum_bad=0.12, binning=binning)

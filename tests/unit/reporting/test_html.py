@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import example_report
 import pytest
+import zarr
 
 from scan2seg import storage
 from scan2seg.errors import InputError
@@ -105,6 +106,8 @@ def test_volumes_alone_and_nothing_at_all(tmp_path):
     text = render(content, tmp_path / "volumes")
     assert "No model was scored" in text
     assert "Before and after denoising" in text
+    zarr.open_group(content["scans"][0]["denoised"], mode="a").attrs["denoising"] = []
+    assert "Before and after denoising" not in render(content, tmp_path / "raw")
     content |= {"datasets": [], "scans": [], "scores": None, "tables": None}
     assert "No model was scored" in render(content, tmp_path / "nothing")
     scan = {
