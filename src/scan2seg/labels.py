@@ -30,10 +30,23 @@ def map_labels(raw: NDArray[Any], mapping: LabelMapping, classes: Sequence[str])
     return _map_values(_as_integers(raw), mapping, classes)
 
 
-def holds_no_named_colour(label: NDArray[np.uint8], mapping: LabelMapping, classes: Sequence[str]) -> bool:
-    """Tell whether a mapped label is nothing but the class that takes every colour which is not named."""
+def holds_no_named_colour(counts: NDArray[np.int64], mapping: LabelMapping, classes: Sequence[str]) -> bool:
+    """Tell whether a label is nothing but the class that takes every colour which is not named.
+
+    ``counts``: its pixels of each of the 256 indices that ``map_labels`` returns.
+    """
     rest = [name for name, colour in (mapping.label_colours or {}).items() if colour is None]
-    return bool(rest) and bool((label == classes.index(rest[0])).all())
+    return bool(rest) and int(counts[classes.index(rest[0])]) == int(counts.sum())
+
+
+def word_unnamed(names: Sequence[str], looked_at: int, mapping: LabelMapping) -> str:
+    """Say which labels hold none of the named colours."""
+    rest = next(name for name, colour in (mapping.label_colours or {}).items() if colour is None)
+    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return (
+        f"{len(names)} of {looked_at} labels hold none of the colours that label_colours names and are '{rest}' alone: "
+        f"{shown}. Where that is not meant, correct the colours or the files"
+    )
 
 
 def _map_colours(

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from scan2seg.config.labels import LabelMapping
 from scan2seg.errors import InputError
-from scan2seg.labels import IGNORE, map_labels
-from scan2seg.logging import info, progress
+from scan2seg.labels import IGNORE, holds_no_named_colour, map_labels, word_unnamed
+from scan2seg.logging import info, progress, warn
 from scan2seg.provenance import record
 from scan2seg.sources import Item, list_items
 from scan2seg.storage import create_array, creating, open_store, shards
@@ -45,7 +45,7 @@ def assemble_stack(
 
     Raises:
         InputError: no images, names that stand twice, a label of another shape, a label value or colour that
-            no class claims, values that are not finite.
+            no class claims, labels that all hold no named colour, values that are not finite.
     """
     items = list_items(source, scans or {})
     mapping = LabelMapping.model_validate({key: source[key] for key in LabelMapping.model_fields if key in source})
@@ -63,6 +63,7 @@ def assemble_stack(
         )
         read = _make_reader(mapping, classes, channels, (height, width), labelled)
         hashes: list[str] = []
+        unnamed: list[str] = []
         counts = np.zeros(256, np.int64)
         for block in progress(shards(image), "assembling", total=len(shards(image))):
             results = list(pool.map(read, items[block]))
@@ -70,6 +71,9 @@ def assemble_stack(
             label[block] = np.stack([result[1] for result in results])
             hashes.extend(result[2] for result in results)
             counts += sum(result[3] for result in results)
+            named = zip(items[block], results, strict=True)
+            unnamed += [item.name for item, result in named if holds_no_named_colour(result[3], mapping, classes)]
+        _report_unnamed(unnamed, len(items), mapping)
         _write_attributes(group, items, classes, pixel_size, labelled, hashes, settings, counts)
     _report(items, classes, counts, labelled)
 
@@ -153,6 +157,15 @@ def _write_attributes(
             "provenance": record(settings),
         }
     )
+
+
+def _report_unnamed(names: Sequence[str], total: int, mapping: LabelMapping) -> None:
+    if not names:
+        return
+    message = word_unnamed(names, total, mapping)
+    if len(names) == total:
+        raise InputError(f"source.label_colours: {message}")
+    warn("%s", message)
 
 
 def _report(items: Sequence[Item], classes: Sequence[str], counts: NDArray[np.int64], labelled: bool) -> None:

@@ -16,7 +16,8 @@ from scan2seg.config.problems import ConfigurationError, Problem
 from scan2seg.config.source import ScanSource
 from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
-from scan2seg.labels import map_labels
+from scan2seg.labels import holds_no_named_colour, map_labels, word_unnamed
+from scan2seg.logging import warn
 from scan2seg.sources import Item, find_files, list_items
 
 SAMPLES = 24
@@ -107,15 +108,20 @@ def _check_items(dataset: Dataset, items: list[Item], file: str) -> Iterator[Pro
     chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SAMPLES).round())]
     counts = np.zeros(256, np.int64)
     channels: set[int] = set()
+    mapping, unnamed = _mapping_of(dataset), list[str]()
     for item in chosen:
         try:
             channels.add(item.read().shape[0])
             if item.read_label is not None:
-                held = _count(map_labels(item.read_label(), _mapping_of(dataset), dataset.classes))
+                held = _count(map_labels(item.read_label(), mapping, dataset.classes))
+                if holds_no_named_colour(held, mapping, dataset.classes):
+                    unnamed.append(item.name)
                 # only what trains can teach a class; where no part is given, any image may come to train
                 counts += held * (item.part in (None, "train"))
         except InputError as error:
             yield Problem(file, "source", f"{item.name}: {error}")
+    if unnamed:
+        warn("%s: %s", file, word_unnamed(unnamed, len(chosen), mapping))
     if len(channels - {1}) > 1:
         yield Problem(file, "source", f"images have {sorted(channels)} channels; they must have as many, or one")
     yield from _check_classes(dataset, items, chosen, counts, file)

@@ -15,6 +15,7 @@ from scan2seg.config.dataset import Dataset
 from scan2seg.errors import InputError
 from scan2seg.stack import assemble_stack
 from scan2seg.storage import open_store
+from scan2seg.validation import check_dataset
 
 
 def assemble(content: dict, folder: Path, name: str = "stack.zarr") -> zarr.Group:
@@ -143,3 +144,31 @@ def test_a_volume_with_labels_of_another_shape_is_an_error(tmp_path: Path) -> No
     source = {"kind": "volume", "volumes": {"one": {"images": "v.tif", "labels": "l.tif"}}}
     with pytest.raises(InputError, match=r"shape \(4, 5, 6\), a channel or label \(4, 5, 5\)"):
         assemble({"source": source, "classes": ["a", "b"]}, tmp_path)
+
+
+def test_labels_without_any_named_colour_are_told_and_never_all_of_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    generator = np.random.default_rng(3)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    for index, red in enumerate((65535, 65535, 65535, 65535, 65535, 254)):
+        tifffile.imwrite(tmp_path / f"images/{index}.tif", generator.integers(0, 255, (6, 5), np.uint8))
+        mask = np.zeros((6, 5, 3), np.uint16)
+        mask[:3, :, 0] = red
+        tifffile.imwrite(tmp_path / f"labels/{index}.tif", mask, photometric="rgb")
+    colours = {"dark": None, "grey": [0, 255, 0], "bright": [255, 0, 0]}
+    store = assemble(images_of(tmp_path, label_colours=colours), tmp_path)
+    assert np.unique(store["label"][0]).tolist() == [0, 2] and store["label"][0][:3].min() == 2
+    assert "1 of 6 labels hold none of the colours that label_colours names and are 'dark' alone: 5." in caplog.text
+    dataset = Dataset.model_validate(
+        {"name": "data", "allow_absent_classes": True, **images_of(tmp_path, label_colours=colours)},
+        context={"folder": str(tmp_path)},
+    )
+    caplog.clear()
+    assert not list(check_dataset(dataset, "data.yaml"))
+    assert "data.yaml: 1 of 6 labels hold none" in caplog.text
+    colours["bright"] = [255, 0, 255]
+    with pytest.raises(InputError, match=r"source.label_colours: 6 of 6 labels hold none"):
+        assemble(images_of(tmp_path, label_colours=colours), tmp_path, "other.zarr")
+    assert not (tmp_path / "other.zarr").exists()
