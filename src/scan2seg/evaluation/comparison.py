@@ -1,13 +1,17 @@
 """The stage ``compare_models``: all runs of an experiment in one table, and the ranking in words people read."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from scan2seg import logging, storage
-from scan2seg.evaluation.ranking import Ranked, Run, rank, read_run
+from scan2seg.evaluation.ranking import Ranked, rank
+from scan2seg.evaluation.runs import Run, read_run
+from scan2seg.evaluation.units import MINIMUM_UNITS, Units
 
 Json = dict[str, Any]
+CHOICE = "The replicate to use is the best on its validation images, or the first where no such score is known."
 COSTS = {
     "training_seconds": ("training", "wall_seconds"),
     "pretraining_seconds": ("training", "pretraining", "seconds"),
@@ -33,6 +37,8 @@ def compare_models(
 ) -> None:
     """Write ``scores.csv``, a row a dataset, model and replicate, and ``tables.md``, the ranking of every dataset.
 
+    In scores.csv "rank" is the model's place by its mean over replicates, and "chosen" is 1 for the replicate to use.
+
     Args:
         runs: the files of each run: "metrics", "per_image", "training", "timing"; the last two may be missing.
         scores: the CSV file to write; unknown values are empty.
@@ -48,7 +54,7 @@ def compare_models(
     ranking = rank(read, reference)
     if reference and read and not any(run.model == reference for run in read):
         logging.warn("the reference model '%s' is not among the models: nothing is tested", reference)
-    _write_scores(scores, read)
+    _write_scores(scores, ranking)
     with storage.replacing(tables) as partial:
         partial.write_text(write_tables(ranking, reference, published), "utf-8")
 
@@ -77,7 +83,8 @@ def write_tables(ranking: dict[str, list[Ranked]], reference: str | None, publis
 def _ranking_table(rows: list[Ranked], reference: str | None) -> str:
     head = ["rank", "model", "mean IoU", "spread", "95 % interval", "replicates", "mean image Jaccard", "mean image F1"]
     tested = any(row.model == reference for row in rows)
-    head += [f"difference to {reference}", "95 % interval of it", "p (Holm)", "n"] if tested else []
+    head += [f"difference to {reference}", "95 % interval of it", "p (Holm)"] if tested else []
+    head += ["replicate to use"]
     body = []
     for place, row in enumerate(rows, start=1):
         jaccard = row.average(lambda run: run.metrics["mean_image"].get("jaccard"))
@@ -86,20 +93,53 @@ def _ranking_table(rows: list[Ranked], reference: str | None) -> str:
         cells += [str(len(row.runs)), number(jaccard), number(f1)]
         if tested:
             p_value = "-" if row.p_holm is None else f"{row.p_holm:.2g}"
-            cells += [number(row.difference, sign=True), interval(row.difference_interval), p_value, str(row.images)]
-        body.append(cells)
-    note = (
-        "IoU from the confusion matrix summed over all test images; spread is the standard deviation over replicates; "
-        "intervals are a bootstrap over images"
+            found = row.against
+            cells += [number(found.value if found else None, sign=True)]
+            cells += [interval(found.interval if found else None), p_value]
+        body.append([*cells, row.chosen.replicate])
+    notes = [describe_scores(rows[0]), describe_uncertainty(rows[0].units, reference if tested else None), CHOICE]
+    return markdown_table(head, body) + "\n" + "\n".join(notes) + "\n"
+
+
+def describe_scores(row: Ranked) -> str:
+    """Say of what images and classes the mean IoU is, and what its spread is of."""
+    classes = row.runs[0].metrics["classes"]
+    held = [name for name, scores in classes.items() if scores["support"]]
+    which = f"the {len(held)} classes" if len(held) == len(classes) else f"{', '.join(held)}, the classes"
+    return (
+        f"IoU is from the confusion matrix summed over all {row.images} test images, its mean over {which} that their "
+        "truth holds, for all models and folds. A model's mean IoU is the mean over its replicates, spread their "
+        "standard deviation."
     )
-    note += f"; p is Wilcoxon's signed-rank test over n images against {reference}, Holm's correction" if tested else ""
-    return markdown_table(head, body) + f"\n{note}.\n"
+
+
+def describe_uncertainty(units: Units, reference: str | None) -> str:
+    """Say over what intervals and p are, or that there is too little of it."""
+    if not units.enough:
+        advice = f"at least {MINIMUM_UNITS} are needed for an interval or a p value"
+        return f"The test images are {units.words}, which is too few: {advice}."
+    over = f"Intervals are a bootstrap over {units.words}"
+    if reference is None:
+        return f"{over}."
+    test = f"p is a test of the difference to {reference}, which swaps the two models over them"
+    return f"{over}; {test}, with Holm's correction."
+
+
+def describe_stray(rows: Iterable[Ranked]) -> list[str]:
+    """Say of each model how many pixels it predicts as classes that the truth of the test images lacks."""
+    return [
+        f"{row.model} predicts {', '.join(f'{pixels:,.0f} pixels as {name}' for name, pixels in row.stray.items())}, "
+        "which the truth of no test image holds: counted as errors of the classes that are there."
+        for row in rows
+        if row.stray
+    ]
 
 
 def _class_table(rows: list[Ranked]) -> str:
     names = list(dict.fromkeys(name for row in rows for run in row.runs for name in run.metrics["classes"]))
     body = [[row.model, *(number(row.class_iou(name)) for name in names)] for row in rows]
-    return "### IoU a class\n\n" + markdown_table(["model", *names], body)
+    stray = "".join(f"\n{line}\n" for line in describe_stray(rows))
+    return "### IoU a class\n\n" + markdown_table(["model", *names], body) + stray
 
 
 def _cost_table(rows: list[Ranked]) -> str:
@@ -162,19 +202,27 @@ def _scaled(row: Ranked, name: str, factor: float, digits: int) -> str:
     return "-" if value is None else f"{value * factor:.{digits}f}"
 
 
-def _write_scores(path: Path, runs: list[Run]) -> None:
+def _write_scores(path: Path, ranking: dict[str, list[Ranked]]) -> None:
+    placed = [(place, row, run) for rows in ranking.values() for place, row in enumerate(rows, 1) for run in row.runs]
+    runs = [run for _, _, run in placed]
     names = list(dict.fromkeys(name for run in runs for name in run.metrics["classes"]))
     identity = ["dataset", "model", "replicate", "split"]
     summary = ["mean_iou", "mean_dice", "pixel_accuracy"]
     image = ["accuracy", "f1", "jaccard", "recall", "precision", "mean_iou"]
     with storage.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        shown = ["images", "mean_iou_low", "mean_iou_high", *(f"mean_image_{key}" for key in image)]
-        writer.writerow([*identity, *summary, *shown, *COSTS, *(f"iou_{name}" for name in names)])
-        for run in runs:
+        shown = ["images", "units", "mean_iou_low", "mean_iou_high", *(f"mean_image_{key}" for key in image)]
+        choice = ["rank", "validation_score", "chosen"]
+        kinds = ("iou", "stray_pixels")
+        writer.writerow(
+            [*identity, *choice, *summary, *shown, *COSTS, *(f"{kind}_{name}" for kind in kinds for name in names)]
+        )
+        for place, row, run in placed:
             low, high = run.metrics.get("confidence", {}).get("mean_iou") or (None, None)
-            cells = [run.metrics[key] for key in (*identity, *summary)]
-            cells += [len(run.images.index), low, high, *(run.metrics["mean_image"].get(key) for key in image)]
+            cells = [run.metrics[key] for key in identity]
+            cells += [place, run.validation_score, int(run is row.chosen), *(run.metrics[key] for key in summary)]
+            cells += [row.images, row.units.count, low, high, *(run.metrics["mean_image"].get(key) for key in image)]
             cells += [cost(run, key) for key in COSTS]
             cells += [run.metrics["classes"].get(name, {}).get("iou") for name in names]
+            cells += [run.metrics["stray_pixels"].get(name, 0) for name in names]
             writer.writerow(["" if cell is None else cell for cell in cells])

@@ -33,7 +33,11 @@ def confusion_matrix(truth: NDArray[Any], prediction: NDArray[Any], classes: int
     return np.bincount(true * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def intersections_and_unions(matrices: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the pixels of intersection and union of the classes, (..., classes), of matrices (..., k, k)."""
+def overlap_counts(matrices: NDArray[Any]) -> NDArray[Any]:
+    """Return what IoU is made of, (..., 3, k), of matrices (..., k, k) with the truth in rows.
+
+    Along the axis of three: the pixels of intersection, of union and of the truth, for each class.
+    """
     intersection = np.diagonal(matrices, axis1=-2, axis2=-1)
-    return intersection, matrices.sum(-1) + matrices.sum(-2) - intersection
+    truth = matrices.sum(-1)
+    return np.stack([intersection, truth + matrices.sum(-2) - intersection, truth], axis=-2)

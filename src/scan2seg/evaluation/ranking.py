@@ -1,57 +1,26 @@
-"""The runs of an experiment read back, and the models of a dataset put in order with their uncertainty."""
+"""The models of a dataset put in order, with their uncertainty: the one ranking that tables, report and stages read."""
 
-import csv
+import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg import storage
-from scan2seg.errors import InputError
 from scan2seg.evaluation import statistics
-from scan2seg.evaluation.metrics import mean_iou
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Images:
-    """Per-image counts of one run: indices (n,) into the stack, names, pixels (n, classes), and mean IoU (n,)."""
-
-    index: NDArray[np.int64]
-    names: list[str]
-    intersections: NDArray[np.int64]
-    unions: NDArray[np.int64]
-    scores: NDArray[np.float64]
+from scan2seg.evaluation.runs import Run, check_same_images, choose_replicate
+from scan2seg.evaluation.units import Units, choose_units
 
 
 @dataclass(frozen=True)
-class Run:
-    """One model trained once: its metrics, what it cost, and its images; training and timing are empty if unknown."""
+class Difference:
+    """How far a model is ahead of another in mean IoU; interval and p are None where there are too few units."""
 
-    metrics: Json
-    training: Json
-    timing: Json
-    images: Images
-
-    @property
-    def dataset(self) -> str:
-        """The name of the dataset."""
-        return str(self.metrics["dataset"])
-
-    @property
-    def model(self) -> str:
-        """The name of the model."""
-        return str(self.metrics["model"])
-
-    @property
-    def replicate(self) -> str:
-        """The name of the replicate."""
-        return str(self.metrics["replicate"])
+    value: float
+    interval: statistics.Interval | None
+    p_value: float | None
 
 
 @dataclass(frozen=True)
@@ -61,16 +30,38 @@ class Ranked:
     dataset: str
     model: str
     runs: list[Run]
+    units: Units
     values: list[float]
     mean: float | None
     spread: float | None
     interval: statistics.Interval | None
     draws: NDArray[np.float64] | None = field(repr=False)
-    images: int = 0
-    difference: float | None = None
-    difference_interval: statistics.Interval | None = None
-    p_value: float | None = None
+    against: Difference | None = None
     p_holm: float | None = None
+
+    @property
+    def images(self) -> int:
+        """How many images were scored."""
+        return len(self.runs[0].images.index)
+
+    @property
+    def chosen(self) -> Run:
+        """The replicate to use: the best on the validation images."""
+        return choose_replicate(self.runs)
+
+    @property
+    def stray(self) -> dict[str, float]:
+        """The pixels, mean over the replicates, of each class that is predicted and that the truth lacks."""
+        found: dict[str, float] = {}
+        for run in self.runs:
+            for name, pixels in run.metrics["stray_pixels"].items():
+                found[name] = found.get(name, 0.0) + pixels / len(self.runs)
+        return found
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """The counts of each replicate and unit, (replicates, units, 3, classes)."""
+        return np.stack([self.units.sum(run.images.counts) for run in self.runs])
 
     def average(self, read: Callable[[Run], Any]) -> float | None:
         """Return the mean over the replicates of a number, leaving out unknown ones."""
@@ -83,22 +74,15 @@ class Ranked:
         return self.average(lambda run: run.metrics["classes"].get(name, {}).get("iou"))
 
 
-def read_run(paths: Mapping[str, Any]) -> Run:
-    """Read one run from its files: "metrics" and "per_image", and where there are any "training" and "timing".
-
-    Raises:
-        InputError: a file is missing or does not belong to the others.
-    """
-    metrics = storage.read_json(paths["metrics"])
-    images = _read_images(Path(paths["per_image"]), list(metrics["classes"]))
-    return Run(metrics, _optional(paths.get("training")), _optional(paths.get("timing")), images)
-
-
 def rank(runs: Iterable[Run], reference: str | None) -> dict[str, list[Ranked]]:
     """Rank the models of every dataset by mean IoU, best first, and test each against the reference model.
 
-    The interval is a bootstrap over images of the mean over replicates; the test is Wilcoxon's signed-rank test on
-    the images' mean IoU, averaged over replicates, with Holm's correction over the models of the dataset.
+    A model's mean IoU is the mean over its replicates, whatever the best of them is on the test images. The classes are
+    those of the truth, the same for all. Intervals are a bootstrap over the units of the dataset, p is a swap test over
+    them, with Holm's correction over the models of the dataset.
+
+    Raises:
+        InputError: runs of one dataset were scored on unlike images.
     """
     groups: dict[str, dict[str, list[Run]]] = {}
     for run in runs:
@@ -106,77 +90,52 @@ def rank(runs: Iterable[Run], reference: str | None) -> dict[str, list[Ranked]]:
     return {dataset: _rank_dataset(dataset, models, reference) for dataset, models in groups.items()}
 
 
+def compare(row: Ranked, base: Ranked) -> Difference | None:
+    """Return how far a model is ahead of another on the same images; None where a score is unknown."""
+    if row.mean is None or base.mean is None:
+        return None
+    interval = None
+    if row.draws is not None and base.draws is not None:
+        interval = statistics.percentile_interval(row.draws - base.draws)
+    return Difference(row.mean - base.mean, interval, statistics.swap_test(row.counts, base.counts))
+
+
 def _rank_dataset(dataset: str, models: dict[str, list[Run]], reference: str | None) -> list[Ranked]:
-    ranked = [_summarise(dataset, model, runs) for model, runs in models.items()]
+    runs = [run for replicates in models.values() for run in replicates]
+    check_same_images(runs)
+    units = choose_units(runs[0].images.groups, _series(models))
+    ranked = [_summarise(dataset, model, replicates, units) for model, replicates in models.items()]
     base = next((row for row in ranked if row.model == reference), None)
     if base is not None:
-        ranked = [_against(row, base) if row is not base else row for row in ranked]
-        corrected = statistics.holm([row.p_value for row in ranked])
-        ranked = [Ranked(**{**vars(row), "p_holm": value}) for row, value in zip(ranked, corrected, strict=True)]
+        ranked = [replace(row, against=compare(row, base)) if row is not base else row for row in ranked]
+        corrected = statistics.holm([row.against.p_value if row.against else None for row in ranked])
+        ranked = [replace(row, p_holm=value) for row, value in zip(ranked, corrected, strict=True)]
     return sorted(ranked, key=lambda row: -math.inf if row.mean is None else row.mean, reverse=True)
 
 
-def _summarise(dataset: str, model: str, runs: list[Run]) -> Ranked:
+def _series(models: dict[str, list[Run]]) -> list[NDArray[np.float64]]:
+    """Return the scores of the images, mean over replicates, of each model, and their differences between two."""
+    scores = [np.mean([run.images.scores for run in replicates], axis=0) for replicates in models.values()]
+    return [*scores, *(one - other for one, other in itertools.combinations(scores, 2))]
+
+
+def _summarise(dataset: str, model: str, runs: list[Run], units: Units) -> Ranked:
     runs = sorted(runs, key=lambda run: run.replicate)
     values = [run.metrics["mean_iou"] for run in runs if run.metrics["mean_iou"] is not None]
-    draws = _draws(runs)
+    draws = _draws(runs, units) if units.enough else None
     return Ranked(
         dataset=dataset,
         model=model,
         runs=runs,
+        units=units,
         values=values,
         mean=float(np.mean(values)) if values else None,
         spread=float(np.std(values, ddof=1)) if len(values) > 1 else None,
         interval=statistics.percentile_interval(draws) if draws is not None else None,
         draws=draws,
-        images=len(runs[0].images.index),
     )
 
 
-def _draws(runs: list[Run]) -> NDArray[np.float64] | None:
-    if any(len(run.images.index) < 2 for run in runs):
-        return None
-    drawn = [statistics.resampled_mean_iou(run.images.intersections, run.images.unions) for run in runs]
+def _draws(runs: list[Run], units: Units) -> NDArray[np.float64]:
+    drawn = [statistics.resampled_mean_iou(units.sum(run.images.counts)) for run in runs]
     return np.asarray(np.mean(drawn, axis=0))
-
-
-def _against(row: Ranked, base: Ranked) -> Ranked:
-    if row.mean is None or base.mean is None:
-        return row
-    found: Json = {"difference": row.mean - base.mean}
-    mine, theirs = _mean_scores(row.runs), _mean_scores(base.runs)
-    common = sorted(mine.keys() & theirs.keys())
-    pair = [np.array([scores[index] for index in common]) for scores in (mine, theirs)]
-    found["p_value"] = statistics.paired_test(*pair)
-    if row.draws is not None and base.draws is not None and mine.keys() == theirs.keys():
-        found["difference_interval"] = statistics.percentile_interval(row.draws - base.draws)
-    return Ranked(**{**vars(row), **found})
-
-
-def _mean_scores(runs: list[Run]) -> dict[int, float]:
-    """Return the mean IoU of each image over the replicates that have it."""
-    found: dict[int, list[float]] = {}
-    for run in runs:
-        for index, score in zip(run.images.index.tolist(), run.images.scores.tolist(), strict=True):
-            found.setdefault(index, []).append(score)
-    return {index: float(np.mean(scores)) for index, scores in found.items()}
-
-
-def _read_images(path: Path, classes: list[str]) -> Images:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = sorted(csv.DictReader(file), key=lambda row: int(row["index"]))
-        columns = [
-            [[int(row[f"{kind}_{name}"]) for name in classes] for row in rows] for kind in ("intersection", "union")
-        ]
-        intersections, unions = (
-            np.array(values, dtype=np.int64).reshape(len(rows), len(classes)) for values in columns
-        )
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: is not a table of scores per image ({error}); score the run again") from None
-    index = np.array([int(row["index"]) for row in rows], dtype=np.int64)
-    return Images(index, [row["image"] for row in rows], intersections, unions, mean_iou(intersections, unions))
-
-
-def _optional(path: Path | str | None) -> Json:
-    return dict(storage.read_json(path)) if path and Path(path).exists() else {}

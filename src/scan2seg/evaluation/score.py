@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from scan2seg import logging, provenance, storage
 from scan2seg.errors import InputError
 from scan2seg.evaluation import statistics
-from scan2seg.evaluation.confusion import IGNORE, confusion_matrix, intersections_and_unions
-from scan2seg.evaluation.metrics import IMAGE_SCORES, class_scores, image_scores, mean_present, pixel_accuracy
+from scan2seg.evaluation.confusion import IGNORE, confusion_matrix, overlap_counts
+from scan2seg.evaluation.metrics import (
+    IMAGE_SCORES,
+    class_scores,
+    image_scores,
+    mean_present,
+    pixel_accuracy,
+    stray_pixels,
+)
 from scan2seg.evaluation.microstructure import Microstructure, compare
+from scan2seg.evaluation.runs import COUNTS
+from scan2seg.evaluation.units import MINIMUM_UNITS, choose_units
 
 IDENTITY = ("dataset", "model", "replicate", "split")
 
@@ -25,11 +34,13 @@ def score_prediction(stack: Path, prediction: Path, metrics: Path, per_image: Pa
 
     IoU, Dice, precision and recall come from the confusion matrix summed over all known pixels of all images; the
     means over images stand beside them under "mean_image" (see ``metrics.image_scores`` for their definition).
+    Means over classes are over those that the truth of the scored images holds; "stray_pixels" counts what is predicted
+    beside them.
     One image is in memory at a time.
 
     Args:
         stack: Zarr with ``label`` (n, y, x), 255 = unknown, ``size`` (n, 2) true heights and widths, and the
-            attributes ``classes``, ``names`` and ``pixel_size``.
+            attributes ``classes``, ``names``, ``groups`` and ``pixel_size``.
         prediction: Zarr with ``label`` (m, y, x) and ``index`` (m,), the place of each image in the stack.
         metrics: the JSON file to write.
         per_image: the CSV file to write.
@@ -50,12 +61,15 @@ def score_prediction(stack: Path, prediction: Path, metrics: Path, per_image: Pa
         predicted.add(guess, known)
         matrices.append(matrix)
         labelled = {key: identity[key] for key in IDENTITY} | {"image": opened.names[image], "index": image}
+        labelled["group"] = opened.groups[image]
         rows.append(labelled | _image_row(matrix, opened.classes))
     if not matrices:
         raise InputError(f"{stack}: the dataset has no labels for the {identity['split']} images, so nothing is scored")
     if len(matrices) < len(opened):
         logging.warn("%d of %d images have no label and are not scored", len(opened) - len(matrices), len(opened))
     content = {key: identity[key] for key in IDENTITY} | _summary(np.stack(matrices), rows, opened.classes)
+    for name, pixels in content["stray_pixels"].items():
+        logging.warn("%d pixels are predicted as '%s', which the truth of no image holds", pixels, name)
     content["microstructure"] = compare(truth, predicted, opened.classes, opened.pixel_size)
     settings = {"identity": identity, "pixel_size": opened.pixel_size}
     content["provenance"] = provenance.record(settings, [stack, prediction])
@@ -76,6 +90,7 @@ class _Pair:
         self.index = np.asarray(storage.open_array(prediction, "index")[:]).astype(np.int64)
         self.classes = [str(name) for name in _attribute(group, stack, "classes")]
         self.names = [str(name) for name in _attribute(group, stack, "names")]
+        self.groups = [str(name) for name in _attribute(group, stack, "groups")]
         size: Any = group.attrs.get("pixel_size")
         self.pixel_size = float(size) if size else None
         self.prediction = prediction
@@ -122,17 +137,17 @@ def _attribute(group: zarr.Group, stack: Path, name: str) -> list[Any]:
 def _image_row(matrix: NDArray[np.int64], classes: list[str]) -> dict[str, float | int]:
     """Return the scores and, so that any interval can be computed again, the counts of one image."""
     iou = class_scores(matrix)["iou"]
-    intersections, unions = intersections_and_unions(matrix)
     row: dict[str, float | int] = {**image_scores(matrix), "pixels": int(matrix.sum())}
     row |= {f"iou_{name}": float(iou[index]) for index, name in enumerate(classes)}
-    row |= {f"intersection_{name}": int(intersections[index]) for index, name in enumerate(classes)}
-    return row | {f"union_{name}": int(unions[index]) for index, name in enumerate(classes)}
+    for kind, counts in zip(COUNTS, overlap_counts(matrix).tolist(), strict=True):
+        row |= {f"{kind}_{name}": count for name, count in zip(classes, counts, strict=True)}
+    return row
 
 
 def _summary(matrices: NDArray[np.int64], rows: list[dict[str, Any]], classes: list[str]) -> dict[str, Any]:
     matrix = matrices.sum(0)
     scores, support = class_scores(matrix), matrix.sum(1)
-    interval = statistics.bootstrap_mean_iou(*intersections_and_unions(matrices))
+    stray = dict(zip(classes, stray_pixels(matrix).tolist(), strict=True))
     return {
         "images": len(matrices),
         "classes": {
@@ -142,15 +157,27 @@ def _summary(matrices: NDArray[np.int64], rows: list[dict[str, Any]], classes: l
         "mean_iou": _number(mean_present(scores["iou"])),
         "mean_dice": _number(mean_present(scores["dice"])),
         "pixel_accuracy": _number(pixel_accuracy(matrix)),
+        "stray_pixels": {name: pixels for name, pixels in stray.items() if pixels},
         "confusion_matrix": matrix.tolist(),
         "mean_image": {key: _number(np.mean([row[key] for row in rows])) for key in IMAGE_SCORES},
-        "confidence": {
-            "mean_iou": list(interval) if interval else None,
-            "level": statistics.LEVEL,
-            "method": "percentile bootstrap over images",
-            "resamples": statistics.RESAMPLES,
-            "seed": statistics.SEED,
-        },
+        "confidence": _confidence(matrices, rows),
+    }
+
+
+def _confidence(matrices: NDArray[np.int64], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the interval of the mean IoU, and over what it was resampled; null where there are too few of that."""
+    order = np.argsort([row["index"] for row in rows])
+    scores = np.array([row["mean_iou"] for row in rows])[order]
+    units = choose_units([rows[place]["group"] for place in order], [scores])
+    interval = statistics.bootstrap_mean_iou(units.sum(overlap_counts(matrices)[order]))
+    return {
+        "mean_iou": list(interval) if interval else None,
+        "level": statistics.LEVEL,
+        "method": "percentile bootstrap",
+        "units": units.count,
+        "over": units.words if units.enough else f"{units.words}: too few, at least {MINIMUM_UNITS} are needed",
+        "resamples": statistics.RESAMPLES,
+        "seed": statistics.SEED,
     }
 
 

@@ -19,7 +19,9 @@ from scan2seg.storage import create_volume, creating, open_store, replacing, wri
 
 
 def choose_model(scores: Path, dataset: str, checkpoints: list[Path], wanted: str = "best") -> tuple[str, Path]:
-    """Return the run to use, as MODEL/REPLICATE, and its checkpoint: the highest mean IoU on a dataset.
+    """Return the run to use, as MODEL/REPLICATE, and its checkpoint.
+
+    The model is the first of the ranking, by its mean over replicates; the replicate the best on validation images.
 
     Args:
         scores: scores.csv of the report.
@@ -33,15 +35,11 @@ def choose_model(scores: Path, dataset: str, checkpoints: list[Path], wanted: st
     with scores.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["dataset"] == dataset]
     files = {f"{path.parent.parent.name}/{path.parent.name}": path for path in checkpoints}
-    runs = {f"{row['model']}/{row['replicate']}": float(row["mean_iou"] or 0) for row in rows}
-    possible = {
-        name: score
-        for name, score in runs.items()
-        if name in files and (wanted == "best" or name.split("/")[0] == wanted)
-    }
+    chosen = {f"{row['model']}/{row['replicate']}": int(row["rank"]) for row in rows if row.get("chosen") == "1"}
+    possible = [name for name in chosen if name in files and wanted in ("best", name.split("/")[0])]
     if not possible:
         raise InputError(f"{scores}: has no run of '{wanted}' on {dataset} with a checkpoint")
-    best = max(possible, key=lambda name: possible[name])
+    best = min(possible, key=lambda name: chosen[name])
     return best, files[best]
 
 

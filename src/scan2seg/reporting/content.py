@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from scan2seg import storage
-from scan2seg.evaluation.ranking import Run, read_run
+from scan2seg.evaluation.runs import Run, read_run
 
 Json = dict[str, Any]
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from scan2seg.evaluation.comparison import cost
-from scan2seg.evaluation.ranking import Ranked, Run
+from scan2seg.evaluation.comparison import cost, describe_stray
+from scan2seg.evaluation.ranking import Ranked
+from scan2seg.evaluation.runs import Run
 from scan2seg.reporting import tables
 from scan2seg.reporting.tables import Cell, Table
 
@@ -25,7 +26,7 @@ def ranking_table(rows: Sequence[Ranked], published: Sequence[Json], reference: 
         cells = [tables.number(place, 0), name, tables.number(row.mean), tables.number(row.spread)]
         cells += [tables.interval(row.interval), tables.number(len(row.runs), 0)]
         if reference:
-            mine = tables.number(row.difference, sign=True)
+            mine = tables.number(row.against.value if row.against else None, sign=True)
             cells += [Cell("reference") if row.model == reference else mine, tables.p_value(row.p_holm)]
         body.append(cells + [tables.number(row.average(read)) for read in _SUMMARY])
     marked = [_published_cells(row, bool(reference)) for row in published]
@@ -66,11 +67,11 @@ def _published_cells(row: Json, tested: bool) -> list[Cell]:
 
 
 def class_table(rows: Sequence[Ranked], names: Sequence[str]) -> Table:
-    """Return the IoU of every class, tinted by its value; a class absent from truth and predictions has none."""
+    """Return the IoU of every class, tinted by its value; a class that the truth lacks has none."""
     body = [
         [tables.text(row.model), *(tables.number(row.class_iou(name), heat=True) for name in names)] for row in rows
     ]
-    return Table(["model", *names], body, best=0)
+    return Table(["model", *names], body, best=0, caption=" ".join(describe_stray(rows)))
 
 
 def cost_table(rows: Sequence[Ranked]) -> Table:

@@ -7,7 +7,9 @@ from typing import Any
 from markupsafe import Markup
 
 from scan2seg.evaluation import statistics
-from scan2seg.evaluation.ranking import Ranked
+from scan2seg.evaluation.comparison import CHOICE, describe_scores, describe_uncertainty
+from scan2seg.evaluation.ranking import Ranked, compare
+from scan2seg.evaluation.units import MINIMUM_UNITS
 from scan2seg.reporting import figures as draw
 from scan2seg.reporting import tables
 from scan2seg.reporting.charts import FigureFolder
@@ -47,7 +49,7 @@ class DatasetSection:
     headline: list[tuple[str, str]] = field(default_factory=list)
     winner: Ranked | None = None
     verdict: str = ""
-    reference: str | None = None
+    notes: list[str] = field(default_factory=list)
     ranking: Table | None = None
     ranking_chart: Markup | None = None
     classes: Table | None = None
@@ -82,7 +84,7 @@ def build_section(
         headline=_headline(rows[0]),
         winner=rows[0],
         verdict=lead_of_the_winner(rows),
-        reference=tested,
+        notes=[describe_scores(rows[0]), describe_uncertainty(rows[0].units, tested), CHOICE],
         ranking=ranking_table(rows, published, tested),
         ranking_chart=chart("ranking", draw.ranking(rows, published), "Mean IoU of every model"),
         classes=class_table(rows, names),
@@ -112,24 +114,27 @@ class _Charts:
 
 def lead_of_the_winner(rows: Sequence[Ranked]) -> str:
     """Say how far the first model is ahead of the second, and whether the test images can tell them apart."""
-    if len(rows) < 2 or rows[0].mean is None or rows[1].mean is None:
+    if len(rows) < 2:
         return ""
-    first, second = rows[0], rows[1]
-    lead = f"{first.model} leads {second.model} by {rows[0].mean - rows[1].mean:.3f} in mean IoU"
-    same = len(first.runs[0].images.index) == len(second.runs[0].images.index)
-    if first.draws is None or second.draws is None or not same:
-        return f"{lead}; there are too few images to say how certain that is."
-    low, high = statistics.percentile_interval(first.draws - second.draws)
-    bounds = f"95 % interval of the difference over images: {tables.interval((low, high)).text}"
-    if low > 0:
-        return f"{lead} ({bounds}): the test images tell the two apart."
-    return f"{lead} ({bounds}): the test images do not tell the two apart."
+    found, units = compare(rows[0], rows[1]), rows[0].units
+    if found is None:
+        return ""
+    lead = f"{rows[0].model} leads {rows[1].model} by {found.value:.3f} in mean IoU"
+    if found.p_value is None:
+        return f"{lead}. With {units.words}, fewer than {MINIMUM_UNITS}, nothing can be said of how certain that is."
+    bounds = f"95 % interval of the difference over {units.words} {tables.interval(found.interval).text}"
+    p_value = tables.p_value(found.p_value).text
+    facts = f"{bounds}, p {p_value}" if p_value.startswith("<") else f"{bounds}, p = {p_value}"
+    if found.p_value < 1 - statistics.LEVEL:
+        return f"{lead} ({facts}): the test images tell the two apart."
+    return f"{lead} ({facts}): the test images do not tell the two apart."
 
 
 def _headline(winner: Ranked) -> list[tuple[str, str]]:
     spread = f" ± {tables.number(winner.spread).text}" if winner.spread is not None else ""
     cells = [("mean IoU", f"{tables.number(winner.mean).text}{spread}")]
     cells.append(("95 % interval", tables.interval(winner.interval).text))
+    cells += [("replicate to use", winner.chosen.replicate)] if len(winner.runs) > 1 else []
     cells.append(("training", tables.duration(winner.average(lambda run: cost_number(run, "training_seconds"))).text))
     seconds = winner.average(lambda run: cost_number(run, "prediction_seconds_per_image"))
     cells.append(("prediction of one image", tables.duration(seconds).text))

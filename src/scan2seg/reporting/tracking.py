@@ -18,7 +18,7 @@ from typing import Any
 from scan2seg import logging, provenance, storage
 from scan2seg.errors import InputError
 from scan2seg.evaluation.comparison import COSTS, cost
-from scan2seg.evaluation.ranking import Run
+from scan2seg.evaluation.runs import Run
 from scan2seg.reporting.content import ReportRun, load_runs
 from scan2seg.reporting.tracking_store import open_store
 from scan2seg.secrets import hide_credentials

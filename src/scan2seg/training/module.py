@@ -110,7 +110,7 @@ class TrainingModule(lightning.LightningModule):
         confusion = torch.stack(gather(self.confusion)).sum(dim=0)
         hits = confusion.diagonal().double()
         union = confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
-        present = union > 0
+        present = confusion.sum(1) > 0  # classes of the truth, in rows, as in the scores of test images
         iou = (hits[present] / union[present]).mean() if present.any() else torch.tensor(0.0)
         self.log("validation_mean_iou", iou.float())
         self.log("validation_loss", self._mean("validation_loss"))

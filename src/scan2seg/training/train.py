@@ -124,7 +124,7 @@ def _train_here(
     usage = {"peak_memory_bytes": sum(gather(peak_memory(device))), "energy_joules": _total_energy(meter, device)}
     if rank() > 0:
         return
-    facts = _describe_cost(model, data, result)
+    facts = _describe_cost(model, data, result, settings.monitor)
     facts.update(device=device, devices=world(), precision=precision, pretraining=pretraining, **usage)
     facts.update(provenance=provenance)
     _write(output, model, data, result, facts)
@@ -174,13 +174,16 @@ def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> Segmen
     return model
 
 
-def _describe_cost(model: SegmentationModel, data: Patches, result: dict[str, Any]) -> dict[str, Any]:
-    """Return what the training took; of a resumed run the epochs' own seconds, of all its parts."""
+def _describe_cost(model: SegmentationModel, data: Patches, result: dict[str, Any], monitor: str) -> dict[str, Any]:
+    """Return what the training took and reached; of a resumed run the epochs' own seconds, of all its parts."""
     seconds = sum(float(row["seconds"]) for row in result["rows"]) or result["wall_seconds"]
+    best: dict[str, Any] = next((row for row in result["rows"] if row["epoch"] == result["best_epoch"]), {})
     return {
         "wall_seconds": seconds,
         "epochs": result["epochs"],
         "best_epoch": result["best_epoch"],
+        "monitor": monitor,
+        "validation_score": best.get(monitor),
         "samples_per_second": result["samples"] / max(seconds, 1e-9),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "flops": count_flops(model, data.size),

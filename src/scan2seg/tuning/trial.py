@@ -16,7 +16,8 @@ from scan2seg.config.patching import PatchingSettings
 from scan2seg.config.study import vary_model
 from scan2seg.device import choose_device
 from scan2seg.errors import InputError
-from scan2seg.evaluation.confusion import confusion_matrix, intersections_and_unions
+from scan2seg.evaluation.confusion import confusion_matrix, overlap_counts
+from scan2seg.evaluation.metrics import mean_iou
 from scan2seg.logging import info, warn
 from scan2seg.patches import extract_patches
 from scan2seg.provenance import fingerprint, record
@@ -118,8 +119,7 @@ def score_checkpoint(checkpoint: Path, patches: Path, split: Path) -> float:
     counts = np.zeros((model.classes, model.classes), np.int64)
     for images, labels, _, _ in BatchLoader(data, data.validation, 64):
         counts += confusion_matrix(labels.numpy(), model(images).argmax(1).numpy(), model.classes)
-    intersection, union = intersections_and_unions(counts)
-    return float((intersection[union > 0] / union[union > 0]).mean())
+    return float(mean_iou(overlap_counts(counts)))
 
 
 def _number(text: str | None) -> float | None:

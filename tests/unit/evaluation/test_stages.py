@@ -9,19 +9,22 @@ import pytest
 from scan2seg import storage
 from scan2seg.errors import InputError
 from scan2seg.evaluation.comparison import compare_models
+from scan2seg.evaluation.runs import choose_replicate, read_run
 from scan2seg.evaluation.score import score_prediction
+from scan2seg.inference.segmentation import choose_model
 
 CLASSES = ["matrix", "phase, a", "absent"]
-SIZES = [(20, 24), (16, 24), (20, 10), (20, 24)]
+SIZES = [(20, 24), (16, 24), (20, 10), *[(20, 24)] * 9]
 
 
-def write_stack(path, labels, names=None):
+def write_stack(path, labels, names=None, groups=None):
     with storage.creating(path) as group:
         array = storage.create_array(group, "label", labels.shape, "uint8")
         array[:] = labels
         storage.create_array(group, "size", (len(labels), 2), "int64")[:] = np.array(SIZES[: len(labels)])
         names = names or [f"image{index}" for index in range(len(labels))]
-        group.attrs.update({"names": names, "classes": CLASSES, "pixel_size": 0.1})
+        groups = groups or names
+        group.attrs.update({"names": names, "groups": groups, "classes": CLASSES, "pixel_size": 0.1})
 
 
 def write_prediction(path, labels, index):
@@ -39,9 +42,9 @@ def identity(model="unet", replicate="seed0"):
     return {"dataset": "demo", "model": model, "replicate": replicate, "split": "test"}
 
 
-def score(folder, truth, guess, index, model="unet", replicate="seed0"):
+def score(folder, truth, guess, index, model="unet", replicate="seed0", groups=None):
     stack, prediction = folder / "stack.zarr", folder / "prediction.zarr"
-    write_stack(stack, truth)
+    write_stack(stack, truth, groups=groups)
     write_prediction(prediction, guess, index)
     out = {key: folder / f"{model}-{replicate}-{key}" for key in ("metrics", "per_image")}
     score_prediction(stack, prediction, out["metrics"], out["per_image"], identity(model, replicate))
@@ -60,7 +63,9 @@ def test_padding_and_unknown_pixels_count_nowhere(tmp_path, truth):
     assert found["classes"]["absent"] == {"iou": None, "dice": None, "precision": None, "recall": None, "support": 0}
     assert np.sum(found["confusion_matrix"]) == 16 * 24 + 20 * 10 + 15 * 24
     assert found["microstructure"]["classes"]["phase, a"]["error"]["phase_fraction"] == 0
-    assert found["confidence"]["mean_iou"] == [1.0, 1.0]
+    assert found["confidence"]["mean_iou"] is None
+    assert found["confidence"]["over"] == "3 images: too few, at least 6 are needed"
+    assert found["stray_pixels"] == {}
     rows = list(csv.DictReader(out["per_image"].open()))
     assert [row["image"] for row in rows] == ["image1", "image2", "image3"]
     assert rows[0]["model"] == "unet"
@@ -96,13 +101,23 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path, truth, ch
     assert not (tmp_path / "unet-seed0-per_image").exists()
 
 
-def runs_of(tmp_path, truth):
+def test_a_stray_class_is_counted_and_not_averaged(tmp_path, truth):
+    guess = truth[:2].copy()
+    guess[0, 0, 0] = 2
+    found = json.loads(score(tmp_path, truth, guess, [0, 1])["metrics"].read_text())
+    assert found["mean_iou"] > 0.99
+    assert found["stray_pixels"] == {"absent": 1}
+    assert found["classes"]["absent"]["iou"] is None
+    assert found["mean_image"]["mean_iou"] > 0.99
+
+
+def runs_of(tmp_path, truth, groups=None):
     generator = np.random.default_rng(1)
     runs = []
     for model, errors in (("good", 0.05), ("poor", 0.3), ("best", 0.0)):
         for replicate in ("seed0", "seed1"):
             guess = np.where(generator.random(truth.shape) < errors, 1 - truth, truth).astype(np.uint8)
-            out = score(tmp_path, truth, guess, [0, 1, 2, 3], model, replicate)
+            out = score(tmp_path, truth, guess, list(range(len(truth))), model, replicate, groups)
             training = tmp_path / f"{model}-{replicate}-training.json"
             storage.write_json(training, {"wall_seconds": 10.0, "parameters": 1000, "device": "cpu", "flops": None})
             runs.append({**out, "training": training, "timing": tmp_path / "missing.json"})
@@ -118,11 +133,71 @@ def test_comparison_ranks_tests_and_keeps_published_rows_apart(tmp_path, truth):
     assert {row["model"] for row in rows} == {"good", "poor", "best"}
     assert rows[0]["training_seconds"] == "10.0"
     assert rows[0]["flops"] == "" == rows[0]["prediction_pixels_per_second"]
-    assert 0 < float(rows[0]["iou_phase, a"]) < 1
+    assert 0 < float(rows[2]["iou_phase, a"]) < 1
     text = tables.read_text()
     assert text.index("| 1 | best |") < text.index("| 2 | good |") < text.index("| 3 | poor |")
-    assert "Holm" in text
+    assert "The test images are 4 images, which is too few" in text
     assert text.index("Published elsewhere") < text.index("paper\\|net")
+
+
+@pytest.mark.parametrize(("groups", "over"), [(None, "12 images"), (list("aabbccddeeff"), "6 groups")])
+def test_intervals_and_tests_are_over_groups_where_images_have_them(tmp_path, groups, over):
+    truth = np.random.default_rng(0).integers(0, 2, (12, 20, 24)).astype(np.uint8)
+    compare_models(runs_of(tmp_path, truth, groups), tmp_path / "scores.csv", tmp_path / "tables.md", "poor", [])
+    text = (tmp_path / "tables.md").read_text()
+    assert f"Intervals are a bootstrap over {over}; p is a test of the difference to poor" in text
+    row = next(csv.DictReader((tmp_path / "scores.csv").open()))
+    assert row["units"] == over.split()[0] and float(row["mean_iou_low"]) == 1.0
+    units = int(over.split()[0])
+    assert f"| {2 * 2 / 2**units:.2g} |" in text  # the smallest p there is, corrected for two tests
+
+
+def test_the_model_is_chosen_by_its_mean_and_the_replicate_by_its_validation_score(tmp_path, truth):
+    """A single replicate that is lucky on the test images wins nothing."""
+    generator = np.random.default_rng(1)
+    runs = []
+    for model, replicate, errors, validation in (
+        ("lucky", "seed0", 0.0, 0.6),
+        ("lucky", "seed1", 0.5, 0.7),
+        ("steady", "seed0", 0.1, 0.7),
+        ("steady", "seed1", 0.12, 0.8),
+        ("fitted", "seed0", 0.4, None),
+        ("fitted", "seed1", 0.3, None),
+    ):
+        guess = np.where(generator.random(truth.shape) < errors, 1 - truth, truth).astype(np.uint8)
+        out = score(tmp_path, truth, guess, [0, 1, 2, 3], model, replicate)
+        out["training"] = tmp_path / f"{model}-{replicate}.json"
+        facts = {"monitor": "validation_mean_iou", "validation_score": validation}
+        storage.write_json(out["training"], {"wall_seconds": 1.0, **facts})
+        runs.append(out)
+    scores = tmp_path / "scores.csv"
+    compare_models(runs, scores, tmp_path / "tables.md", None, [])
+    rows = list(csv.DictReader(scores.open()))
+    best = max(rows, key=lambda row: float(row["mean_iou"]))
+    assert (best["model"], best["replicate"], best["rank"]) == ("lucky", "seed0", "2")
+    chosen = [(row["model"], row["replicate"]) for row in rows if row["chosen"] == "1"]
+    assert chosen == [("steady", "seed1"), ("lucky", "seed1"), ("fitted", "seed0")]
+    checkpoints = [tmp_path / row["model"] / row["replicate"] / "checkpoint.pt" for row in rows]
+    assert choose_model(scores, "demo", checkpoints)[0] == "steady/seed1"
+    assert choose_model(scores, "demo", checkpoints, "lucky")[0] == "lucky/seed1"
+
+
+def test_the_best_validation_loss_is_the_smallest(tmp_path, truth):
+    runs = []
+    for replicate, loss in (("seed0", 0.4), ("seed1", 0.2), ("seed2", 0.3)):
+        out = score(tmp_path, truth, truth, [0, 1, 2, 3], "unet", replicate)
+        out["training"] = tmp_path / f"{replicate}.json"
+        storage.write_json(out["training"], {"monitor": "validation_loss", "validation_score": loss})
+        runs.append(out)
+    assert choose_replicate([read_run(run) for run in runs]).replicate == "seed1"
+
+
+def test_runs_on_unlike_images_are_not_compared(tmp_path, truth):
+    runs = [score(tmp_path, truth, truth, [0, 1, 2, 3], "unet")]
+    runs.append(score(tmp_path, truth, truth[1:], [1, 2, 3], "otsu"))
+    with pytest.raises(InputError, match="unet/seed0 and otsu/seed0 were scored on unlike images"):
+        compare_models(runs, tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
+    assert not (tmp_path / "scores.csv").exists()
 
 
 def test_comparison_without_models_and_with_a_damaged_table(tmp_path, truth):

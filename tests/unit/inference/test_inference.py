@@ -251,10 +251,10 @@ def test_a_volume_is_segmented_with_counts_that_add_up(tmp_path: Path) -> None:
     assert np.bincount(labels.ravel(), minlength=2).tolist() == list(summary["voxels"].values())
 
 
-def test_the_best_model_is_the_highest_mean_iou_with_a_checkpoint(tmp_path: Path) -> None:
+def test_the_best_model_is_the_first_of_the_ranking_with_a_checkpoint(tmp_path: Path) -> None:
     scores = tmp_path / "scores.csv"
-    rows = ["a,unet,seed0,0.7", "a,unet,seed1,0.8", "a,both,seed0,0.99", "b,unet,seed0,0.9", "a,otsu,seed0,0.1"]
-    scores.write_text("dataset,model,replicate,mean_iou\n" + "\n".join(rows))
+    rows = ["a,both,seed0,1,1", "a,unet,seed0,2,0", "a,unet,seed1,2,1", "b,otsu,seed0,1,1", "a,otsu,seed0,3,1"]
+    scores.write_text("dataset,model,replicate,rank,chosen\n" + "\n".join(rows))
     checkpoints = [Path(f"r/{run}/checkpoint.pt") for run in ("unet/seed0", "unet/seed1", "otsu/seed0")]
     assert choose_model(scores, "a", checkpoints) == ("unet/seed1", checkpoints[1])
     assert choose_model(scores, "a", checkpoints, "otsu")[0] == "otsu/seed0"

@@ -32,6 +32,8 @@ def test_a_seed_decides_the_weights(data: Path, tmp_path: Path) -> None:
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
     facts = read_json(tmp_path / "1" / "training.json")
     assert facts["epochs"] == 3 and facts["parameters"] > 0 and facts["flops"] > 0 and facts["best_epoch"] in (1, 2, 3)
+    scores = [float(row["validation_mean_iou"]) for row in rows]
+    assert facts["monitor"] == "validation_mean_iou" and facts["validation_score"] == pytest.approx(max(scores))
     assert not (tmp_path / "1" / "training").exists()
     last = load_checkpoint(tmp_path / "1" / "last.pt")[0].state_dict()
     assert equal(last, first) == (facts["best_epoch"] == 3)

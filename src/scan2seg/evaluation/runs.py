@@ -1,0 +1,123 @@
+"""The runs of an experiment read back: scores, costs, and the counts of every image."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scan2seg import storage
+from scan2seg.errors import InputError
+from scan2seg.evaluation.metrics import mean_iou
+
+Json = dict[str, Any]
+COUNTS = ("intersection", "union", "truth")
+"""The counts of a class in per_image.csv, in the order of ``overlap_counts``."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of one run by their place in the stack: index (n,), names, groups, and their scores.
+
+    ``counts`` is (n, 3, classes), see ``overlap_counts``; ``scores`` the mean IoU of each image, (n,).
+    """
+
+    index: NDArray[np.int64]
+    names: list[str]
+    groups: list[str]
+    counts: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model trained once: its metrics, what it cost, and its images; training and timing are empty if unknown."""
+
+    metrics: Json
+    training: Json
+    timing: Json
+    images: Images
+
+    @property
+    def dataset(self) -> str:
+        """The name of the dataset."""
+        return str(self.metrics["dataset"])
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return str(self.metrics["model"])
+
+    @property
+    def replicate(self) -> str:
+        """The name of the replicate."""
+        return str(self.metrics["replicate"])
+
+    @property
+    def name(self) -> str:
+        """The run in words, MODEL/REPLICATE."""
+        return f"{self.model}/{self.replicate}"
+
+    @property
+    def validation_score(self) -> float | None:
+        """The monitored score of the best epoch on the validation images; None where there is none."""
+        score = self.training.get("validation_score")
+        return None if score is None else float(score)
+
+
+def read_run(paths: Mapping[str, Any]) -> Run:
+    """Read one run from its files: "metrics" and "per_image", and where there are any "training" and "timing".
+
+    Raises:
+        InputError: a file is missing or does not belong to the others.
+    """
+    metrics = storage.read_json(paths["metrics"])
+    images = _read_images(Path(paths["per_image"]), list(metrics["classes"]))
+    return Run(metrics, _optional(paths.get("training")), _optional(paths.get("timing")), images)
+
+
+def choose_replicate(runs: list[Run]) -> Run:
+    """Return the run of one model with the best score on its validation images; the test images have no part in it.
+
+    Where no score is known, as of classical models and ensembles, it is the first one.
+    """
+    known = [(run.validation_score, run) for run in runs if run.validation_score is not None]
+    if not known:
+        return runs[0]
+    sign = 1 if known[0][1].training.get("monitor") == "validation_mean_iou" else -1
+    return max(known, key=lambda pair: sign * pair[0])[1]
+
+
+def check_same_images(runs: list[Run]) -> None:
+    """Refuse runs of one dataset that were scored on unlike images, labels or classes: they cannot be compared.
+
+    Raises:
+        InputError: two runs differ.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        same = list(run.metrics["classes"]) == list(first.metrics["classes"])
+        same = same and np.array_equal(run.images.index, first.images.index)
+        if not same or not np.array_equal(run.images.counts[:, 2], first.images.counts[:, 2]):
+            pair = f"{first.name} and {run.name}"
+            raise InputError(f"{run.dataset}: {pair} were scored on unlike images or labels; score both again")
+
+
+def _read_images(path: Path, classes: list[str]) -> Images:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = sorted(csv.DictReader(file), key=lambda row: int(row["index"]))
+        counted = [[[int(row[f"{kind}_{name}"]) for name in classes] for kind in COUNTS] for row in rows]
+        counts = np.array(counted, dtype=np.int64).reshape(len(rows), len(COUNTS), len(classes))
+        groups = [row["group"] for row in rows]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: is not a table of scores per image ({error}); score the run again") from None
+    index = np.array([int(row["index"]) for row in rows], dtype=np.int64)
+    return Images(index, [row["image"] for row in rows], groups, counts, mean_iou(counts))
+
+
+def _optional(path: Path | str | None) -> Json:
+    return dict(storage.read_json(path)) if path and Path(path).exists() else {}
