@@ -33,7 +33,8 @@ def check_data(experiment: Experiment, path: Path | str) -> None:
     problems: list[Problem] = []
     for name, dataset in {**experiment.datasets, **experiment.pretraining, **experiment.new_scans}.items():
         file = experiment.files.get(f"datasets.{name}", str(path))
-        problems.extend(check_dataset(dataset, file))
+        folds = experiment.settings.replicates.folds if name in experiment.datasets else None
+        problems.extend(check_dataset(dataset, file, folds))
     varied = [model for study in experiment.studies.values() for model in study.variants]
     for model in [*experiment.models.values(), *varied]:
         problems.extend(check_weights(model, experiment.files.get(f"models.{model.name}", str(path))))
@@ -54,8 +55,8 @@ def check_weights(model: Model, file: str) -> Iterator[Problem]:
         yield Problem(file, "architecture.pretrained", str(error))
 
 
-def check_dataset(dataset: Dataset, file: str) -> Iterator[Problem]:
-    """Yield what is wrong with the files of one dataset."""
+def check_dataset(dataset: Dataset, file: str, folds: int | None = None) -> Iterator[Problem]:
+    """Yield what is wrong with the files of one dataset, and with its split into parts and folds."""
     if isinstance(dataset.source, ScanSource):
         yield from _check_scans(dataset, file)
     if not isinstance(dataset.source, (ImageSource, VolumeSource)):
@@ -66,6 +67,8 @@ def check_dataset(dataset: Dataset, file: str) -> Iterator[Problem]:
         yield Problem(file, "source", str(error))
         return
     yield from _check_items(dataset, items, file)
+    if items and dataset.has_labels():
+        yield from _check_split(dataset, items, file, folds)
 
 
 def _check_scans(dataset: Dataset, file: str) -> Iterator[Problem]:
@@ -125,8 +128,6 @@ def _check_items(dataset: Dataset, items: list[Item], file: str) -> Iterator[Pro
     if len(channels - {1}) > 1:
         yield Problem(file, "source", f"images have {sorted(channels)} channels; they must have as many, or one")
     yield from _check_classes(dataset, items, chosen, counts, file)
-    if dataset.has_labels():
-        yield from _check_split(dataset, items, file)
 
 
 def _check_classes(
@@ -154,15 +155,14 @@ def _check_classes(
         yield Problem(file, f"classes.{index}", message, dataset.classes[index])
 
 
-def _check_split(dataset: Dataset, items: list[Item], file: str) -> Iterator[Problem]:
-    from scan2seg.split import make_split
+def _check_split(dataset: Dataset, items: list[Item], file: str, folds: int | None) -> Iterator[Problem]:
+    from scan2seg.split.forecast import forecast_split
 
-    names = [item.name for item in items]
-    groups, parts = [item.group for item in items], [item.part for item in items]
     try:
-        make_split(dataset.split, names, groups, names, parts, list(range(len(items))))
+        forecast_split(dataset.split, items, folds)
     except InputError as error:
-        yield Problem(file, "split", str(error))
+        key, _, message = str(error).partition(": ")
+        yield Problem(file, key, message)
 
 
 def _count(labels: NDArray[Any]) -> NDArray[np.int64]:

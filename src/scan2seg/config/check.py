@@ -11,7 +11,7 @@ from scan2seg.config.yaml_files import read_yaml
 
 
 def check_file(path: Path) -> str:
-    """Check an experiment, dataset or model file; return one line that says what is in it.
+    """Check an experiment, dataset or model file; return what is in it, and how each dataset will be split.
 
     Raises:
         ConfigurationError: with every problem of every file.
@@ -28,11 +28,27 @@ def check_file(path: Path) -> str:
         problems = list(check_dataset(dataset, str(path)))
         if problems:
             raise ConfigurationError(problems)
-        return f"{path}: dataset '{dataset.name}' ({dataset.source.kind}, {len(dataset.classes)} classes) is valid"
+        held = f"dataset '{dataset.name}' ({dataset.source.kind}, {len(dataset.classes)} classes)"
+        return "\n".join([f"{path}: {held} is valid", *_describe_split(dataset, None)])
     experiment = load_experiment(path)
     check_data(experiment, path)
     runs = len(list(experiment.runs())) if experiment.models else 0
     counted = f"{len(experiment.datasets)} datasets, {len(experiment.models)} models, {runs} runs"
     trials = sum(len(study.trials()) for study in experiment.studies.values())
     counted += f", {len(experiment.studies)} studies of {trials} trials" if experiment.studies else ""
-    return f"{path}: experiment '{experiment.settings.experiment}' ({counted}) is valid"
+    lines = [f"{path}: experiment '{experiment.settings.experiment}' ({counted}) is valid"]
+    for name, dataset in experiment.datasets.items():
+        first, *rest = _describe_split(dataset, experiment.settings.replicates.folds) or [""]
+        lines += [f"{name}: {first}", *rest] if first else []
+    return "\n".join(lines)
+
+
+def _describe_split(dataset: Dataset, folds: int | None) -> list[str]:
+    from scan2seg.sources import list_items
+    from scan2seg.split.forecast import describe_forecast
+
+    if not dataset.has_labels():
+        return []
+    if dataset.scans():
+        return [f"split {dataset.split.strategy}: images a part are known when the scans are reconstructed"]
+    return describe_forecast(dataset.split, list_items(dataset.stack_source(), {}), folds)

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from scan2seg.config.base import FilePath, Settings
+from scan2seg.config.groups import Groups
 from scan2seg.config.labels import LabelMapping
 
 
@@ -39,6 +40,9 @@ class ImageSource(LabelMapping):
     intensities: Literal["stored", "type"] | None = None
     """How images of unlike types (8 and 16 bit) become comparable: ``type`` divides each by the largest value of its
     type; ``stored`` leaves them, for models with ``normalisation: per_image``. Not given, unlike types are refused."""
+    groups: Groups | None = None
+    """Which images belong together (a patient, a sample), for ``split: {strategy: grouped}``: ``folder``, a pattern of
+    the path's end such as ``{group}_*``, or ``{file: patients.csv, image: COLUMN, group: COLUMN}``."""
     resize: tuple[int, int] | None = None
     """Resize every image to (height, width); labels by nearest neighbour."""
 

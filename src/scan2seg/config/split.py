@@ -36,7 +36,7 @@ class SplitSettings(Settings):
 
     strategy: Literal["random", "blocked", "grouped", "given"] = "random"
     """random: image by image (neighbouring slices leak); blocked: contiguous runs with a gap between them;
-    grouped: whole volumes or patients; given: by folders or by ``lists``."""
+    grouped: whole volumes, or what ``source.groups`` keeps together; given: by folders or by ``lists``."""
     fractions: Shares | None = None
     """Fractions of the images; they may add up to less than one."""
     counts: Shares | None = None
@@ -44,7 +44,7 @@ class SplitSettings(Settings):
     lists: Lists | None = None
     """With ``given``: the names of each part, where the folders do not say it."""
     gap: int = Field(default=1, ge=0)
-    """With ``blocked``: images left out between two parts, so that neighbours do not stand on two sides."""
+    """With ``blocked``: images left out between two parts, and beside the validation images of a fold."""
     drop_empty: bool = False
     """Leave out images whose labels hold the first class only."""
     training_images: int | None = Field(default=None, ge=1)

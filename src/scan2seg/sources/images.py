@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.config.groups import GroupTable
 from scan2seg.config.images import ImageFiles, ImageSource
 from scan2seg.errors import InputError
 from scan2seg.readers.images import Header, read_header, read_image, read_label
 from scan2seg.sources import Item, find_files
+from scan2seg.sources.groups import assign_groups
 from scan2seg.sources.matching import match
 from scan2seg.sources.names import name_files
 
@@ -26,7 +28,8 @@ class _Pair:
 
 def input_files(source: ImageSource) -> list[str]:
     """List every file of the source."""
-    return [str(path) for pair in _pairs(source) for path in (pair.image, pair.label) if path is not None]
+    files = [str(path) for pair in _pairs(source) for path in (pair.image, pair.label) if path is not None]
+    return [*files, source.groups.file] if isinstance(source.groups, GroupTable) else files
 
 
 def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
@@ -41,7 +44,8 @@ def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
     headers = {pair.image: read_header(pair.image) for pair in pairs}
     if source.intensities is None:
         _check_types(headers)
-    return [_make_item(source, pair, headers[pair.image]) for pair in pairs]
+    items = [_make_item(source, pair, headers[pair.image]) for pair in pairs]
+    return assign_groups(items, [pair.image for pair in pairs], source.groups)
 
 
 def _pairs(source: ImageSource) -> list[_Pair]:
