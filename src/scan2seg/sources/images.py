@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scan2seg.config.groups import GroupTable
 from scan2seg.config.images import ImageFiles, ImageSource
 from scan2seg.errors import InputError
+from scan2seg.logging import warn
 from scan2seg.readers.images import Header, read_header, read_image, read_label
 from scan2seg.sources import Item, find_files
 from scan2seg.sources.groups import assign_groups
@@ -44,6 +45,9 @@ def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
     headers = {pair.image: read_header(pair.image) for pair in pairs}
     if source.intensities is None:
         _check_types(headers)
+    lossy = [pair.label for pair in pairs if pair.label is not None and pair.label.suffix.lower() in (".jpg", ".jpeg")]
+    if lossy and source.label_nearest is None:
+        warn("%d labels such as %s are JPEG, which changes values and colours; save masks as PNG", len(lossy), lossy[0])
     items = [_make_item(source, pair, headers[pair.image]) for pair in pairs]
     return assign_groups(items, [pair.image for pair in pairs], source.groups)
 

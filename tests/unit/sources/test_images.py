@@ -104,3 +104,12 @@ def test_a_turned_photograph_lies_on_its_upright_label(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "images/a.tif", upright, extratags=[("Orientation", "H", 1, 6, True)])
     with pytest.raises(InputError, match=r"stored turned .TIFF tag Orientation 6"):
         list_items(source(tmp_path, images="images/*.tif", labels="labels/*"), {})
+
+
+def test_masks_that_are_jpeg_files_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, "images/1.png", "images/2.png", "labels/1.JPG", "labels/2.png")
+    settings = {"images": "images/*", "labels": "labels/*"}
+    list_items(source(tmp_path, label_nearest={"a": 10, "b": 20}, **settings), {})
+    assert not caplog.text
+    list_items(source(tmp_path, **settings), {})
+    assert "1 labels such as" in caplog.text and "1.JPG are JPEG" in caplog.text
