@@ -96,4 +96,5 @@ def _describe_scan_or_volume(path: Path) -> dict[str, Any]:
             volume = open_volume(path)
         except InputError as volume_error:
             raise InputError(f"neither a scan ({scan_error}) nor a volume ({volume_error})") from None
-        return {"volume": str(path), "shape": volume.shape, "type": str(volume.dtype), "pixel size": volume.pixel_size}
+        found = {"volume": str(path), "shape": volume.shape, "type": str(volume.dtype), "channels": volume.channels}
+        return {**found, "voxel size (z, y, x) in micrometres": volume.spacing, "missing": volume.find_gaps() or "none"}

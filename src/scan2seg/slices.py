@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import zarr
@@ -60,3 +61,11 @@ def find_runs(volumes: Sequence[range], indices: Sequence[int]) -> list[tuple[ra
         else:
             runs.append((range(index, index + 1), owner[index]))
     return runs
+
+
+def read_pixel_sizes(group: zarr.Group) -> list[float] | None:
+    """Return the edge of a pixel of each image of a stack in micrometres; None where it is not known of every one."""
+    attributes = group.attrs.asdict()
+    common: Any = attributes.get("pixel_size")
+    found: Any = attributes.get("pixel_sizes") or [common] * len(attributes["names"])  # type: ignore[arg-type]
+    return [float(size) for size in found] if all(found) else None

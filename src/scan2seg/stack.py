@@ -2,7 +2,8 @@
 
 A store with ``image`` (n, c, y, x) float32, ``label`` (n, y, x) uint8 (255 = ignore), ``size`` (n, 2) heights
 and widths before padding at the bottom and right, and the attributes names, groups, parts, hashes, classes,
-pixel_size, labelled and provenance.
+pixel_size, labelled and provenance. ``pixel_size`` is the edge of a pixel in micrometres that all images have in
+common, or null; where they differ, ``pixel_sizes`` lists that of each image (null where its file does not say it).
 """
 
 import hashlib
@@ -40,7 +41,7 @@ def assemble_stack(
         output: the Zarr store to write.
         classes: class names in the order of their indices; none for data without labels.
         scans: name to volume, labels and labels_key of each scan, where the source is scans.
-        pixel_size: micrometres; None takes that of the scans.
+        pixel_size: micrometres, before images are resized; None takes what each file says.
         threads: images read at a time.
 
     Raises:
@@ -50,10 +51,10 @@ def assemble_stack(
     items = list_items(source, scans or {})
     mapping = LabelMapping.model_validate({key: source[key] for key in LabelMapping.model_fields if key in source})
     settings = {"source": source, "scans": scans, "classes": list(classes)}
-    pixel_size = pixel_size or next((item.pixel_size for item in items if item.pixel_size), None)
     labelled = _check_items(items, classes)
-    first = items[0].read()
-    channels = max(first.shape[0], *(items[index].read().shape[0] for index in _sample(len(items)))) if items else 1
+    sizes = _find_pixel_sizes(items, pixel_size)
+    chosen = [items[index] for index in _sample(len(items))]
+    channels = max(item.channels or item.read().shape[0] for item in chosen)
     height, width = (max(item.size[axis] for item in items) for axis in (0, 1))
     with creating(output) as group, ThreadPoolExecutor(threads) as pool:
         image = create_array(group, "image", (len(items), channels, height, width), "float32", axes="ncyx")
@@ -74,7 +75,7 @@ def assemble_stack(
             named = zip(items[block], results, strict=True)
             unnamed += [item.name for item, result in named if holds_no_named_colour(result[3], mapping, classes)]
         _report_unnamed(unnamed, len(items), mapping)
-        _write_attributes(group, items, classes, pixel_size, labelled, hashes, settings, counts)
+        _write_attributes(group, items, classes, sizes, labelled, hashes, settings, counts)
     _report(items, classes, counts, labelled)
 
 
@@ -97,6 +98,40 @@ def _check_items(items: Sequence[Item], classes: Sequence[str]) -> bool:
     if labelled and not classes:
         raise InputError("classes: labels are given, so name their classes")
     return labelled
+
+
+def _find_pixel_sizes(items: Sequence[Item], given: float | None) -> list[float | None]:
+    """Return the edge of a pixel of each image; say where a file contradicts the user, or images each other."""
+    said = next((item for item in items if given and item.pixel_size and not _alike(item.pixel_size, given)), None)
+    if said is not None:
+        warn("pixel_size: %g is used, though %s says %g micrometres", given, said.name, said.pixel_size)
+    known = [given or item.pixel_size for item in items]
+    sizes = [
+        None if size is None else float(f"{size * item.pixel_scale:.7g}")
+        for size, item in zip(known, items, strict=True)
+    ]
+    groups: dict[float | None, set[str]] = {}
+    for size, item in zip(sizes, items, strict=True):
+        groups.setdefault(size, set()).add(item.group)
+    if len(groups) > 1:
+        kinds = sorted(groups.items(), key=lambda entry: -len(entry[1]))
+        worded = [
+            f"{'unknown' if size is None else f'{size:g} micrometres'} ({min(names)}"
+            + (f" and {len(names) - 1} more)" if len(names) > 1 else ")")
+            for size, names in kinds[:5]
+        ]
+        warn(
+            "images have unlike pixel sizes: %s%s. Diameters are measured with each image's own%s; a model sees them "
+            "as they are, so bring volumes to one size with spacing:",
+            ", ".join(worded),
+            f" and {len(kinds) - 5} more" if len(kinds) > 5 else "",
+            "" if None not in groups else ", in pixels while one is unknown",
+        )
+    return sizes
+
+
+def _alike(first: float, second: float) -> bool:
+    return abs(first - second) <= 1e-3 * second
 
 
 def _sample(count: int) -> list[int]:
@@ -136,7 +171,7 @@ def _write_attributes(
     group: zarr.Group,
     items: Sequence[Item],
     classes: Sequence[str],
-    pixel_size: float | None,
+    pixel_sizes: list[float | None],
     labelled: bool,
     hashes: list[str],
     settings: dict[str, Any],
@@ -144,6 +179,7 @@ def _write_attributes(
 ) -> None:
     size = group.create_array("size", shape=(len(items), 2), dtype="int32", chunks=(len(items), 2))
     size[:] = np.array([item.size for item in items], np.int32)
+    common = pixel_sizes[0] if len(set(pixel_sizes)) == 1 else None
     group.attrs.update(
         {
             "names": [item.name for item in items],
@@ -153,7 +189,8 @@ def _write_attributes(
             "classes": list(classes),
             "class_pixels": counts[: len(classes)].tolist(),
             "labelled": labelled,
-            "pixel_size": pixel_size,
+            "pixel_size": common,
+            **({} if common or not any(pixel_sizes) else {"pixel_sizes": pixel_sizes}),
             "provenance": record(settings),
         }
     )

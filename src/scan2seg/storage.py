@@ -111,6 +111,8 @@ def create_array(
         fill_value=fill_value,
         dimension_names=tuple(axes) if axes else None,
         compressors=[BloscCodec(cname="lz4", clevel=1, shuffle="bitshuffle")],
+        # so that a chunk that is lost can be told from one of zeros
+        config={"write_empty_chunks": True},
     )
 
 

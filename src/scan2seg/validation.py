@@ -22,6 +22,7 @@ from scan2seg.sources import Item, find_files, list_items
 
 SAMPLES = 24
 """Images a dataset whose pixels and labels are read."""
+_UNSCALED = {"volume": {"standardise": False}}
 
 
 def check_data(experiment: Experiment, path: Path | str) -> None:
@@ -62,7 +63,8 @@ def check_dataset(dataset: Dataset, file: str, folds: int | None = None) -> Iter
     if not isinstance(dataset.source, (ImageSource, VolumeSource)):
         return
     try:
-        items = list_items(dataset.stack_source(), {})
+        # what only scales pixels is left out, for it reads whole volumes
+        items = list_items({**dataset.stack_source(), **_UNSCALED.get(dataset.source.kind, {})}, {})
     except InputError as error:
         yield Problem(file, "source", str(error))
         return

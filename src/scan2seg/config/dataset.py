@@ -67,6 +67,8 @@ class Dataset(Settings):
             raise ValueError(f"classes: a name stands twice in {self.classes}")
         if len(self.classes) == 1 or len(self.classes) > 255:
             raise ValueError("classes: give 2 to 255 names (the background is a class too), or none")
+        if self.pixel_size and isinstance(self.source, VolumeSource) and self.source.spacing:
+            raise ValueError("pixel_size: the volumes are resampled, so that spacing: says it; remove pixel_size:")
         unknown = sorted(self.source.class_names() - set(self.classes))
         if unknown:
             raise ValueError(f"the labels name {', '.join(unknown)}, which classes: does not list")
@@ -94,7 +96,8 @@ class Dataset(Settings):
         if isinstance(source, ScanSource):
             return any(scan.get("labels") for scan in self.scans().values())
         if isinstance(source, VolumeSource) and source.volumes is not None:
-            return any(files.labels for files in source.volumes.values())
+            named = source.volumes.values() if isinstance(source.volumes, dict) else [source.volumes]
+            return any(files.labels for files in named)
         if isinstance(source, ImageSource) and source.train is not None:
             return source.train.labels is not None
         return source.labels is not None

@@ -25,6 +25,7 @@ from scan2seg.evaluation.metrics import (
 from scan2seg.evaluation.microstructure import Microstructure, compare
 from scan2seg.evaluation.runs import COUNTS
 from scan2seg.evaluation.units import MINIMUM_UNITS, choose_units
+from scan2seg.slices import read_pixel_sizes
 
 IDENTITY = ("dataset", "model", "replicate", "split")
 
@@ -40,7 +41,7 @@ def score_prediction(stack: Path, prediction: Path, metrics: Path, per_image: Pa
 
     Args:
         stack: Zarr with ``label`` (n, y, x), 255 = unknown, ``size`` (n, 2) true heights and widths, and the
-            attributes ``classes``, ``names``, ``groups`` and ``pixel_size``.
+            attributes ``classes``, ``names``, ``groups`` and ``pixel_size`` or ``pixel_sizes``.
         prediction: Zarr with ``label`` (m, y, x) and ``index`` (m,), the place of each image in the stack.
         metrics: the JSON file to write.
         per_image: the CSV file to write.
@@ -57,8 +58,9 @@ def score_prediction(stack: Path, prediction: Path, metrics: Path, per_image: Pa
         if not known.any():
             continue
         matrix = opened.count(image, true, guess)
-        truth.add(true, known)
-        predicted.add(guess, known)
+        edge = opened.pixel_sizes[image] if opened.pixel_sizes else 1.0
+        truth.add(true, known, edge)
+        predicted.add(guess, known, edge)
         matrices.append(matrix)
         labelled = {key: identity[key] for key in IDENTITY} | {"image": opened.names[image], "index": image}
         labelled["group"] = opened.groups[image]
@@ -70,8 +72,9 @@ def score_prediction(stack: Path, prediction: Path, metrics: Path, per_image: Pa
     content = {key: identity[key] for key in IDENTITY} | _summary(np.stack(matrices), rows, opened.classes)
     for name, pixels in content["stray_pixels"].items():
         logging.warn("%d pixels are predicted as '%s', which the truth of no image holds", pixels, name)
-    content["microstructure"] = compare(truth, predicted, opened.classes, opened.pixel_size)
-    settings = {"identity": identity, "pixel_size": opened.pixel_size}
+    unit = "micrometre" if opened.pixel_sizes else "pixel"
+    content["microstructure"] = compare(truth, predicted, opened.classes, unit)
+    settings = {"identity": identity}
     content["provenance"] = provenance.record(settings, [stack, prediction])
     _write_rows(per_image, rows)
     storage.write_json(metrics, content)
@@ -91,8 +94,7 @@ class _Pair:
         self.classes = [str(name) for name in _attribute(group, stack, "classes")]
         self.names = [str(name) for name in _attribute(group, stack, "names")]
         self.groups = [str(name) for name in _attribute(group, stack, "groups")]
-        size: Any = group.attrs.get("pixel_size")
-        self.pixel_size = float(size) if size else None
+        self.pixel_sizes = read_pixel_sizes(group)
         self.prediction = prediction
         self._check(stack)
 

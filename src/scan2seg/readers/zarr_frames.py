@@ -1,6 +1,5 @@
 """Zarr arrays as lazy series of images. Imported only by the Zarr reader."""
 
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from scan2seg.errors import InputError
 from scan2seg.readers.scan import Frames, Selection
+from scan2seg.readers.zarr_chunks import find_gaps
 
 
 def open_store(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -40,7 +40,9 @@ def frames(array: Any, path: Path) -> Frames:
             "expected numbers as (projections, rows, columns)"
         )
 
-    check_chunks(array, path)
+    gaps = find_gaps(array, path)
+    if gaps is not None:
+        raise InputError(f"{gaps}. If they hold nothing else, leave the array out, or write it with write_empty_chunks")
 
     def read(images: Selection, rows: slice) -> NDArray[Any]:
         if isinstance(images, slice):
@@ -48,36 +50,6 @@ def frames(array: Any, path: Path) -> Frames:
         return np.asarray(array.oindex[images, rows, slice(None)])
 
     return Frames(array.shape, read, None, int((array.shards or array.chunks)[1]))
-
-
-def check_chunks(array: Any, path: Path, what: str = "images") -> None:
-    """Refuse an array of which chunk (or shard) files are missing: Zarr reads these as its fill value.
-
-    Args:
-        array: images (or slices) along its first axis, in a folder.
-        path: the store's folder.
-        what: what these are, for the message.
-
-    Raises:
-        InputError: the number, and the first that are missing.
-    """
-    steps = array.shards or array.chunks
-    folder = path / array.path if array.path else path
-    grid = [range(-(-length // step)) for length, step in zip(array.shape, steps, strict=True)]
-    gone = [place for place in product(*grid) if not (folder / array.metadata.encode_chunk_key(place)).is_file()]
-    if not gone:
-        return
-    images = sorted({image for first in {place[0] for place in gone} for image in _images_of(first, steps[0], array)})
-    first = ", ".join(map(str, images[:3])) + (", ..." if len(images) > 3 else "")
-    raise InputError(
-        f"{path}: {len(images)} of {array.shape[0]} {what} of {array.path or 'the array'} lack chunk files (counted "
-        f"from 0: {first}); Zarr reads them as {array.fill_value}. Copy the store again from its source. If they hold "
-        "nothing else, leave the array out, or write it with write_empty_chunks"
-    )
-
-
-def _images_of(chunk: int, step: int, array: Any) -> range:
-    return range(chunk * step, min((chunk + 1) * step, array.shape[0]))
 
 
 def numbers(array: Any) -> tuple[NDArray[np.float64] | None, str | None]:

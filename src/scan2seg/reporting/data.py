@@ -65,13 +65,23 @@ def _facts(
     low, high = sizes.min(0), sizes.max(0)
     extent = f"{high[0]} × {high[1]}" if (low == high).all() else f"{low[0]} × {low[1]} to {high[0]} × {high[1]}"
     facts = [("images", f"{count:,}"), ("size", f"{extent} pixels"), ("channels", str(channels))]
-    pixel_size = attributes.get("pixel_size")
-    facts.append(("pixel size", f"{pixel_size:g} µm" if pixel_size else "not given"))
+    facts.append(("pixel size", _pixel_size(attributes)))
     facts.append(("classes", ", ".join(attributes.get("classes") or []) or "none"))
     if groups:
         facts.append(("groups", f"{len({str(item) for item in groups}):,}"))
     strategy = _strategy(content)
     return [*facts, ("split", strategy)] if strategy else facts
+
+
+def _pixel_size(attributes: dict[str, Any]) -> str:
+    if attributes.get("pixel_size"):
+        return f"{attributes['pixel_size']:g} µm"
+    sizes = attributes.get("pixel_sizes") or []
+    known = [size for size in sizes if size]
+    if not known:
+        return "not given"
+    unknown = f", not given for {len(sizes) - len(known):,} images" if len(known) < len(sizes) else ""
+    return f"{min(known):g} to {max(known):g} µm{unknown}"
 
 
 def _strategy(content: dict[str, Any]) -> str:

@@ -34,7 +34,11 @@ class Item:
     read_label: Callable[[], NDArray[Any]] | None
     """Reads the raw label (y, x) or (y, x, 3), before values become classes."""
     pixel_size: float | None = None
-    """Micrometres, where the source knows it."""
+    """Edge of a pixel in micrometres, where the file says it."""
+    pixel_scale: float = 1.0
+    """What the edge is multiplied by because the image is resized; 2 where half as many pixels are left."""
+    channels: int | None = None
+    """The number of channels, where it is known without reading."""
 
 
 def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list[Item]:

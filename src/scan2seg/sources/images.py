@@ -1,6 +1,7 @@
 """Single images and label images, matched by name."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,10 @@ def _make_item(source: ImageSource, pair: _Pair, header: Header) -> Item:
         return resized[0] if pixels.ndim == 2 else np.moveaxis(resized, 0, 2)
 
     name = pair.name if pair.part is None else f"{pair.part}/{pair.name}"
-    return Item(name, pair.name, pair.part, source.resize or size, read, read_raw_label if label else None)
+    height, width = source.resize or size
+    scale = math.sqrt(size[0] * size[1] / (height * width))
+    label_reader = read_raw_label if label else None
+    return Item(name, pair.name, pair.part, (height, width), read, label_reader, pixel_scale=scale)
 
 
 def _divide_by_range(pixels: NDArray[Any], path: Path) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.errors import InputError
+from scan2seg.logging import warn
 from scan2seg.orientation import SAMPLE_SLICES, warn_of_turned_labels
 from scan2seg.readers.volumes import Volume, open_volume
 from scan2seg.sources import Item
@@ -31,7 +32,11 @@ def _scan_items(name: str, files: dict[str, Any]) -> list[Item]:
     attributes: dict[str, Any] = dict(open_store(files["volume"]).attrs)
     offset = _find_offset(volume, labels, attributes.get("crop"), files)
     depth, height, width = volume.shape
+    if gaps := volume.find_gaps():
+        raise InputError(gaps)
     if labels is not None:
+        if gaps := labels.find_gaps():
+            warn("%s. Labels may leave out background; check that these do", gaps)
         part = None if labels.shape == volume.shape else _part(offset[1:], (height, width))
         pairs = _sample(volume, labels, offset[0])
         warn_of_turned_labels(name, pairs, part, attributes.get("orientation", "none"))
@@ -45,7 +50,7 @@ def _scan_items(name: str, files: dict[str, Any]) -> list[Item]:
             return labels.plane(0, index + offset[0])[_part(offset[1:], (height, width))]
 
         place = f"{name}/{index:05d}"
-        return Item(place, name, None, (height, width), read, read_label if labels else None, volume.pixel_size)
+        return Item(place, name, None, (height, width), read, read_label if labels else None, volume.pixel_size())
 
     return [item(index) for index in range(depth)]
 

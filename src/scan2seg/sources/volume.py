@@ -1,100 +1,94 @@
 """Volumes with label volumes: each slice is an image, each volume a group."""
 
+import threading
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.config.volumes import VolumeFiles, VolumeSource
+from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
-from scan2seg.readers.images import SUFFIXES, image_size, read_image, read_label
-from scan2seg.readers.volumes import Volume, open_volume
-from scan2seg.sources import Item, find_files
+from scan2seg.logging import warn
+from scan2seg.readers.images import SUFFIXES, read_image, read_label
+from scan2seg.readers.volumes import Spacing, Volume, checked, open_volume, suffixes
+from scan2seg.sources import Item
+from scan2seg.sources.resampling import resample
+from scan2seg.sources.volume_files import find_volumes
 
 
 def input_files(source: VolumeSource) -> list[str]:
     """List every file of the source."""
-    found: list[str] = []
-    for files in volume_files(source).values():
-        patterns = files.images if isinstance(files.images, list) else [files.images]
-        for pattern in [*patterns, *([files.labels] if files.labels else [])]:
-            found.extend(str(path) for path in find_files(pattern, "source"))
-    return found
+    return [str(path) for files in find_volumes(source).values() for path in files.paths()]
 
 
 def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
-    """List the slices of every volume.
+    """List the slices of every volume; only headers are read.
 
     Raises:
-        InputError: a file is missing or unreadable, or channels and labels differ in shape.
+        InputError: a file is missing or unreadable, channels and labels differ in shape, or parts of an image were
+            never stored.
     """
     source = VolumeSource.model_validate(settings)
-    return [
-        item
-        for name, files in volume_files(source).items()
-        for item in slice_items(
-            name,
-            [open_files(pattern, source.images_key) for pattern in _as_list(files.images)],
-            open_files(files.labels, source.labels_key, labels=True) if files.labels else None,
-            source,
-        )
-    ]
+    items: list[Item] = []
+    notes: list[str] = []
+    types: dict[str, str] = {}
+    read_colours = partial(read_label, colours=source.label_colours is not None)
+    for name, files in find_volumes(source).items():
+        channels = [open_files(paths, source.images_key, read_image) for paths in files.channels]
+        labels = open_files(files.labels, source.labels_key, read_colours) if files.labels else None
+        types.setdefault(np.dtype(channels[0].dtype).name, name)
+        notes.extend(_check(name, channels, labels, source))
+        items.extend(slice_items(name, *_resample(name, channels, labels, source), source))
+    if len(types) > 1 and not source.standardise:
+        held = ", ".join(f"{kind} such as {name}" for kind, name in types.items())
+        notes.insert(0, f"volumes are of unlike types ({held}); set standardise: true unless they are on one scale")
+    for note in notes[:5]:
+        warn("%s", note)
+    if len(notes) > 5:
+        warn("and %d more notes of this kind", len(notes) - 5)
+    return items
 
 
-def volume_files(source: VolumeSource) -> dict[str, VolumeFiles]:
-    """Return the files of each volume, by name."""
-    if source.volumes is not None:
-        return source.volumes
-    found: dict[str, VolumeFiles] = {}
-    for folder in find_files(str(source.folders), "source.folders"):
-        if folder.is_dir():
-            patterns = [str(folder / pattern) for pattern in _as_list(source.images or [])]
-            labels = str(folder / source.labels) if source.labels else None
-            found[folder.name] = VolumeFiles(images=patterns, labels=labels)
-    if not found:
-        raise InputError(f"source.folders: '{source.folders}' matches no folder")
-    return found
-
-
-def open_files(pattern: str, key: str | None, labels: bool = False) -> Volume:
-    """Open a volume file, or the slice files that a pattern matches."""
-    paths = find_files(pattern, "source")
-    if len(paths) == 1:
+def open_files(paths: list[Path], key: str | None, read: Callable[[Path], NDArray[Any]]) -> Volume:
+    """Open a volume file, or slice files with the function that reads one."""
+    if len(paths) == 1 and not (paths[0].suffix.lower() in SUFFIXES and paths[0].suffix.lower() not in suffixes()):
         return open_volume(paths[0], key)
-    height, width = image_size(paths[0])
-    read = read_label if labels else read_image
     wrong = [path for path in paths if path.suffix.lower() not in SUFFIXES]
     if wrong:
-        raise InputError(f"{wrong[0]}: '{pattern}' matches {len(paths)} files; give one volume or image slices")
+        raise InputError(f"{wrong[0]}: is one of {len(paths)} files that match; give one volume or image slices")
+    first = read(paths[0])
 
     def plane(axis: int, index: int) -> NDArray[Any]:
         if axis != 0:
-            raise InputError(f"{pattern}: slice files are cut along axis 0 only")
+            raise InputError(f"{paths[0].parent}: slice files are cut along axis 0 only")
         pixels = read(paths[index])
-        if pixels.ndim != 2 or pixels.shape != (height, width):
-            raise InputError(f"{paths[index]}: has shape {pixels.shape}, the first slice {(height, width)}")
+        if (pixels.shape, pixels.dtype) != (first.shape, first.dtype):
+            mine, others = (f"{held.dtype} of shape {held.shape}" for held in (pixels, first))
+            raise InputError(f"{paths[index]}: holds {mine}, the first slice {others}")
         return pixels
 
-    return Volume((len(paths), height, width), None, plane)
+    channels = first.shape[2] if first.ndim == 3 else 1
+    return checked(Volume((len(paths), *first.shape[:2]), first.dtype, plane, channels=channels), paths[0])
 
 
 def slice_items(name: str, channels: list[Volume], labels: Volume | None, source: VolumeSource) -> list[Item]:
     """Make an item of each slice of a volume with its channels."""
-    for volume in (*channels[1:], *([labels] if labels else [])):
-        if volume.shape != channels[0].shape:
-            raise InputError(f"source: volume {name} has shape {channels[0].shape}, a channel or label {volume.shape}")
     axis, shape = source.axis, channels[0].shape
     start, stop = source.slices or (0, shape[axis])
     if not 0 <= start < stop <= shape[axis]:
         raise InputError(f"source.slices: {start} to {stop} is not within the {shape[axis]} slices of {name}")
     size = (shape[1 if axis == 0 else 0], shape[1 if axis == 2 else 2])
-    scale = _make_scaling(channels, axis, (start, stop)) if source.standardise else None
+    standardise = _Standardisation(channels, axis, range(start, stop)) if source.standardise else None
+    count = sum(volume.channels for volume in channels)
+    pixel_size = channels[0].pixel_size(axis)
 
     def reader(index: int) -> Callable[[], NDArray[np.float32]]:
         def read() -> NDArray[np.float32]:
-            planes = np.stack([volume.plane(axis, index) for volume in channels]).astype(np.float32)
-            return planes if scale is None else (planes - scale[0]) / scale[1]
+            planes = _read_planes(channels, axis, index).astype(np.float32)
+            return planes if standardise is None else standardise(planes)
 
         return read
 
@@ -102,25 +96,84 @@ def slice_items(name: str, channels: list[Volume], labels: Volume | None, source
         return None if labels is None else lambda: labels.plane(axis, index)
 
     return [
-        Item(f"{name}/{index:05d}", name, None, size, reader(index), label_reader(index))
+        Item(f"{name}/{index:05d}", name, None, size, reader(index), label_reader(index), pixel_size, channels=count)
         for index in range(start, stop)
     ]
 
 
-def _make_scaling(
-    channels: list[Volume], axis: int, slices: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Measure mean and standard deviation of each channel, a slice at a time, as (channel, 1, 1)."""
-    sums = np.zeros((len(channels), 3))
-    for number, volume in enumerate(channels):
-        for index in range(*slices):
-            plane = volume.plane(axis, index).astype(np.float64)
-            sums[number] += plane.size, plane.sum(), np.square(plane).sum()
-    mean = sums[:, 1] / sums[:, 0]
-    deviation = np.sqrt(np.maximum(sums[:, 2] / sums[:, 0] - mean**2, 1e-12))
-    shape = (len(channels), 1, 1)
-    return mean.reshape(shape).astype(np.float32), deviation.reshape(shape).astype(np.float32)
+def _read_planes(channels: list[Volume], axis: int, index: int) -> NDArray[Any]:
+    """Read a plane of every channel as (channel, row, column)."""
+    planes = [volume.plane(axis, index) for volume in channels]
+    return np.concatenate([plane[None] if plane.ndim == 2 else np.moveaxis(plane, 2, 0) for plane in planes])
 
 
-def _as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+class _Standardisation:
+    """Takes a volume's mean off and divides by its standard deviation; it is read for them at the first use."""
+
+    def __init__(self, channels: list[Volume], axis: int, slices: range) -> None:
+        self._channels, self._axis, self._slices = channels, axis, slices
+        self._lock = threading.Lock()
+        self._scale: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    def __call__(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        with self._lock:
+            if self._scale is None:
+                self._scale = self._measure()
+        mean, deviation = self._scale
+        standardised: NDArray[np.float32] = (planes - mean) / deviation
+        return standardised
+
+    def _measure(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Measure mean and standard deviation of each channel, a slice at a time, as (channel, 1, 1)."""
+        count, sums, squares = 0, np.float64(0), np.float64(0)
+        for index in self._slices:
+            planes = _read_planes(self._channels, self._axis, index).astype(np.float64)
+            count += planes[0].size
+            sums = sums + planes.sum(axis=(1, 2), keepdims=True)
+            squares = squares + np.square(planes).sum(axis=(1, 2), keepdims=True)
+        mean = sums / count
+        deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
+        return np.asarray(mean, np.float32), np.asarray(deviation, np.float32)
+
+
+def _check(name: str, channels: list[Volume], labels: Volume | None, source: VolumeSource) -> list[str]:
+    """Check that the parts of a volume lie on one grid and are whole; return what the user should know."""
+    first, notes = channels[0], []
+    if labels is not None and labels.channels not in (1, 3):
+        raise InputError(f"source: the labels of {name} have {labels.channels} channels; one, or three of a colour")
+    for volume in (*channels[1:], *([labels] if labels else [])):
+        if volume.shape != first.shape:
+            raise InputError(f"source: volume {name} has shape {first.shape}, a channel or label {volume.shape}")
+        if None not in (first.orientation, volume.orientation) and first.orientation != volume.orientation:
+            notes.append(
+                f"{name}: by their headers the axes of the first channel run towards {first.orientation}, those of "
+                f"another channel or of the labels towards {volume.orientation}; check that they lie on each other"
+            )
+        if first.spacing and volume.spacing and not np.allclose(first.spacing, volume.spacing, rtol=0.01):
+            notes.append(
+                f"{name}: by their headers voxels of the first channel are {_worded(first.spacing)}, those of another "
+                f"channel or of the labels {_worded(volume.spacing)}; check that they lie on each other"
+            )
+    for volume in channels:
+        if source.missing_chunks == "refuse" and (gaps := volume.find_gaps()):
+            raise InputError(f"{gaps}. Where they are left out on purpose, set missing_chunks: fill")
+    gaps = labels.find_gaps() if labels is not None else None
+    return [*notes, f"{gaps}. Labels may leave out background; check that these do"] if gaps else notes
+
+
+def _resample(
+    name: str, channels: list[Volume], labels: Volume | None, source: VolumeSource
+) -> tuple[list[Volume], Volume | None]:
+    spacing = channels[0].spacing
+    if source.spacing is None:
+        return channels, labels
+    if spacing is None:
+        raise InputError(f"source.spacing: the files of {name} do not say the size of their voxels; remove spacing:")
+    edge = min(spacing)
+    wanted = (edge, edge, edge) if source.spacing == "isotropic" else source.spacing
+    resampled = [resample(volume, spacing, wanted, labels=False) for volume in channels]
+    return resampled, resample(labels, spacing, wanted, labels=True) if labels is not None else None
+
+
+def _worded(spacing: Spacing) -> str:
+    return " x ".join(f"{length:g}" for length in spacing) + " µm"

@@ -88,9 +88,9 @@ def test_microstructure_of_drawn_discs():
     guess[0, 0] = 1  # smaller than a particle
     known = np.ones((100, 100), dtype=bool)
     pair = Microstructure(2), Microstructure(2)
-    pair[0].add(truth, known)
-    pair[1].add(guess, known)
-    found = compare(*pair, ["matrix", "particle"], pixel_size=0.5)["classes"]["particle"]
+    pair[0].add(truth, known, 0.5)
+    pair[1].add(guess, known, 0.5)
+    found = compare(*pair, ["matrix", "particle"], "micrometre")["classes"]["particle"]
     assert (found["truth"]["particles"], found["prediction"]["particles"]) == (3, 2)
     assert found["truth"]["mean_diameter"] == pytest.approx(0.5 * (20 + 20 + 30) / 3, rel=0.02)
     assert found["prediction"]["median_diameter"] == pytest.approx(10, rel=0.02)
@@ -98,3 +98,17 @@ def test_microstructure_of_drawn_discs():
     assert found["error"]["phase_fraction"] == pytest.approx(guess.mean() - truth.mean())
     assert found["error"]["particles"] == pytest.approx(-1 / 3)
     assert found["error"]["size_distribution_distance"] == pytest.approx(1 / 3)
+
+
+def test_images_of_unlike_pixel_size_are_measured_each_with_its_own():
+    coarse = np.zeros((40, 40), dtype=np.uint8)
+    coarse[10:20, 10:20] = 1
+    fine = np.kron(coarse, np.ones((2, 2), np.uint8))
+    both = Microstructure(2)
+    both.add(coarse, np.ones_like(coarse, bool), 2.0)
+    both.add(fine, np.ones_like(fine, bool), 1.0)
+    found = both.describe(1)
+    diameter = np.sqrt(4 * 400 / np.pi)
+    assert found["mean_diameter"] == pytest.approx(diameter)
+    assert found["diameter_10"] == pytest.approx(diameter) and found["diameter_90"] == pytest.approx(diameter)
+    assert found["phase_fraction"] == pytest.approx(1 / 16)

@@ -3,15 +3,20 @@
 A plugin defines ``Params`` (the file's ``key``), ``SUFFIXES``, and ``open_volume(path, params) -> Volume``.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg import plugins
 from scan2seg.errors import InputError
+from scan2seg.readers.units import is_length
+
+Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -19,21 +24,38 @@ class Volume:
     """A volume on disk, read a plane at a time.
 
     ``shape`` is (z, y, x); ``plane(axis, index)`` returns the plane at an index along an axis, with the two
-    other axes in their order.
+    other axes in their order, and the channels behind them where there are several.
     """
 
     shape: tuple[int, int, int]
     dtype: Any
     plane: Callable[[int, int], NDArray[Any]]
-    pixel_size: float | None = None
-    """Micrometres, where the file says it."""
+    spacing: Spacing | None = None
+    """Micrometres from voxel to voxel along (z, y, x), where the file says it."""
+    channels: int = 1
+    """Above 1, planes have a last axis of so many channels."""
+    orientation: str | None = None
+    """The sides of the body that x, y and z of the file run towards (RAS), where the file says it."""
+    find_gaps: Callable[[], str | None] = lambda: None
+    """Says what of the volume was never stored, though the file reads as if it were; None where all is there."""
+
+    def pixel_size(self, axis: int = 0) -> float | None:
+        """Return the edge of a pixel of the planes along an axis, in micrometres.
+
+        Of a pixel that is no square, the edge of the square of its area: areas and equivalent diameters are exact.
+        """
+        if self.spacing is None:
+            return None
+        first, second = (self.spacing[other] for other in range(3) if other != axis)
+        return first if first == second else math.sqrt(first * second)
 
 
 def open_volume(path: Path, key: str | None = None) -> Volume:
     """Open a volume lazily; the suffix decides the reader.
 
     Raises:
-        InputError: the file is missing, unreadable or truncated, no reader takes the suffix, or the key is missing.
+        InputError: the file is missing, unreadable or truncated, no reader takes the suffix, the key is missing, its
+            values are no real numbers, or its voxel size no positive one.
     """
     if not path.exists():
         raise InputError(f"{path}: there is no such file")
@@ -46,11 +68,13 @@ def open_volume(path: Path, key: str | None = None) -> Volume:
                 raise
             except Exception as error:
                 raise InputError(f"{path}: cannot be read as a volume ({error}); is it complete?") from None
-            return _checked(volume, path)
-    suffixes = [
-        end for name in plugins.names("readers.volumes") for end in plugins.load("readers.volumes", name).SUFFIXES
-    ]
-    raise InputError(f"{path}: no reader takes this suffix; known are {', '.join(suffixes)}")
+            return checked(volume, path)
+    raise InputError(f"{path}: no reader takes this suffix; known are {', '.join(suffixes())}")
+
+
+def suffixes() -> list[str]:
+    """List the endings of file names that a reader takes, in lower case."""
+    return [end for name in plugins.names("readers.volumes") for end in plugins.load("readers.volumes", name).SUFFIXES]
 
 
 def choose_key(names: list[str], key: str | None, path: Path) -> str:
@@ -65,9 +89,22 @@ def choose_key(names: list[str], key: str | None, path: Path) -> str:
     return names[0]
 
 
-def _checked(volume: Volume, path: Path) -> Volume:
+def checked(volume: Volume, path: Path | str) -> Volume:
+    """Check what a reader found, whatever the format, and name the file in what fails later.
+
+    Raises:
+        InputError: it is no volume of real numbers, or its voxel size is no positive number.
+    """
     if len(volume.shape) != 3 or min(volume.shape) < 1:
         raise InputError(f"{path}: has shape {volume.shape}; a volume (z, y, x) is needed")
+    kind = np.dtype(volume.dtype).kind
+    if kind == "c":
+        raise InputError(f"{path}: holds complex numbers; save their magnitude or their phase as a volume of its own")
+    if kind not in "biuf":
+        raise InputError(f"{path}: holds values of type {volume.dtype}; a volume of real numbers is needed")
+    if volume.spacing is not None and not all(map(is_length, volume.spacing)):
+        shown = ", ".join(f"{length:g}" for length in volume.spacing)
+        raise InputError(f"{path}: its voxel size is ({shown}) micrometres, not positive numbers; repair the header")
 
     def plane(axis: int, index: int) -> NDArray[Any]:
         try:
@@ -76,4 +113,4 @@ def _checked(volume: Volume, path: Path) -> Volume:
             message = f"plane {index} cannot be read ({error or type(error).__name__}); is the file complete?"
             raise InputError(f"{path}: {message}") from None
 
-    return Volume(volume.shape, volume.dtype, plane, volume.pixel_size)
+    return replace(volume, plane=plane)

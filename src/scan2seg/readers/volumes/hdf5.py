@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.config.base import Settings
+from scan2seg.errors import InputError
 from scan2seg.readers.volumes import Volume, choose_key
 
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".nx", ".nxs")
@@ -31,4 +32,14 @@ def open_volume(path: Path, params: Params) -> Volume:
     def plane(axis: int, index: int) -> NDArray[Any]:
         return np.asarray(data[(slice(None),) * axis + (index,)])
 
-    return Volume(tuple(data.shape), data.dtype, plane)
+    return Volume(tuple(data.shape), data.dtype, plane, find_gaps=lambda: _find_gaps(data))
+
+
+def _find_gaps(data: Any) -> str | None:
+    from scan2seg.readers.hdf5_storage import check_written
+
+    try:
+        check_written(data, "slices")
+    except InputError as error:
+        return str(error)
+    return None

@@ -30,6 +30,7 @@ def open_volume(path: Path, params: Params) -> Volume:
     import tifffile
 
     from scan2seg.readers.tiff_series import full_series
+    from scan2seg.readers.tiff_spacing import find_spacing
 
     tiff = tifffile.TiffFile(path)
     try:
@@ -50,7 +51,7 @@ def open_volume(path: Path, params: Params) -> Volume:
             cut = (slice(None), index) if axis == 1 else (slice(None), slice(None), index)
             return np.concatenate([np.asarray(block[cut]) for block in blocks])
 
-    return Volume((len(places), *blocks[0].shape[1:]), series[0].dtype, plane)
+    return Volume((len(places), *blocks[0].shape[1:]), series[0].dtype, plane, find_spacing(tiff))
 
 
 def _check_one_volume(series: list[Any], path: Path) -> None:
