@@ -12,6 +12,7 @@ from scan2seg.errors import InputError
 
 if TYPE_CHECKING:
     from scan2seg.config.model import Model
+    from scan2seg.config.reconstruction import ReconstructionSettings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +68,10 @@ def _make_parser() -> argparse.ArgumentParser:
     centres = commands.add_parser(
         "centres", help="draw a slice of a scan at several rotation centres", description=_centres.__doc__
     )
-    centres.add_argument("scan", type=Path, help="the projections")
+    centres.add_argument("scan", type=Path, help="the projections, or a dataset file (YAML) whose scan and settings")
+    centres.add_argument("--name", help="which of the scans of a dataset file, where it has several")
+    for key in ("flats", "darks", "angles"):
+        centres.add_argument(f"--{key}", type=Path, help=f"file of the {key}, where the scan has none")
     centres.add_argument("--row", type=int, help="detector row; the middle one when not given")
     centres.add_argument("--around", type=float, help="the middle of the range; found from the data when not given")
     centres.add_argument("--step", type=float, default=0.5, help="columns between two pictures (0.5)")
@@ -192,18 +196,29 @@ def _fetch(given: argparse.Namespace) -> None:
 
 def _centres(given: argparse.Namespace) -> None:
     """Reconstruct one slice at nine rotation centres and draw them side by side, each with its centre."""
-    from scan2seg.config.reconstruction import ReconstructionSettings
-    from scan2seg.readers import open_scan
-    from scan2seg.reconstruction.centre_gallery import centre_gallery
-    from scan2seg.reconstruction.centre_search import find_centre
+    from scan2seg.reconstruction.centre_gallery import draw_centres
 
-    settings = ReconstructionSettings()
-    with open_scan(given.scan) as scan:
-        row = scan.shape[1] // 2 if given.row is None else given.row
-        found = find_centre(scan, settings, slice(0, scan.shape[1])).value if given.around is None else given.around
-    centres = [found + step * given.step for step in range(-4, 5)]
-    centre_gallery(given.scan, row, centres, given.output, settings)
+    source, settings = _scan_of(given)
+    draw_centres(source, settings, given.output, row=given.row, around=given.around, step=given.step)
     print(given.output)
+
+
+def _scan_of(given: argparse.Namespace) -> "tuple[dict[str, Any], ReconstructionSettings]":
+    """Return what the reader takes and the settings: of a dataset file's scan, or of the files on the command line."""
+    from scan2seg.config.dataset import Dataset
+    from scan2seg.config.parts import load_part
+    from scan2seg.config.reconstruction import ReconstructionSettings
+
+    beside = {key: str(value) for key in ("flats", "darks", "angles") if (value := getattr(given, key)) is not None}
+    if given.scan.suffix not in (".yaml", ".yml"):
+        return {"projections": str(given.scan), **beside}, ReconstructionSettings()
+    dataset, _ = load_part("datasets", Dataset, str(given.scan.resolve()), given.scan.parent)
+    scans = list(dataset.scans()) if dataset.source.kind == "scan" else []
+    if given.name not in scans and (given.name or len(scans) != 1):
+        raise InputError(f"{given.scan}: say which scan by --name: {', '.join(scans) or 'it has none'}")
+    name = given.name or scans[0]
+    settings = ReconstructionSettings.model_validate(dataset.reconstruction(name))
+    return {**dataset.scan_source(name), **beside}, settings
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from scan2seg.config.images import ImageSource
 from scan2seg.config.labels import LabelMapping
 from scan2seg.config.model import Model
 from scan2seg.config.problems import ConfigurationError, Problem
+from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.source import ScanSource
 from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
@@ -78,19 +79,18 @@ def _check_scans(dataset: Dataset, file: str) -> Iterator[Problem]:
     from scan2seg.reconstruction.opening import check_scan
 
     for name, scan in dataset.scans().items():
-        keys = ("projections", "flats", "darks", "angles", "reader")
-        source = {key: scan[key] for key in keys if scan.get(key)}
         missing = False
-        for key in ("projections", "flats", "darks", "angles", "labels"):
-            if scan.get(key):
-                try:
-                    find_files(scan[key], key)
-                except InputError as error:
-                    missing = True
-                    yield Problem(file, f"source.scans.{name}", str(error))
+        patterns = {**dataset.scan_patterns(name), "labels": [scan["labels"]] if scan.get("labels") else []}
+        for key, pattern in ((key, pattern) for key, values in patterns.items() for pattern in values):
+            try:
+                find_files(pattern, key)
+            except InputError as error:
+                missing = True
+                yield Problem(file, f"source.scans.{name}", str(error))
         if missing:
             continue
-        for message in check_scan(source):
+        settings = ReconstructionSettings.model_validate(dataset.reconstruction(name))
+        for message in check_scan(dataset.scan_source(name), settings):
             yield Problem(file, f"source.scans.{name}", message)
         if scan.get("labels"):
             try:

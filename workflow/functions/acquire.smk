@@ -8,10 +8,7 @@ def scan_files(wildcards):
         }
     from scan2seg.sources import find_files
 
-    scan = dataset.scans()[wildcards.scan]
-    keys = ("projections", "flats", "darks", "angles")
     return {
-        key: [str(path) for path in find_files(scan[key], key)]
-        for key in keys
-        if scan.get(key)
+        key: [str(path) for pattern in patterns for path in find_files(pattern, key)]
+        for key, patterns in dataset.scan_patterns(wildcards.scan).items()
     }

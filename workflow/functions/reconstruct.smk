@@ -6,9 +6,7 @@ def scan_source(wildcards):
         return {
             "projections": f"{R}/{wildcards.dataset}/scans/{wildcards.scan}/projections.h5"
         }
-    scan = dataset.scans()[wildcards.scan]
-    keys = ("projections", "flats", "darks", "angles", "reader")
-    return {key: scan[key] for key in keys if scan.get(key)}
+    return dataset.scan_source(wildcards.scan)
 
 
 def reconstruction_settings(wildcards):

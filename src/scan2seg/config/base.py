@@ -123,7 +123,8 @@ def _check_path(path: str) -> str:
     return path
 
 
-def _resolve(pattern: str, info: ValidationInfo) -> str:
+def resolve_path(pattern: str, info: ValidationInfo) -> str:
+    """Return a path or pattern as seen from the working folder, with environment variables filled in."""
     pattern = _check_path(expand(pattern))
     folder = (info.context or {}).get("folder")
     if folder is None or Path(pattern).is_absolute():
@@ -131,7 +132,7 @@ def _resolve(pattern: str, info: ValidationInfo) -> str:
     return os.path.normpath(os.path.relpath(Path(folder) / pattern))
 
 
-FilePath = Annotated[str, AfterValidator(_resolve)]
+FilePath = Annotated[str, AfterValidator(resolve_path)]
 """A path or glob pattern; relative ones count from the folder of the YAML file that names them.
 ``${NAME}`` in it is an environment variable."""
 
@@ -143,7 +144,7 @@ def is_path(value: str) -> bool:
 
 def _resolve_path(value: str, info: ValidationInfo) -> str:
     value = _check_path(expand(value))
-    return _resolve(str(Path(value).expanduser()), info) if is_path(value) else value
+    return resolve_path(str(Path(value).expanduser()), info) if is_path(value) else value
 
 
 NameOrPath = Annotated[str, AfterValidator(_resolve_path)]

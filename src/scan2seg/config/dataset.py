@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from scan2seg import plugins
 from scan2seg.config.base import Name, Settings, plugin_params
 from scan2seg.config.images import ImageSource
+from scan2seg.config.scan_files import ScanParts
 from scan2seg.config.source import ScanSource, SimulationSource, Source
 from scan2seg.config.split import SplitSettings
 from scan2seg.config.volumes import VolumeSource
@@ -77,6 +78,17 @@ class Dataset(Settings):
             raise ValueError("split: strategy given needs lists:, or a source with train:, validation: and test:")
         return self
 
+    @model_validator(mode="after")
+    def _check_reconstructions(self) -> Self:
+        for name, scan in self.scans().items() if isinstance(self.source, ScanSource) else ():
+            try:
+                self.reconstruction(name)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                place = ".".join(map(str, [name, "reconstruction", *first["loc"]]))
+                raise ValueError(f"scans.{place}: {first['msg']}, not {scan['reconstruction']}") from None
+        return self
+
     def scans(self) -> dict[str, dict[str, Any]]:
         """Return name to settings of each scan of a scan or simulation source; empty for the others."""
         if isinstance(self.source, SimulationSource):
@@ -86,7 +98,22 @@ class Dataset(Settings):
         if self.source.scans is not None:
             return {name: scan.model_dump(mode="json") for name, scan in self.source.scans.items()}
         stem = re.sub(r"[^a-z0-9_-]+", "-", Path(str(self.source.projections)).stem.lower()).strip("-_") or "scan"
-        return {stem: {"projections": self.source.projections, "labels": self.source.labels}}
+        keys = {"projections", *ScanParts.model_fields}
+        return {stem: self.source.model_dump(mode="json", include=keys)}
+
+    def scan_source(self, scan: str) -> dict[str, Any]:
+        """Return what ``readers.open_scan`` takes of a scan."""
+        keys = ("projections", "flats", "darks", "angles", "reader", "paths")
+        return {key: value for key in keys if (value := self.scans()[scan].get(key)) is not None}
+
+    def scan_patterns(self, scan: str) -> dict[str, list[str]]:
+        """Return the paths and patterns of the files that a scan's reconstruction reads, by key."""
+        source = self.scan_source(scan)
+        source["angles"] = self.reconstruction(scan)["angles"] or source.get("angles")
+        given = {key: source.get(key) for key in ("projections", "flats", "darks", "angles")}
+        listed = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
+        texts = {key: [item for item in value if isinstance(item, str)] for key, value in listed.items()}
+        return {key: value for key, value in texts.items() if value}
 
     def has_labels(self) -> bool:
         """Tell whether the dataset can train and score models."""
@@ -106,7 +133,10 @@ class Dataset(Settings):
         """Return the settings of a scan's reconstruction: the dataset's with the scan's own put in."""
         assert isinstance(self.source, (ScanSource, SimulationSource))
         settings = self.source.reconstruction.model_dump(mode="json")
-        changes = self.scans()[scan].get("reconstruction", {}) if isinstance(self.source, ScanSource) else {}
+        files = self.scans()[scan] if isinstance(self.source, ScanSource) else {}
+        changes = files.get("reconstruction", {})
+        if files.get("angles") is not None:
+            settings["angles"] = None  # those of the scan itself are nearer
         resolved: dict[str, Any] = (
             type(self.source.reconstruction).model_validate({**settings, **changes}).model_dump(mode="json")
         )
@@ -127,7 +157,10 @@ class Dataset(Settings):
 
     def stack_source(self) -> dict[str, Any]:
         """Return what the stack depends on: the source without what stages before it have done."""
-        return self.source.model_dump(mode="json", exclude={"scans", "reconstruction", "denoising"})
+        before = {"scans", "reconstruction", "denoising", "projections", *ScanParts.model_fields}
+        if not isinstance(self.source, ScanSource):
+            before = {"scans", "reconstruction", "denoising"}
+        return self.source.model_dump(mode="json", exclude=before)
 
     def source_module(self) -> str:
         """Return the name of the module in ``sources`` that lists the images."""

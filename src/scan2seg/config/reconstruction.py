@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import Plugin, Settings
+from scan2seg.config.base import FilePath, Plugin, Settings
 
 
 class AngleRange(Settings):
@@ -14,6 +14,10 @@ class AngleRange(Settings):
     """Angle of the first projection, in degrees."""
     stop: float
     """Angle of the last projection, in degrees."""
+
+
+Angles = AngleRange | list[float] | FilePath
+"""Angles in degrees: a range, a list, or a file of them."""
 
 
 class ReconstructionSettings(Settings):
@@ -27,7 +31,7 @@ class ReconstructionSettings(Settings):
     """The rotation axis in columns of the file (the middle of the first is 0), or found from the data."""
     centre_tolerance: float = Field(1.0, gt=0)
     """Two ways of finding the centre that differ by more than this many columns cause a warning."""
-    angles: AngleRange | list[float] | str | None = None
+    angles: Angles | None = None
     """Angles in degrees instead of the file's: a range, a list, or a text, NumPy or CSV file with one a line."""
     rows: tuple[int, int] | None = None
     """Detector rows [first, past the last] to reconstruct; all of them when null."""

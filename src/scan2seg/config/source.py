@@ -1,37 +1,17 @@
 """Where the images of a dataset come from: images, volumes, scans or a simulation."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import FilePath, Name, Settings
+from scan2seg.config.base import FilePath, Name
 from scan2seg.config.denoising import DenoisingStep
 from scan2seg.config.images import ImageSource
 from scan2seg.config.labels import LabelMapping
 from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.config.scan_files import ScanFiles, ScanParts
 from scan2seg.config.simulation import SimulationSettings
 from scan2seg.config.volumes import VolumeSource
-
-
-class ScanFiles(Settings):
-    """The files of one scan."""
-
-    projections: FilePath
-    """The raw projections: a file, or a pattern of files."""
-    flats: FilePath | None = None
-    """Flat fields, where they are not in the same file."""
-    darks: FilePath | None = None
-    """Dark fields, where they are not in the same file."""
-    angles: FilePath | None = None
-    """A text file with one angle in degrees a line, where the scan has none."""
-    reader: str | None = None
-    """The reader's name; found from the file when not given."""
-    labels: FilePath | None = None
-    """The label volume of the reconstruction, where there is one."""
-    labels_key: str | None = None
-    """Name of the array in the label file."""
-    reconstruction: dict[str, Any] = {}
-    """Settings of the reconstruction that differ for this scan."""
 
 
 class _Reconstructed(LabelMapping):
@@ -41,7 +21,7 @@ class _Reconstructed(LabelMapping):
     """The steps of denoising, in order."""
 
 
-class ScanSource(_Reconstructed):
+class ScanSource(_Reconstructed, ScanParts):
     """Raw projections."""
 
     kind: Literal["scan"]
@@ -49,14 +29,15 @@ class ScanSource(_Reconstructed):
     scans: dict[Name, ScanFiles] | None = None
     """Name of the scan to its files."""
     projections: FilePath | None = None
-    """Short for one scan, named after its file."""
-    labels: FilePath | None = None
-    """The label volume of that one scan."""
+    """Short for one scan, named after its file; what belongs to it stands beside it."""
 
     @model_validator(mode="after")
     def _check_files(self) -> Self:
         if (self.scans is None) == (self.projections is None):
             raise ValueError("give either scans: or projections:")
+        beside = [key for key in ScanParts.model_fields if getattr(self, key) is not None]
+        if self.scans is not None and beside:
+            raise ValueError(f"write {', '.join(beside)} under the scan of scans: that it belongs to")
         return self
 
 

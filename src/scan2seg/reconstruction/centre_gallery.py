@@ -9,9 +9,35 @@ import numpy as np
 
 from scan2seg import storage
 from scan2seg.config.reconstruction import ReconstructionSettings
-from scan2seg.reconstruction.geometry import make_geometry
+from scan2seg.errors import InputError
+from scan2seg.reconstruction.centre_search import find_centre
+from scan2seg.reconstruction.geometry import choose_rows, make_geometry
 from scan2seg.reconstruction.opening import open_configured
 from scan2seg.reconstruction.scan import Correction, slices_of
+
+
+def draw_centres(
+    source: dict[str, Any],
+    settings: ReconstructionSettings,
+    output_png: Path,
+    *,
+    row: int | None = None,
+    around: float | None = None,
+    step: float = 0.5,
+) -> None:
+    """Write a picture of one slice with nine centres, ``step`` columns apart, around the one that is found or given.
+
+    Raises:
+        InputError: the scan is unreadable, or the row or a centre is outside it.
+    """
+    with open_configured(source, settings) as scan:
+        first, last = choose_rows(scan, settings)
+        row = (first + last) // 2 if row is None else row
+        if not 0 <= row < scan.shape[1]:
+            raise InputError(f"{scan.path}: has no row {row}, the detector has {scan.shape[1]}")
+        middle = find_centre(scan, settings, slice(first, last)).value if around is None else around
+    centres = [middle + place * step for place in range(-4, 5)]
+    centre_gallery(source, row, centres, output_png, settings)
 
 
 def centre_gallery(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from scan2seg.errors import InputError
-from scan2seg.readers.angles import angles_from, checked_radians, read_angles
+from scan2seg.readers.angles import angles_from, checked_radians, match_angles, read_angles
+from scan2seg.readers.scan import Series
 
 TURN = np.linspace(0, 180, 181)
 
@@ -28,6 +29,9 @@ def test_recognised(values, unit):
         (TURN / 100, None, "unnamed unit"),
         (np.zeros(181), "degrees", "cover only"),
         (np.where(TURN == 3, np.nan, TURN), None, "not finite"),
+        (np.where(TURN == 3, 2, TURN), "degrees", "1 projections have the angle of the one before.*number 3 "),
+        (np.where(TURN > 100, 0, TURN), "degrees", "79 projections"),
+        (TURN, "mrad", "'mrad'"),
         (TURN * 1e6, "degrees", "turns"),
     ],
 )
@@ -48,3 +52,59 @@ def test_files(tmp_path):
     (tmp_path / "d.txt").write_text("zero\none\n")
     with pytest.raises(InputError, match=r"d\.txt"):
         read_angles(tmp_path / "d.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0,5\n83,2\n", r"line 1: has 2 numbers \(0, 5\).*decimal point"),
+        ("0\n83,2\n", r"line 2: has 2 numbers"),
+        ("Angle, deg\n0,5\n1,0\n", "line 2: has 2 numbers"),
+        ("0 1 2 3\n", "4 numbers"),
+        ("# angle (mrad)\n0\n3141\n", "'mrad'"),
+        ("angle [steps]\n0\n100\n", "'steps'"),
+        ("1\n2\n# the rest\nthree\n", "line 4: 'three'"),
+        ("", "no angles"),
+        ("angle\n", "no angles"),
+    ],
+)
+def test_files_that_could_be_read_wrongly(tmp_path, text, message):
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_angles(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "angles", "unit"),
+    [
+        ("Projection angles in degrees\n0\n1.5\n", [0, 1.5], "degrees"),
+        ("name;theta_rad;exposure\na.tif;0.5;1\nb.tif;1e-1;1\n", [0.5, 0.1], "radians"),
+        ("\ufeff0\n\n1\n# end\n", [0, 1], "degrees"),
+        ("index (count), angle (°)\n0, 4\n1, 5\n", [4, 5], "degrees"),
+        ("nan\n1\n", [np.nan, 1], "degrees"),
+    ],
+)
+def test_files_with_headers(tmp_path, text, angles, unit):
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    found = read_angles(tmp_path / "a.txt")
+    assert np.array_equal(found[0], angles, equal_nan=True)
+    assert found[1] == unit
+
+
+def test_more_angles_than_projections():
+    standing = np.concatenate([np.full(10, -88.2), np.linspace(-88.2, 91.8, 91), [91.8001], np.full(9, 91.8)])
+    assert np.array_equal(match_angles(standing, 91, None, "x"), standing[10:101])
+    every = np.arange(6.0)
+    key = Series(np.array([1, 2, 4]), 6)
+    assert np.array_equal(match_angles(every, 3, key, "x"), [1, 2, 4])
+    assert np.array_equal(match_angles(every[:3], 3, key, "x"), [0, 1, 2])
+    for count, series in ((92, None), (90, None), (3, key)):
+        with pytest.raises(InputError, match=f"x: has {count} projections.* but 111 angles"):
+            match_angles(standing, count, series, "x")
+
+
+def test_a_range_counts_what_was_left_out():
+    skipped = Series(np.array([0, 1, 3, 4]), 5, skipped=True)
+    assert np.allclose(angles_from({"start": 0, "stop": 180}, 4, "x", skipped)[0], [0, 45, 135, 180])
+    between_flats = Series(np.array([1, 2, 4, 5]), 6)
+    assert np.allclose(angles_from({"start": 0, "stop": 180}, 4, "x", between_flats)[0], [0, 60, 120, 180])

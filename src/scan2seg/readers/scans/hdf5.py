@@ -2,33 +2,8 @@
 
 from pathlib import Path
 
-from pydantic import model_validator
-
-from scan2seg.config.base import Settings
+from scan2seg.config.scan_files import DatasetPaths as Params
 from scan2seg.readers.scan import Contents
-
-
-class Params(Settings):
-    """Paths of datasets in the HDF5 file; only ``data`` is needed."""
-
-    data: str
-    """Projections (images, rows, columns); with ``image_key`` flats and darks are among them."""
-    image_key: str | None = None
-    """One number an image: 0 projection, 1 flat, 2 dark, 3 leave out."""
-    angles: str | None = None
-    """Rotation angles, one a projection or one an image."""
-    flats: str | None = None
-    """Flat fields, where they are not among the images."""
-    darks: str | None = None
-    """Dark fields, where they are not among the images."""
-    pixel_size: str | None = None
-    """Pixel size at the sample, with its unit as an attribute."""
-
-    @model_validator(mode="after")
-    def _check(self) -> "Params":
-        if self.image_key and (self.flats or self.darks):
-            raise ValueError("image_key says which images are flats and darks; leave out flats and darks, or image_key")
-        return self
 
 
 def recognises(path: Path) -> bool:
