@@ -136,6 +136,7 @@ rule map_saliency:
 rule segment_scan:
     input:
         volume=new_volume,
+        stack=lambda wildcards: f"{R}/{EXPERIMENT.trained_on()}/stack.zarr",
         scores=f"{REPORT}/scores.csv",
         checkpoints=checkpoints,
         code=code("scan2seg.inference.segmentation"),
@@ -162,7 +163,8 @@ rule segment_scan:
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
-        dataset=lambda wildcards: trained_on(),
+        dataset=lambda wildcards: EXPERIMENT.trained_on(),
+        differences=processing_differences,
         model=lambda wildcards: EXPERIMENT.settings.segment.model,
         inference={
             name: model.inference.model_dump(mode="json")

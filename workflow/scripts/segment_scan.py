@@ -13,7 +13,8 @@ def main(snakemake):
         tiff = Path(output.tiff[0]) if output.get("tiff") else None
         volume, labels, summary = Path(snakemake.input.volume), Path(output.labels), Path(output.summary)
         settings = {"inference": params.inference[model.split("/")[0]], "tiff": tiff, "threads": snakemake.threads}
-        segment_scan(volume, checkpoint, labels, summary, model=model, **settings)
+        training = {"stack": Path(snakemake.input.stack), "differences": params.differences}
+        segment_scan(volume, checkpoint, labels, summary, model=model, **training, **settings)
 
 
 if __name__ == "__main__":

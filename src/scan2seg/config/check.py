@@ -7,11 +7,12 @@ from scan2seg.config.experiment import load_experiment
 from scan2seg.config.model import Model
 from scan2seg.config.parts import load_part
 from scan2seg.config.problems import ConfigurationError
+from scan2seg.config.processing import warn_of_new_scans
 from scan2seg.config.yaml_files import read_yaml
 
 
 def check_file(path: Path) -> str:
-    """Check an experiment, dataset or model file; return what is in it, and how each dataset will be split.
+    """Check an experiment, dataset or model file; return what is in it, warnings, and how each dataset is split.
 
     Raises:
         ConfigurationError: with every problem of every file.
@@ -40,6 +41,7 @@ def check_file(path: Path) -> str:
     for name, dataset in experiment.datasets.items():
         first, *rest = _describe_split(dataset, experiment.settings.replicates.folds) or [""]
         lines += [f"{name}: {first}", *rest] if first else []
+    lines += [f"warning: {path}: segment: {line}" for line in warn_of_new_scans(experiment)]
     return "\n".join(lines)
 
 

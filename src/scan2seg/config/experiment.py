@@ -151,6 +151,10 @@ class Experiment:
                 for replicate in self.replicates(model):
                     yield dataset, model, replicate
 
+    def trained_on(self) -> str:
+        """Return the name of the dataset whose models segment new scans."""
+        return (self.settings.segment and self.settings.segment.trained_on) or next(iter(self.datasets))
+
     def summary(self) -> dict[str, Any]:
         """Return what the report and MLflow show: everything resolved, without what changes no result."""
         return {

@@ -1,6 +1,7 @@
 """The winner put to work: a reconstructed volume segmented by a trained model."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
 from scan2seg.inference.blocks import block_length, run_blocks
+from scan2seg.inference.likeness import compare_with_training
 from scan2seg.inference.tiling import Predictor
-from scan2seg.logging import info
+from scan2seg.logging import info, warn
 from scan2seg.provenance import record
 from scan2seg.slices import mirror_places
 from scan2seg.storage import create_volume, creating, open_store, replacing, write_json
@@ -51,18 +53,24 @@ def segment_scan(
     *,
     model: str,
     inference: dict[str, Any],
+    stack: Path | None = None,
+    differences: Sequence[str] = (),
     tiff: Path | None = None,
     threads: int = 1,
 ) -> None:
     """Segment every slice of a volume; write the labels, a summary and, when asked for, a multi-page TIFF.
 
+    What makes the volume unlike the training data, and so its labels doubtful, is warned of and stands in the summary.
+
     Args:
         volume: a store with ``volume`` (z, y, x), denoised as the training data were.
         checkpoint: the trained model.
         labels: the Zarr store to write, ``label`` (z, y, x) uint8 with OME-Zarr metadata.
-        summary: summary.json: the share of each class, counts, model and pixel size.
+        summary: summary.json: the share of each class, counts, model, pixel size and ``unlike_training``.
         model: its run, MODEL/REPLICATE, for the summary.
         inference: resolved inference settings.
+        stack: the stack that the model was trained on, to compare pixel size and grey values with.
+        differences: in what the volume was processed otherwise, as settings tell.
         tiff: where to write a TIFF, or None.
         threads: processor cores.
 
@@ -75,6 +83,9 @@ def segment_scan(
     array: Any = source["volume"]
     if predictor.model.channels != 2 * predictor.neighbours + 1:
         raise InputError(f"{checkpoint}: was trained on images of several channels; a volume has one")
+    unlike = [*differences, *(compare_with_training(volume, stack) if stack is not None else ())]
+    for difference in unlike:
+        warn("%s: %s; labels may be wrong without looking wrong", volume.parent.name, difference)
     pixel_size: Any = source.attrs.get("pixel_size")
     with creating(labels) as group:
         length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
@@ -86,9 +97,9 @@ def segment_scan(
         _write_tiff(labels, tiff)
     counts = np.sum(parts, axis=0)
     shares = {name: float(count / counts.sum()) for name, count in zip(predictor.classes, counts, strict=True)}
-    facts = {"model": model, "shape": list(array.shape), "pixel_size": pixel_size, "provenance": provenance}
+    facts = {"model": model, "shape": list(array.shape), "pixel_size": pixel_size, "unlike_training": unlike}
     voxels = dict(zip(predictor.classes, counts.tolist(), strict=True))
-    write_json(summary, {**facts, "voxels": voxels, "volume_fractions": shares})
+    write_json(summary, {**facts, "voxels": voxels, "volume_fractions": shares, "provenance": provenance})
     info("%s: %s", model, ", ".join(f"{name} {share:.2%}" for name, share in shares.items()))
 
 

@@ -38,6 +38,8 @@ def summarise_segmentation(entry: Json, scans: Sequence[ScanInput]) -> Segmentat
     colours = class_colours(max(len(classes), 1))
     facts = [("model", str(summary.get("model") or attributes.get("model") or tables.UNKNOWN))]
     facts.append(("volume", " × ".join(str(length) for length in labels.shape) + " voxels"))
+    if summary.get("unlike_training"):
+        facts.append(("unlike the training data", "; ".join(map(str, summary["unlike_training"]))))
     source = next((scan for scan in scans if scan["scan"] == entry.get("scan")), None)
     middle = int(labels.shape[0]) // 2
     slices = [

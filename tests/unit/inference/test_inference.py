@@ -251,6 +251,32 @@ def test_a_volume_is_segmented_with_counts_that_add_up(tmp_path: Path) -> None:
     assert np.bincount(labels.ravel(), minlength=2).tolist() == list(summary["voxels"].values())
 
 
+@pytest.mark.parametrize(
+    ("factor", "pixel_size", "expected"),
+    [(1, 0.5, []), (55.6, 0.5, ["grey values"]), (0.1, 0.7, ["pixel_size is 0.7", "grey values"])],
+)
+def test_a_volume_unlike_the_training_images_is_told(tmp_path, factor, pixel_size, expected) -> None:
+    random = np.random.default_rng(0)
+    with creating(tmp_path / "stack.zarr") as group:
+        create_array(group, "image", (6, 1, 20, 25), "float32")[:] = random.normal(2, 1, (6, 1, 20, 25))
+        group.attrs["pixel_size"] = 0.5
+    with creating(tmp_path / "scan" / "v.zarr") as group:
+        create_volume(group, (7, 20, 25), pixel_size=pixel_size)[:] = factor * random.normal(2, 1, (7, 20, 25))
+    segment_scan(
+        tmp_path / "scan" / "v.zarr",
+        write_model(tmp_path),
+        tmp_path / "labels.zarr",
+        tmp_path / "summary.json",
+        model="unet/seed0",
+        inference={},
+        stack=tmp_path / "stack.zarr",
+        differences=["units is per_millimetre, in training per_pixel"],
+    )
+    told = read_json(tmp_path / "summary.json")["unlike_training"]
+    assert told[0] == "units is per_millimetre, in training per_pixel"
+    assert [line[: len(words)] for line, words in zip(told[1:], expected, strict=True)] == expected
+
+
 def test_the_best_model_is_the_first_of_the_ranking_with_a_checkpoint(tmp_path: Path) -> None:
     scores = tmp_path / "scores.csv"
     rows = ["a,both,seed0,1,1", "a,unet,seed0,2,0", "a,unet,seed1,2,1", "b,otsu,seed0,1,1", "a,otsu,seed0,3,1"]

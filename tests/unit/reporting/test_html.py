@@ -179,3 +179,4 @@ def test_segmented_scans_and_saliency_are_shown(tmp_path):
     assert "unet/seed0" in text
     assert "12.50 %" in text
     assert "labels of slice 3 of 4" in text
+    assert "units is per_millimetre, in training per_pixel" in text
