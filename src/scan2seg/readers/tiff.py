@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scan2seg.errors import InputError
 from scan2seg.readers.scan import Frames, Selection, Series
-from scan2seg.readers.tiff_series import check_whole
+from scan2seg.readers.tiff_series import Plane, list_planes
 
 # Damaged files make the decoders raise nearly anything.
 _Errors = (Exception,)
@@ -60,11 +60,10 @@ def open_series(paths: list[Path]) -> tuple[Frames, Callable[[], None]]:
 def _many_pages(path: Path) -> tuple[Frames, Callable[[], None]]:
     file = _open(path)
     try:
-        count = len(file.pages)
-        shape, dtype = _form(file.pages[0], path)
-        if count > 1 and _form(file.pages[count - 1], path) != (shape, dtype):
+        planes = list_planes(file, path)
+        shape, dtype = _form(planes[0].page, path)
+        if _form(planes[-1].page, path) != (shape, dtype):
             raise InputError(f"{path}: its pages differ in size or type")
-        check_whole(file, path)
     except InputError:
         file.close()
         raise
@@ -73,10 +72,10 @@ def _many_pages(path: Path) -> tuple[Frames, Callable[[], None]]:
         raise _damaged(path, error) from None
 
     def read_one(index: int, rows: slice) -> NDArray[Any]:
-        return _rows_of(file.pages[index], rows, path, shape, dtype)
+        return _rows_of(planes[index], rows, path, shape, dtype)
 
     # One thread: the pages share a file whose position moves when a page is looked up.
-    return _frames(count, shape, dtype, read_one, 1, threads=1), file.close
+    return _frames(len(planes), shape, dtype, read_one, 1, threads=1), file.close
 
 
 def _many_files(paths: list[Path]) -> tuple[Frames, Callable[[], None]]:
@@ -86,9 +85,7 @@ def _many_files(paths: list[Path]) -> tuple[Frames, Callable[[], None]]:
     forms = []
     for path in (paths[0], paths[-1]):
         with _open(path) as file:
-            if len(file.pages) != 1:
-                raise InputError(f"{path}: has {len(file.pages)} pages; a series of files has one image each")
-            forms.append(_form(file.pages[0], path))
+            forms.append(_form(_single_plane(file, path).page, path))
     if forms[0] != forms[1]:
         raise InputError(
             f"{paths[-1]}: is {forms[1][0]} {forms[1][1]}, but {paths[0].name} is {forms[0][0]} {forms[0][1]}"
@@ -98,10 +95,22 @@ def _many_files(paths: list[Path]) -> tuple[Frames, Callable[[], None]]:
     def read_one(index: int, rows: slice) -> NDArray[Any]:
         path = paths[int(index)]
         with _open(path) as file:
-            return _rows_of(file.pages[0], rows, path, shape, dtype)
+            return _rows_of(_single_plane(file, path), rows, path, shape, dtype)
 
     # Opening a file costs more than reading it: many rows at once.
     return _frames(len(paths), shape, dtype, read_one, shape[0], threads=2), lambda: None
+
+
+def _single_plane(file: tifffile.TiffFile, path: Path) -> Plane:
+    try:
+        planes = list_planes(file, path)
+    except InputError:
+        raise
+    except _Errors as error:
+        raise _damaged(path, error) from None
+    if len(planes) != 1:
+        raise InputError(f"{path}: has {len(planes)} pages; a series of files has one image each")
+    return planes[0]
 
 
 def _frames(
@@ -138,28 +147,28 @@ def _open(path: Path) -> tifffile.TiffFile:
 
 
 def _form(page: Any, path: Path) -> tuple[tuple[int, int], np.dtype[Any]]:
-    if page is None or len(page.shape) != 2 or page.dtype is None or page.dtype.kind not in "uif" or 0 in page.shape:
-        shape = None if page is None else page.shape
-        raise InputError(f"{path}: has shape {shape}; a projection is one grey image of numbers")
-    return (int(page.shape[0]), int(page.shape[1])), page.dtype
+    """Return the size and type of the images that a page describes."""
+    (height, width), dtype = (int(length) for length in page.shape[-2:]), page.dtype
+    if dtype is None or dtype.kind not in "uif" or 0 in (height, width):
+        raise InputError(f"{path}: has shape {page.shape} of {dtype}; a projection is one grey image of numbers")
+    return (height, width), dtype
 
 
-def _rows_of(page: Any, rows: slice, path: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _rows_of(plane: Plane, rows: slice, path: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Read some rows: mapped where the image is stored plainly, otherwise decoded whole."""
+    page = plane.page
     try:
-        if page.shape != shape or page.dtype != dtype:
+        if _form(page, path) != (shape, dtype):
             raise InputError(f"{path}: has an image of {page.shape} {page.dtype} among those of {shape} {dtype}")
-        if not all(page.databytecounts):
-            raise InputError(f"{path}: a part of its image was never written. Copy it again from its source")
-        if page.is_contiguous and page.compression == 1:
-            handle = page.parent.filehandle
-            line = shape[1] * dtype.itemsize
-            stored = dtype.newbyteorder(page.parent.byteorder)
-            with handle.lock:
-                handle.seek(page.dataoffsets[0] + rows.start * line)
-                content = handle.read((rows.stop - rows.start) * line)
-            return np.frombuffer(content, stored).reshape(rows.stop - rows.start, shape[1])
-        return np.asarray(page.asarray())[rows]
+        if plane.offset is None:
+            return np.asarray(page.asarray()).reshape(shape)[rows]
+        handle = page.parent.filehandle
+        line = shape[1] * dtype.itemsize
+        stored = dtype.newbyteorder(page.parent.byteorder)
+        with handle.lock:
+            handle.seek(plane.offset + rows.start * line)
+            content = handle.read((rows.stop - rows.start) * line)
+        return np.frombuffer(content, stored).reshape(rows.stop - rows.start, shape[1])
     except InputError:
         raise
     except _Errors as error:

@@ -10,6 +10,7 @@ import tifffile
 from PIL import Image
 
 from scan2seg.errors import InputError
+from scan2seg.readers.tiff import open_series
 from scan2seg.readers.volumes import open_volume
 
 VOLUME = np.random.default_rng(0).integers(0, 60000, (7, 16, 18)).astype(np.uint16)
@@ -124,3 +125,30 @@ def test_what_is_no_single_volume_is_refused(tmp_path: Path, write: Callable[[Pa
     write(tmp_path / "v.tif")
     with pytest.raises(InputError, match=message):
         open_volume(tmp_path / "v.tif")
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_scan_has_every_page_too(tmp_path: Path, writer: str) -> None:
+    WRITERS[writer](tmp_path / "p.tif")
+    frames, close = open_series([tmp_path / "p.tif"])
+    assert frames.shape == VOLUME.shape
+    assert np.array_equal(frames.read(slice(1, 7, 2), slice(5, 11)), VOLUME[1::2, 5:11])
+    close()
+
+
+def test_files_of_a_scan_may_have_thumbnails(tmp_path: Path) -> None:
+    for index, plane in enumerate(VOLUME):
+        with tifffile.TiffWriter(tmp_path / f"p_{index}.tif") as file:
+            file.write(plane[::4, ::4], subfiletype=1)
+            file.write(plane)
+    frames, _ = open_series(sorted(tmp_path.iterdir()))
+    assert np.array_equal(frames.read(slice(None), slice(0, 16)), VOLUME)
+
+
+def test_a_page_that_was_never_written_is_refused(tmp_path: Path) -> None:
+    by_pillow(tmp_path / "v.tif")
+    with tifffile.TiffFile(tmp_path / "v.tif", mode="r+b") as file:
+        file.pages[5].tags["StripByteCounts"].overwrite(0)
+    for read in (open_volume, lambda path: open_series([path])):
+        with pytest.raises(InputError, match="a part of its image was never written"):
+            read(tmp_path / "v.tif")
