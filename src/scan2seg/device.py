@@ -1,9 +1,6 @@
 """The device and the precision that a job computes with."""
 
-import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -60,36 +57,6 @@ def peak_memory(device: str) -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-class EnergyMeter:
-    """Energy of the GPU (NVML) or the processor package (RAPL); ``joules`` stays None where neither can be read."""
-
-    joules: float | None = None
-
-    @contextmanager
-    def measure(self, device: str) -> Iterator[None]:
-        """Measure what is used inside the block."""
-        before, started = self._read(device), time.monotonic()
-        yield
-        after = self._read(device)
-        if before is not None and after is not None and after >= before and time.monotonic() > started:
-            self.joules = after - before
-
-    @staticmethod
-    def _read(device: str) -> float | None:
-        try:
-            if device == "cuda":
-                import pynvml
-
-                pynvml.nvmlInit()
-                handle = pynvml.nvmlDeviceGetHandleByIndex(torch.cuda.current_device())
-                return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
-            packages = Path("/sys/class/powercap").glob("intel-rapl:?")
-            readings = [int((package / "energy_uj").read_text()) for package in packages]
-            return sum(readings) / 1e6 if readings else None
-        except Exception:
-            return None
 
 
 def _cpu_has_bfloat16() -> bool:

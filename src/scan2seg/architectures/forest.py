@@ -43,7 +43,11 @@ class RandomForest(FittedModel):
         values, named = self._sample(images, labels, seed)
         weight = "balanced" if self.params.class_weight == "balanced" else None
         forest = RandomForestClassifier(
-            self.params.trees, max_depth=self.params.depth, class_weight=weight, random_state=seed, n_jobs=2
+            self.params.trees,
+            max_depth=self.params.depth,
+            class_weight=weight,
+            random_state=seed,
+            n_jobs=torch.get_num_threads(),
         )
         forest.fit(values, named)
         self.set_state(**flatten_trees(forest, self.classes))
@@ -62,6 +66,7 @@ class RandomForest(FittedModel):
         """Return the sum over trees of the class shares, (P, K), of features (P, F)."""
         if features.device.type != "cpu":
             return self.walk_by_torch(features)
+        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
         state = (self.feature, self.threshold, self.branches, self.shares, self.roots)
         return torch.from_numpy(walk_trees(features.detach().numpy(), *(part.numpy() for part in state)))
 

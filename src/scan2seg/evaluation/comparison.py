@@ -26,8 +26,10 @@ COSTS = {
     "peak_memory_bytes": ("training", "peak_memory_bytes"),
     "energy_joules": ("training", "energy_joules"),
     "training_device": ("training", "device"),
+    "training_threads": ("training", "threads"),
     "training_precision": ("training", "precision"),
     "prediction_device": ("timing", "device"),
+    "prediction_threads": ("timing", "threads"),
     "prediction_precision": ("timing", "precision"),
 }
 
@@ -66,6 +68,14 @@ def cost(run: Run, name: str) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
+
+
+def describe_device(run: Run) -> str:
+    """Return where a run was trained, such as "cuda" or "cpu, 2 threads"; empty where that is unknown."""
+    device, threads = cost(run, "training_device"), cost(run, "training_threads")
+    if device != "cpu" or not threads:
+        return str(device or "")
+    return f"cpu, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def write_tables(ranking: dict[str, list[Ranked]], reference: str | None, published: list[Json]) -> str:
@@ -152,7 +162,7 @@ def _cost_table(rows: list[Ranked]) -> str:
         parts += [("training_seconds", 1.0, 1), ("prediction_pixels_per_second", 1e-6, 3), ("parameters", 1.0, 0)]
         parts += [("flops", 1e-9, 2), ("peak_memory_bytes", 1e-6, 0), ("energy_joules", 1.0, 0)]
         cells = [_scaled(row, *part) for part in parts]
-        devices = dict.fromkeys(str(cost(run, "training_device") or "-") for run in row.runs)
+        devices = dict.fromkeys(describe_device(run) or "-" for run in row.runs)
         body.append([row.model, *cells, ", ".join(devices)])
     note = "\nOne pre-training serves all replicates.\n" if pretrained else ""
     return "### Cost, mean over replicates\n\n" + markdown_table(head, body) + note

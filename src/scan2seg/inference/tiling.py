@@ -98,9 +98,20 @@ class Predictor:
         return found.unsqueeze(2) if flat else found
 
     @torch.inference_mode()
+    def forward(self, tiles: Tensor) -> None:
+        """Do the network's part of ``run`` and nothing else: a forward pass for each flip."""
+        with autocast(self.device, self.precision):
+            for _ in self._flips():
+                self.logits(tiles)
+
+    def _flips(self) -> list[list[int]]:
+        """Return the axes of each flip whose predictions are averaged, none of the first."""
+        return [[], [-2], [-1], [-2, -1]] if self.settings.flips else [[]]
+
+    @torch.inference_mode()
     def run(self, tiles: Tensor) -> Tensor:
         """Return the probabilities (n, k, z, y, x) float32 of a batch of tiles (n, c, z, y, x)."""
-        flips: list[list[int]] = [[], [-2], [-1], [-2, -1]] if self.settings.flips else [[]]
+        flips = self._flips()
         total: Tensor | None = None
         with autocast(self.device, self.precision):
             for axes in flips:
@@ -109,28 +120,37 @@ class Predictor:
         assert total is not None
         return total / len(flips)
 
-    def _sum_tiles(self, slab: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Return the weighted sum (k, z, y, x) of the probabilities of all tiles of a slab, and the weights' sum.
-
-        A slab smaller than a tile is padded, and so are the sums.
-        """
-        size = [max(*lengths) for lengths in zip(slab.shape[1:], self.tile, strict=True)]
+    def cut(self, slab: NDArray[np.float32]) -> Iterator[tuple[list[tuple[slice, ...]], Tensor]]:
+        """Yield the tiles (n, c, z, y, x) of a slab (c, z, y, x) in batches, on the device, with their places."""
+        size = self._padded(slab)
         pixels = torch.from_numpy(np.ascontiguousarray(cut_window(slab, (0, 0, 0), size))).to(self.device)
         places = list(grid_windows(slab.shape[1:], self.tile, [self._stride(axis) for axis in range(3)]))
         windows = [
             tuple(slice(start, start + length) for start, length in zip(place, self.tile, strict=True))
             for place in places
         ]
-        total = torch.zeros(len(self.classes), *size, device=self.device)
-        weight = torch.zeros(size, device=self.device)
         step = self.settings.batch_size
         for start in range(0, len(windows), step):
             batch = windows[start : start + step]
-            tiles = torch.stack([pixels[(slice(None), *window)] for window in batch])
-            for window, probabilities in zip(batch, self.run(tiles), strict=True):
+            yield batch, torch.stack([pixels[(slice(None), *window)] for window in batch])
+
+    def _sum_tiles(self, slab: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Return the weighted sum (k, z, y, x) of the probabilities of all tiles of a slab, and the weights' sum.
+
+        A slab smaller than a tile is padded, and so are the sums.
+        """
+        size = self._padded(slab)
+        total = torch.zeros(len(self.classes), *size, device=self.device)
+        weight = torch.zeros(size, device=self.device)
+        for windows, tiles in self.cut(slab):
+            for window, probabilities in zip(windows, self.run(tiles), strict=True):
                 total[(slice(None), *window)] += probabilities * self._weights
                 weight[window] += self._weights
         return total, weight
+
+    def _padded(self, slab: NDArray[np.float32]) -> list[int]:
+        """Return depth, height and width of a slab, at least those of a tile."""
+        return [max(*lengths) for lengths in zip(slab.shape[1:], self.tile, strict=True)]
 
     def _stride(self, axis: int) -> int:
         return max(1, round(self.tile[axis] * (1 - self.settings.overlap)))

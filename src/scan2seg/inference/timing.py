@@ -1,24 +1,26 @@
 """How long prediction takes: a batch of tiles and a whole image, end to end and the model alone."""
 
+import itertools
 import math
 import statistics
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from scan2seg.device import set_threads, synchronise
 from scan2seg.inference.tiling import Predictor
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
 from scan2seg.storage import open_store, read_json, write_json
-from scan2seg.windows import cut_window
 
 REPEATS = 5
+MOST_BATCHES = 32
+"""So many batches of an image are timed with the model alone, evenly spread."""
 
 
 def time_inference(
@@ -26,9 +28,10 @@ def time_inference(
 ) -> None:
     """Measure seconds and pixels a second, the median of five after one that is not counted.
 
-    End to end is reading an image from the stack to its labels in memory; model only is the network, from tiles
-    on the device to probabilities on the device. For a network on volumes it is the mean of the first test slices, two
-    tiles deep, as a job predicts them at a time.
+    End to end is reading an image from the stack to its labels in memory, with tiling and blending, without writing;
+    model only is the network's forward pass alone, on the same tiles, which are on the device already. The two are
+    measured in turn, so that both see the same machine. For a network on volumes it is the mean of the first test
+    slices, two tiles deep, as a job predicts them at a time.
 
     Args:
         stack: the images.
@@ -44,26 +47,36 @@ def time_inference(
     run, volume = find_runs(list_volumes(store), read_json(split)["test"])[0]
     depth, neighbours = predictor.tile[0], predictor.neighbours
     run = run[: 2 * depth if depth > 1 else 1]
-    first = max(volume.start, run.start - depth)
-    held = read_slab(store, range(first, min(volume.stop, run.stop + depth)), neighbours, volume)
-    height, width = held.shape[2:]
-    tile = torch.from_numpy(np.ascontiguousarray(cut_window(held, (0, 0, 0), predictor.tile)))
-    batch = tile.to(predictor.device).repeat(predictor.settings.batch_size, 1, 1, 1, 1)
+    slabs: list[NDArray[np.float32]] = []
 
-    def tiles_end_to_end() -> None:
-        predictor.run(batch.cpu().to(predictor.device)).argmax(dim=1).cpu()
+    def read(images: range) -> NDArray[np.float32]:
+        slabs.append(read_slab(store, images, neighbours, volume))
+        return slabs[-1]
 
     def images_end_to_end() -> None:
-        for probabilities in predictor.walk(lambda images: read_slab(store, images, neighbours, volume), run, volume):
+        slabs.clear()
+        for probabilities in predictor.walk(read, run, volume):
             probabilities.argmax(dim=0).cpu()
 
-    def images_model() -> None:
-        deque(predictor.walk(lambda images: held[:, images.start - first : images.stop - first], run, volume), 0)
+    images_end_to_end()
+    batches, share = _sample(lambda: (tiles for slab in slabs for _, tiles in predictor.cut(slab)))
+    full = batches[0][:1].repeat(predictor.settings.batch_size, 1, 1, 1, 1)
 
-    device, pixels = predictor.device, batch.shape[0] * math.prod(predictor.tile)
+    def tiles_end_to_end() -> None:
+        predictor.run(full.cpu().to(predictor.device)).argmax(dim=1).cpu()
+
+    height, width = slabs[0].shape[2:]
+    device, pixels = predictor.device, full.shape[0] * math.prod(predictor.tile)
     timings = {
-        "tile": _measure(tiles_end_to_end, lambda: predictor.run(batch), device, 1, pixels),
-        "image": _measure(images_end_to_end, images_model, device, len(run), height * width),
+        "tile": _measure(tiles_end_to_end, lambda: predictor.forward(full), device, 1, pixels),
+        "image": _measure(
+            images_end_to_end,
+            lambda: [predictor.forward(tiles) for tiles in batches],
+            device,
+            len(run),
+            height * width,
+            share,
+        ),
         "image_size": [height, width],
     }
     provenance = record({"inference": inference}, [stack, checkpoint])
@@ -81,23 +94,35 @@ def _describe_setting(predictor: Predictor, threads: int) -> dict[str, Any]:
     }
 
 
-def _median(work: Callable[[], object], device: str) -> float:
-    work()
-    seconds = []
-    for _ in range(REPEATS):
-        synchronise(device)
-        started = time.perf_counter()
-        work()
-        synchronise(device)
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
+def _sample(batches: Callable[[], Iterator[Tensor]]) -> tuple[list[Tensor], float]:
+    """Return at most 32 batches, evenly spread, and their share of all tiles; memory never holds more of them."""
+    sizes = [len(batch) for batch in batches()]
+    chosen = list(itertools.islice(batches(), 0, None, -(-len(sizes) // MOST_BATCHES)))
+    return chosen, sum(map(len, chosen)) / sum(sizes)
 
 
 def _measure(
-    work: Callable[[], object], model_work: Callable[[], object], device: str, count: int, pixels: int
+    work: Callable[[], object],
+    model_work: Callable[[], object],
+    device: str,
+    count: int,
+    pixels: int,
+    share: float = 1.0,
 ) -> dict[str, float]:
-    """Measure work on a number of items with so many pixels each; seconds are those of one item."""
-    end_to_end, model = _median(work, device) / count, _median(model_work, device) / count
+    """Measure work on a number of items with so many pixels each, and the model's part of it, in turn.
+
+    Seconds are those of one item; the model does a share of the work.
+    """
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(1 + REPEATS):  # the first is not counted
+        for each, found in zip((work, model_work), seconds, strict=True):
+            synchronise(device)
+            started = time.perf_counter()
+            each()
+            synchronise(device)
+            found.append(time.perf_counter() - started)
+    end_to_end, model = (statistics.median(found[1:]) / count for found in seconds)
+    model /= share
     return {
         "seconds_end_to_end": end_to_end,
         "seconds_model": model,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from scan2seg.evaluation.comparison import cost, describe_stray
+from scan2seg.evaluation.comparison import cost, describe_device, describe_stray
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
 from scan2seg.reporting import tables
@@ -92,7 +92,7 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
     for row in rows:
         value = {name: row.average(lambda run, name=name: cost_number(run, name)) for name in _COST_NAMES}  # type: ignore[misc]
         speeds = [value["prediction_pixels_per_second"], value["prediction_pixels_per_second_model"]]
-        devices = list(dict.fromkeys(str(cost(run, "training_device") or tables.UNKNOWN) for run in row.runs))
+        devices = list(dict.fromkeys(describe_device(run) or tables.UNKNOWN for run in row.runs))
         body.append(
             [
                 tables.text(row.model),
@@ -109,7 +109,7 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
                 tables.text(", ".join(devices)),
             ]
         )
-    caption = "Prediction is the time of one whole image, end to end."
+    caption = "Prediction is the time of one whole image, from the stack to labels in memory; model only the network's."
     caption += " One pre-training serves all replicates." if _pretrained(rows) else ""
     head, body = _without_unknown(head, body)
     return Table(head, body, best=0, caption=caption)

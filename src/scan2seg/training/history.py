@@ -9,10 +9,13 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
+from scan2seg.energy import EnergyMeter, add_up
 from scan2seg.logging import info
 from scan2seg.storage import replacing
+from scan2seg.training.processes import gather
 
 COLUMNS = ("epoch", "learning_rate", "train_loss", "validation_loss", "validation_mean_iou", "seconds")
+"""Columns of history.csv; a row also holds the epoch's energy, for the sum of all parts of a resumed run."""
 
 
 class History(Callback):
@@ -35,6 +38,8 @@ class History(Callback):
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Start the clock and, on a terminal, the bar."""
+        self._meter = EnergyMeter(trainer.strategy.root_device.type)
+        self._meter.start()
         self._started = time.monotonic()
         if sys.stderr.isatty():
             from tqdm import tqdm
@@ -57,6 +62,7 @@ class History(Callback):
             "epoch": trainer.current_epoch + 1,
             "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.monotonic() - self._started,
+            "energy_joules": add_up(gather(self._meter.stop()), self._meter.device),
         }
         row.update({name: values.get(name) for name in COLUMNS[2:5]})
         self.rows.append(row)
@@ -90,6 +96,6 @@ class TimeBudget(Callback):
 def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the curves."""
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)

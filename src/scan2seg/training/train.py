@@ -11,14 +11,8 @@ import torch
 
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.training import NormalisationSettings, TrainingSettings
-from scan2seg.device import (
-    EnergyMeter,
-    autocast,
-    choose_device,
-    choose_precision,
-    peak_memory,
-    set_threads,
-)
+from scan2seg.device import autocast, choose_device, choose_precision, peak_memory, set_threads
+from scan2seg.energy import EnergyMeter
 from scan2seg.errors import InputError
 from scan2seg.logging import info
 from scan2seg.normalisation import fit_normalisation
@@ -107,21 +101,17 @@ def _train_here(
     precision = "float32" if hasattr(model.network, "fit") else choose_precision(settings.precision, device)
     info("%s on %s in %s", recipe["architecture"]["method"], device, precision)
     settings_of_run = {"recipe": recipe, "seed": seed, "fold": fold}
-    meter, started = EnergyMeter(), time.monotonic()
-    with meter.measure(device):
-        if hasattr(model.network, "fit"):
-            fit_classical(model, data, seed)
-            result: dict[str, Any] = {"epochs": 0, "best_epoch": None, "rows": [], "samples": len(data.train)}
-        else:
-            identity = fingerprint([recipe, seed, fold, _created(patches)])
-            try:
-                result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
-            except DivergedError as error:
-                provenance = record(settings_of_run, [patches, split])
-                raise _keep_good(output / "diverged.pt", model, data, provenance, error) from None
-    result["wall_seconds"] = time.monotonic() - started
+    if hasattr(model.network, "fit"):
+        result = fit_classical(model, data, seed, device)
+    else:
+        identity = fingerprint([recipe, seed, fold, _created(patches)])
+        try:
+            result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
+        except DivergedError as error:
+            provenance = record(settings_of_run, [patches, split])
+            raise _keep_good(output / "diverged.pt", model, data, provenance, error) from None
     provenance = record(settings_of_run, [patches, split])
-    usage = {"peak_memory_bytes": sum(gather(peak_memory(device))), "energy_joules": _total_energy(meter, device)}
+    usage = {"peak_memory_bytes": sum(gather(peak_memory(device))), "threads": threads * world()}
     if rank() > 0:
         return
     facts = _describe_cost(model, data, result, settings.monitor)
@@ -175,11 +165,14 @@ def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> Segmen
 
 
 def _describe_cost(model: SegmentationModel, data: Patches, result: dict[str, Any], monitor: str) -> dict[str, Any]:
-    """Return what the training took and reached; of a resumed run the epochs' own seconds, of all its parts."""
-    seconds = sum(float(row["seconds"]) for row in result["rows"]) or result["wall_seconds"]
+    """Return what the training took and reached; of a resumed run the epochs' seconds and joules, of all its parts."""
+    parts = result.get("parts") or result["rows"]
+    seconds = sum(float(part["seconds"]) for part in parts)
+    joules = [part.get("energy_joules") for part in parts]
     best: dict[str, Any] = next((row for row in result["rows"] if row["epoch"] == result["best_epoch"]), {})
     return {
         "wall_seconds": seconds,
+        "energy_joules": None if None in joules else sum(joules),
         "epochs": result["epochs"],
         "best_epoch": result["best_epoch"],
         "monitor": monitor,
@@ -190,23 +183,18 @@ def _describe_cost(model: SegmentationModel, data: Patches, result: dict[str, An
     }
 
 
-def _total_energy(meter: EnergyMeter, device: str) -> float | None:
-    """Add up the energy of the GPUs; the counter of the processor has every process in it already."""
-    joules = gather(meter.joules)
-    known = [value for value in joules if value is not None]
-    if device == "cpu":
-        return joules[0]
-    return sum(known) if len(known) == len(joules) else None
-
-
-def fit_classical(model: SegmentationModel, data: Patches, seed: int) -> None:
-    """Fit a classical model to the training patches, an even sample of them where there are many."""
+def fit_classical(model: SegmentationModel, data: Patches, seed: int, device: str) -> dict[str, Any]:
+    """Fit a classical model to the training patches, an even sample of them where there are many; return its cost."""
+    meter, started = EnergyMeter(device), time.monotonic()
+    meter.start()
     chosen = data.train[:: -(-len(data.train) // FITTED_PATCHES)]
     images, labels = data.fetch(chosen)
     with torch.no_grad():
         normalised = torch.cat([model.normalisation(batch) for batch in torch.split(images, 64)])
         model.network.fit(normalised, labels, seed)  # type: ignore[operator]
     model.eval()
+    cost = {"seconds": time.monotonic() - started, "energy_joules": meter.stop()}
+    return {"epochs": 0, "best_epoch": None, "rows": [], "samples": len(chosen), "parts": [cost]}
 
 
 def count_flops(model: SegmentationModel, size: tuple[int, ...]) -> int | None:

@@ -1,5 +1,6 @@
 """Fitted models against scikit-image and scikit-learn."""
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -97,3 +98,25 @@ def test_forest_features_are_those_of_scikit_image(sigma: float) -> None:
     np.testing.assert_allclose(ours[0], smoothed, atol=2e-4)
     hessian = hessian_matrix_eigvals(hessian_matrix(smoothed, sigma=0.0001, use_gaussian_derivatives=False, order="rc"))
     np.testing.assert_allclose(ours[2:, 4:-4, 4:-4], hessian[:, 4:-4, 4:-4], atol=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_forest_is_fitted_and_walked_with_the_threads_given(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = []
+
+    class Spied(RandomForestClassifier):
+        def fit(self, *arguments: object) -> "Spied":
+            jobs.append(self.n_jobs)
+            return super().fit(*arguments)
+
+    monkeypatch.setattr("sklearn.ensemble.RandomForestClassifier", Spied)
+    threads = min(threads, numba.config.NUMBA_NUM_THREADS)
+    torch.set_num_threads(threads)
+    images, labels = torch.rand(1, 1, 16, 16), torch.randint(0, 2, (1, 16, 16))
+    try:
+        model = make("random_forest", 2, trees=4)
+        model.fit(images, labels, seed=0)
+        model(images)
+        assert (jobs, numba.get_num_threads()) == ([threads], threads)
+    finally:
+        torch.set_num_threads(1)

@@ -1,6 +1,7 @@
 """Tiling is exact where it should be, files come back, and what does not fit is refused."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from scan2seg.inference.tiling import Predictor, blending_weights
 from scan2seg.inference.timing import time_inference
 from scan2seg.normalisation import Normalisation
 from scan2seg.storage import create_array, create_volume, creating, open_store, read_json, write_json
+from scan2seg.windows import cut_window
 
 
 class Threshold(torch.nn.Module):
@@ -152,7 +154,9 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_prediction_of_the_test_images_alone_in_their_true_size(tmp_path: Path) -> None:
+def test_prediction_of_the_test_images_alone_in_their_true_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_stack(tmp_path)
     write_model(tmp_path)
     stack, split, checkpoint, output = (tmp_path / n for n in ("stack.zarr", "split.json", "checkpoint.pt", "p.zarr"))
@@ -174,6 +178,15 @@ def test_prediction_of_the_test_images_alone_in_their_true_size(tmp_path: Path) 
     time_inference(stack, split, checkpoint, tmp_path / "timing.json", {"batch_size": 2})
     timing = read_json(tmp_path / "timing.json")
     assert timing["image"]["pixels_per_second"] > 0 and timing["image_size"] == [29, 20]
+
+    def cut_slowly(*arguments: Any) -> Any:
+        time.sleep(0.05)
+        return cut_window(*arguments)
+
+    monkeypatch.setattr("scan2seg.inference.tiling.cut_window", cut_slowly)
+    time_inference(stack, split, checkpoint, tmp_path / "slow.json", {"batch_size": 2, "flips": True})
+    slow = read_json(tmp_path / "slow.json")["image"]
+    assert slow["seconds_end_to_end"] - slow["seconds_model"] > 0.045
     map_saliency(stack, split, checkpoint, tmp_path / "s.zarr", count=2)
     assert np.asarray(open_store(tmp_path / "s.zarr")["map"]).max() > 0
 

@@ -1,6 +1,7 @@
 """Training: seeds decide everything, a killed run equals an undisturbed one, bad runs say why."""
 
 import csv
+import itertools
 import os
 import signal
 import subprocess
@@ -71,6 +72,8 @@ def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(data: Path, tmp_path
 def test_a_run_killed_before_its_files_are_written_has_lost_nothing(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    joules = itertools.count(0, 5)
+    monkeypatch.setattr("scan2seg.energy.read_counters", lambda device: [(float(next(joules)), 1e9)])
     whole = train(data, tmp_path / "whole", recipe_of())
 
     def stop(*_: Any) -> None:
@@ -80,11 +83,13 @@ def test_a_run_killed_before_its_files_are_written_has_lost_nothing(
         patch.setattr("scan2seg.training.train.save_checkpoint", stop)
         with pytest.raises(KeyboardInterrupt):
             train(data, tmp_path / "cut", recipe_of())
+    assert read_json(tmp_path / "whole" / "training.json")["energy_joules"] == 3 * 5.0
     # the second run has no epoch left to train
     monkeypatch.setattr("scan2seg.training.module.TrainingModule.training_step", stop)
     assert equal(whole, train(data, tmp_path / "cut", recipe_of()))
     rows = list(csv.DictReader((tmp_path / "cut" / "history.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert read_json(tmp_path / "cut" / "training.json")["energy_joules"] == 3 * 5.0
 
 
 def test_a_damaged_state_is_thrown_away(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +166,8 @@ def test_normalisation_is_measured_on_training_patches_alone(data: Path, tmp_pat
 def test_classical_models_go_through_the_same_contract(data: Path, tmp_path: Path, architecture: str) -> None:
     train(data, tmp_path / "m", recipe_of(architecture=architecture))
     assert (tmp_path / "m" / "history.csv").read_text().count("\n") == 1
-    assert read_json(tmp_path / "m" / "training.json")["epochs"] == 0
+    facts = read_json(tmp_path / "m" / "training.json")
+    assert facts["epochs"] == 0 and facts["threads"] == 1
     image = np.asarray(open_store(data / "stack.zarr")["image"])[0]
     found = Predictor(tmp_path / "m" / "checkpoint.pt", {}, precision="bfloat16").predict(image).argmax(dim=0)
     truth = np.asarray(open_store(data / "stack.zarr")["label"])[0]

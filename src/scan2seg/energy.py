@@ -1,0 +1,72 @@
+"""Energy of the GPU (NVML) or of the processor package (Intel's RAPL), in joules."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import cuda
+
+RAPL = Path("/sys/class/powercap")
+Counter = tuple[float, float]
+"""Joules that were counted so far, and where the counter begins again; infinite where it does not."""
+
+
+class EnergyMeter:
+    """Measures the energy between ``start`` and ``stop``; None where no counter can be read."""
+
+    def __init__(self, device: str) -> None:
+        """Measure the GPU that torch computes on (``cuda``), or the processor packages with all that runs there."""
+        self.device = device
+        self._before: list[Counter] = []
+
+    def start(self) -> None:
+        """Read the counters."""
+        self._before = read_counters(self.device)
+
+    def stop(self) -> float | None:
+        """Return the joules since ``start``."""
+        after = read_counters(self.device)
+        if not after or len(after) != len(self._before):
+            return None
+        # a package's counter begins again after some 250 kJ
+        pairs = zip(self._before, after, strict=True)
+        return sum(now - before + (limit if now < before else 0.0) for (before, _), (now, limit) in pairs)
+
+
+def add_up(joules: Sequence[float | None], device: str) -> float | None:
+    """Return the energy of processes that train together: of all GPUs; a processor's counter has all of them in it."""
+    if device == "cpu":
+        return joules[0]
+    return None if None in joules else sum(value for value in joules if value is not None)
+
+
+def read_counters(device: str) -> list[Counter]:
+    """Return the counters of a device, none where there is no driver, no right to read, or no such counter."""
+    try:
+        return _read_gpu() if device == "cuda" else [_read_package(path) for path in sorted(RAPL.glob("intel-rapl:?"))]
+    except Exception:
+        return []
+
+
+def _read_gpu() -> list[Counter]:
+    import pynvml
+
+    pynvml.nvmlInit()
+    # Torch numbers the GPUs that CUDA_VISIBLE_DEVICES leaves, NVML all of them, and in another order.
+    uuid = str(cuda.get_device_properties(cuda.current_device()).uuid)
+    handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid.removeprefix('GPU-')}")
+    if _is_shared(pynvml, handle):
+        return []
+    return [(float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3, float("inf"))]
+
+
+def _is_shared(pynvml: Any, handle: Any) -> bool:
+    """Tell whether the GPU is divided (MIG): its only counter then has the other parts' energy in it."""
+    try:
+        return bool(pynvml.nvmlDeviceGetMigMode(handle)[0])
+    except pynvml.NVMLError:  # most GPUs know no such mode
+        return False
+
+
+def _read_package(folder: Path) -> Counter:
+    return tuple(int((folder / name).read_text()) / 1e6 for name in ("energy_uj", "max_energy_range_uj"))  # type: ignore[return-value]
