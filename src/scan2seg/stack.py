@@ -143,7 +143,7 @@ def _make_reader(
     mapping: LabelMapping, classes: Sequence[str], channels: int, size: tuple[int, int], labelled: bool
 ) -> Callable[[Item], tuple[NDArray[np.float32], NDArray[np.uint8], str, NDArray[np.int64]]]:
     def read(item: Item) -> tuple[NDArray[np.float32], NDArray[np.uint8], str, NDArray[np.int64]]:
-        pixels = item.read()
+        pixels = item.read() if item.finish is None else item.finish(item.read())
         if not np.isfinite(pixels).all():
             raise InputError(f"{item.name}: holds values that are not finite; repair the image first")
         if pixels.shape[0] == 1:

@@ -1,5 +1,6 @@
 """Checking the data that a configuration names, before the first job: headers and samples, not whole volumes."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from scan2seg.sources import Item, find_files, list_items
 
 SAMPLES = 24
 """Images a dataset whose pixels and labels are read."""
-_UNSCALED = {"volume": {"standardise": False}}
+MOST_LABELS = 2000
+"""Labels in which a rare class is looked for."""
 
 
 def check_data(experiment: Experiment, path: Path | str) -> None:
@@ -64,8 +66,7 @@ def check_dataset(dataset: Dataset, file: str, folds: int | None = None) -> Iter
     if not isinstance(dataset.source, (ImageSource, VolumeSource)):
         return
     try:
-        # what only scales pixels is left out, for it reads whole volumes
-        items = list_items({**dataset.stack_source(), **_UNSCALED.get(dataset.source.kind, {})}, {})
+        items = list_items(dataset.stack_source(), {})
     except InputError as error:
         yield Problem(file, "source", str(error))
         return
@@ -138,18 +139,22 @@ def _check_classes(
     if not dataset.classes or not counts.any() or dataset.allow_absent_classes:
         return
     missing = {index for index in range(len(dataset.classes)) if counts[index] == 0}
-    # a class may be rare: look at the rest of the training labels until it is found
-    for item in items:
+    # a class may be rare: look at more of the training labels until it is found
+    rest = [item for item in items if item.read_label and item.part in (None, "train") and item not in chosen]
+    for item in rest[:: max(1, math.ceil(len(rest) / MOST_LABELS))]:
         if not missing:
             return
-        if item in chosen or item.read_label is None or item.part not in (None, "train"):
-            continue
+        assert item.read_label is not None
         try:
             found = _count(map_labels(item.read_label(), _mapping_of(dataset), dataset.classes))
         except InputError as error:
             yield Problem(file, "source", f"{item.name}: {error}")
             return
         missing -= set(np.flatnonzero(found).tolist())
+    if len(rest) > MOST_LABELS:
+        for index in sorted(missing):
+            warn("%s: none of %d labels that were looked at holds '%s'", file, MOST_LABELS, dataset.classes[index])
+        return
     for index in sorted(missing):
         message = (
             "no training label holds this class; remove it, correct the label keys, or set allow_absent_classes: true"

@@ -37,6 +37,8 @@ class Item:
     """Edge of a pixel in micrometres, where the file says it."""
     pixel_scale: float = 1.0
     """What the edge is multiplied by because the image is resized; 2 where half as many pixels are left."""
+    finish: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+    """Changes what was read by what the whole volume tells, which is read for it at the first use."""
     channels: int | None = None
     """The number of channels, where it is known without reading."""
 

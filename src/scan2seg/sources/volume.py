@@ -34,22 +34,33 @@ def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
     source = VolumeSource.model_validate(settings)
     items: list[Item] = []
     notes: list[str] = []
-    types: dict[str, str] = {}
+    firsts: dict[str, Volume] = {}
     read_colours = partial(read_label, colours=source.label_colours is not None)
     for name, files in find_volumes(source).items():
         channels = [open_files(paths, source.images_key, read_image) for paths in files.channels]
         labels = open_files(files.labels, source.labels_key, read_colours) if files.labels else None
-        types.setdefault(np.dtype(channels[0].dtype).name, name)
+        firsts[name] = channels[0]
         notes.extend(_check(name, channels, labels, source))
         items.extend(slice_items(name, *_resample(name, channels, labels, source), source))
-    if len(types) > 1 and not source.standardise:
-        held = ", ".join(f"{kind} such as {name}" for kind, name in types.items())
-        notes.insert(0, f"volumes are of unlike types ({held}); set standardise: true unless they are on one scale")
-    for note in notes[:5]:
+    for note in [*_compare(firsts, source), *notes[:5]]:
         warn("%s", note)
     if len(notes) > 5:
         warn("and %d more notes of this kind", len(notes) - 5)
     return items
+
+
+def _compare(volumes: dict[str, Volume], source: VolumeSource) -> list[str]:
+    """Word in what volumes differ that a model may take for what tells classes apart."""
+    types = {np.dtype(volume.dtype).name: name for name, volume in volumes.items()}
+    sides = {volume.orientation: name for name, volume in volumes.items() if volume.orientation}
+    notes = []
+    if len(types) > 1 and not source.standardise:
+        held = ", ".join(f"{kind} such as {name}" for kind, name in types.items())
+        notes.append(f"volumes are of unlike types ({held}); set standardise: true unless they are on one scale")
+    if len(sides) > 1:
+        held = ", ".join(f"{side} such as {name}" for side, name in sides.items())
+        notes.append(f"by their headers, axes of the volumes run towards unlike sides ({held}); turn them alike first")
+    return notes
 
 
 def open_files(paths: list[Path], key: str | None, read: Callable[[Path], NDArray[Any]]) -> Volume:
@@ -86,17 +97,14 @@ def slice_items(name: str, channels: list[Volume], labels: Volume | None, source
     pixel_size = channels[0].pixel_size(axis)
 
     def reader(index: int) -> Callable[[], NDArray[np.float32]]:
-        def read() -> NDArray[np.float32]:
-            planes = _read_planes(channels, axis, index).astype(np.float32)
-            return planes if standardise is None else standardise(planes)
-
-        return read
+        return lambda: _read_planes(channels, axis, index).astype(np.float32)
 
     def label_reader(index: int) -> Callable[[], NDArray[Any]] | None:
         return None if labels is None else lambda: labels.plane(axis, index)
 
+    common = partial(Item, group=name, part=None, size=size, pixel_size=pixel_size, finish=standardise, channels=count)
     return [
-        Item(f"{name}/{index:05d}", name, None, size, reader(index), label_reader(index), pixel_size, channels=count)
+        common(f"{name}/{index:05d}", read=reader(index), read_label=label_reader(index))
         for index in range(start, stop)
     ]
 

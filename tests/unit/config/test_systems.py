@@ -42,3 +42,9 @@ def test_real_data_is_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCAN2SEG_DATA", str(data_folder()))
     path = CONFIG / "experiments" / f"{name}.yaml"
     check_data(load_experiment(path), path)
+
+
+@pytest.mark.parametrize(("name", "said"), [("hippocampus", "131 groups"), ("lgg", "36 groups")])
+def test_real_volumes_are_valid(name: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCAN2SEG_DATA", str(data_folder()))
+    assert said in check_file(CONFIG / "datasets" / f"{name}.yaml")

@@ -150,6 +150,20 @@ def test_unlike_pixel_sizes_are_told_and_kept_by_image(tmp_path: Path, monkeypat
     assert list(fine.attrs["pixel_sizes"]) == [500.0] * 12 + [1000.0] * 3
 
 
+def test_headers_that_contradict_each_other_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(volumes, "warn", lambda text, *values: said.append(text % values))
+    turned = np.diag([-1.0, 1, 1, 1])
+    for name, affine in (("a", np.eye(4)), ("b", turned)):
+        nifti(tmp_path / "images" / f"{name}.nii", affine=affine)
+        nifti(tmp_path / "labels" / f"{name}.nii", label=True, affine=np.eye(4), zooms=(1, 1, 1 + (name == "a")))
+    keys = {"volumes": {"images": "images/*", "labels": "labels/*"}}
+    volumes.list_items(dataset(tmp_path, **keys).stack_source(), {})
+    assert len(said) == 3 and "unlike sides (RAS such as a, LAS such as b)" in said[0]
+    assert said[1].startswith("a: by their headers voxels of the first channel are 1000 x 1000 x 1000 µm, those of")
+    assert said[2].startswith("b: by their headers the axes of the first channel run towards LAS, those of another")
+
+
 def test_pixels_follow_resize(tmp_path: Path) -> None:
     for kind in ("images", "labels"):
         (tmp_path / kind).mkdir()
@@ -196,4 +210,5 @@ def test_checking_reads_no_whole_volume(tmp_path: Path, monkeypatch: pytest.Monk
     items = volumes.list_items(made.stack_source(), {})
     assert len(items) == 180 and not planes
     assert list(check_dataset(made, "data.yaml")) == [] and len(planes) <= 24
-    assert items[70].read().shape == (1, 5, 4) and len(planes) <= 24 + 61
+    assert items[70].finish is not None and items[70].finish(items[70].read()).shape == (1, 5, 4)
+    assert 60 < len(planes) <= 24 + 61
