@@ -154,11 +154,12 @@ def study_files(name):
 
 
 def volumes():
-    """Name the final volume of every scan."""
+    """Name the final volume of every scan, and the files in other formats that are asked for."""
     return [
-        f"{R}/{name}/scans/{scan}/denoised.zarr"
+        f"{R}/{name}/scans/{scan}/{file}"
         for name, dataset in SCANS.items()
         for scan in dataset.scans()
+        for file in ("denoised.zarr", *dataset.exports())
     ]
 
 

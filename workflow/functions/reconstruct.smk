@@ -27,3 +27,14 @@ def denoising_code(wildcards):
     return code(
         "scan2seg.denoising.scan", *(plugin("denoising", step) for step in steps)
     )
+
+
+def export_settings(wildcards):
+    """Return the format of a file that a volume is written to."""
+    return SCANS[wildcards.dataset].exports()[f"{wildcards.stage}.{wildcards.suffix}"]
+
+
+def export_code(wildcards):
+    return code(
+        "scan2seg.formats.export", plugin("formats", export_settings(wildcards))
+    )

@@ -50,3 +50,29 @@ rule denoise_scan:
         steps=lambda wildcards: SCANS[wildcards.dataset].denoising(),
     script:
         "../scripts/denoise_scan.py"
+
+
+rule export_volume:
+    input:
+        volume=f"{R}/{{dataset}}/scans/{{scan}}/{{stage}}.zarr",
+        code=export_code,
+    output:
+        file=f"{R}/{{dataset}}/scans/{{scan}}/{{stage}}.{{suffix}}",
+    log:
+        f"{R}/logs/export_volume/{{dataset}}/{{scan}}/{{stage}}.{{suffix}}.log",
+    benchmark:
+        f"{R}/benchmarks/export_volume/{{dataset}}/{{scan}}/{{stage}}.{{suffix}}.tsv"
+    wildcard_constraints:
+        stage="reconstruction|denoised",
+        suffix="(?!zarr)[a-z0-9]+",
+    conda:
+        "../../envs/reconstruct.yaml"
+    resources:
+        mem_mb=memory(3000),
+        runtime=minutes(120),
+        slurm_partition=partition,
+        slurm_account=account,
+    params:
+        settings=export_settings,
+    script:
+        "../scripts/export_volume.py"

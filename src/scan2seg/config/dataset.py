@@ -155,11 +155,23 @@ class Dataset(Settings):
         splits = getattr(plugins.load("denoising", steps[0]["method"]), "splits", None)
         return int(splits(plugin_params("denoising", steps[0]))) if splits else 0
 
+    def exports(self) -> dict[str, dict[str, Any]]:
+        """Return the name of each file that a scan's volumes are written to, and its format: none but for scans."""
+        if not isinstance(self.source, (ScanSource, SimulationSource)):
+            return {}
+        stages = ["reconstruction", *(["denoised"] if self.denoising() else [])]
+        suffixes = [plugins.load("formats", settings["method"]).SUFFIX for settings in self.source.formats]
+        return {
+            f"{stage}{suffix}": settings
+            for stage in stages
+            for suffix, settings in zip(suffixes, self.source.formats, strict=True)
+        }
+
     def stack_source(self) -> dict[str, Any]:
         """Return what the stack depends on: the source without what stages before it have done."""
-        before = {"scans", "reconstruction", "denoising", "projections", *ScanParts.model_fields}
+        before = {"scans", "reconstruction", "denoising", "formats", "projections", *ScanParts.model_fields}
         if not isinstance(self.source, ScanSource):
-            before = {"scans", "reconstruction", "denoising"}
+            before = {"scans", "reconstruction", "denoising", "formats"}
         return self.source.model_dump(mode="json", exclude=before)
 
     def source_module(self) -> str:
