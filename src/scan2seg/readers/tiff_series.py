@@ -29,7 +29,8 @@ def full_series(tiff: tifffile.TiffFile, path: Path) -> list[Any]:
     absent = sum(page is None for item in series for page in item.pages)
     if absent:
         raise InputError(f"{path}: {absent} of its pages are in other files, which are missing; copy them beside it")
-    if not all(all(page.databytecounts) for item in series for page in item.pages):
+    # both are 0 of strips and tiles that are missing
+    if not all(all(page.databytecounts) and all(page.dataoffsets) for item in series for page in item.pages):
         raise InputError(f"{path}: a part of its image was never written. Copy it again from its source")
     return series
 

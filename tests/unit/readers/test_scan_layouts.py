@@ -199,13 +199,14 @@ def test_a_tiff_strip_that_was_never_written_and_a_file_cut_between_pages(tmp_pa
     tifffile.imwrite(tmp_path / "a.tif", DATA, photometric="minisblack", metadata=None)
     content = bytearray((tmp_path / "a.tif").read_bytes())
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        tag = file.pages[3].tags["StripByteCounts"]
+        tags = [file.pages[3].tags[name] for name in ("StripByteCounts", "StripOffsets")]
         cut = file.pages[6].offset
-    content[tag.valueoffset : tag.valueoffset + tag.valuebytecount] = bytes(tag.valuebytecount)
+    for tag in tags:
+        content[tag.valueoffset : tag.valueoffset + tag.valuebytecount] = bytes(tag.valuebytecount)
     (tmp_path / "b.tif").write_bytes(content)
     angles = {"angles": {"start": 0, "stop": 180}}
-    with open_scan({"projections": tmp_path / "b.tif", **angles}) as scan, pytest.raises(InputError, match="never"):
-        scan.read_rows(0, 1)
+    with pytest.raises(InputError, match="never"):
+        open_scan({"projections": tmp_path / "b.tif", **angles})
     (tmp_path / "c.tif").write_bytes((tmp_path / "a.tif").read_bytes()[: cut + 1])
     with pytest.raises(InputError, match=r"c\.tif"):
         open_scan({"projections": tmp_path / "c.tif", **angles})
