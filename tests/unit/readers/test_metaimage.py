@@ -103,3 +103,6 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "other.mha").write_bytes(b"\x00\x01 nothing")
     with pytest.raises(InputError, match="is not a MetaImage"):
         open_volume(tmp_path / "other.mha")
+    bomb = open_volume(write(tmp_path / "bomb.mha", zlib.compress(bytes(50_000_000)), compressed=True))
+    with pytest.raises(InputError, match=r"bomb\.mha: its packed values end within one, or are more than"):
+        bomb.plane(0, 0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import zoom
 
 from scan2seg.readers.volumes import Volume
 from scan2seg.sources.resampling import resample
@@ -51,6 +52,13 @@ def test_labels_are_those_of_the_voxel_that_holds_the_centre(shape, old, new, ax
         for m, n, a, b in zip(result.shape, shape, old, new, strict=True)
     ]
     assert np.array_equal(whole(result, axis), labels[np.ix_(*places)])
+
+
+def test_smaller_voxels_are_those_of_scipy() -> None:
+    values = np.random.default_rng(0).normal(size=(4, 5, 6)).astype(np.float32)
+    expected = zoom(values, (2, 3, 1), order=1, grid_mode=True, mode="nearest")
+    result = whole(resample(volume_of(values), (2, 3, 1), (1, 1, 1), labels=False), axis=2)
+    assert result == pytest.approx(expected, abs=1e-6)
 
 
 def test_towards_larger_voxels_nothing_is_skipped() -> None:

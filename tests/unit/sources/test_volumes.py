@@ -13,10 +13,11 @@ from PIL import Image
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
+from scan2seg.sources import list_items
 from scan2seg.sources import volume as volumes
 from scan2seg.sources.volume_files import find_volumes
 from scan2seg.stack import assemble_stack
-from scan2seg.storage import open_store
+from scan2seg.storage import create_volume, creating, open_store
 from scan2seg.validation import check_dataset
 
 GENERATOR = np.random.default_rng(0)
@@ -188,6 +189,17 @@ def test_a_volume_that_lacks_chunks_is_refused_unless_that_is_meant(tmp_path: Pa
         assemble(tmp_path, **keys)
     assert not (tmp_path / "stack.zarr").exists()
     assert np.asarray(assemble(tmp_path, **keys, missing_chunks="fill")["image"])[2:4].max() == 0
+
+
+def test_a_reconstruction_that_lost_a_shard_is_refused(tmp_path: Path) -> None:
+    with creating(tmp_path / "v.zarr") as group:
+        create_volume(group, (4, 6, 6), per_shard=2, pixel_size=0.5)[:] = 0
+    scans = {"one": {"volume": str(tmp_path / "v.zarr")}}
+    items = list_items({"kind": "scan"}, scans)
+    assert len(items) == 4 and items[0].pixel_size == 0.5
+    (tmp_path / "v.zarr" / "volume" / "c" / "1" / "0" / "0").unlink()
+    with pytest.raises(InputError, match=r"2 of 4 chunks of volume are not there, in slices 2 to 3"):
+        list_items({"kind": "scan"}, scans)
 
 
 def test_a_volume_in_hdf5_that_was_never_written_is_refused(tmp_path: Path) -> None:

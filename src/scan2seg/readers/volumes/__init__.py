@@ -109,6 +109,8 @@ def checked(volume: Volume, path: Path | str) -> Volume:
     def plane(axis: int, index: int) -> NDArray[Any]:
         try:
             return volume.plane(axis, index)
+        except InputError:
+            raise
         except Exception as error:
             message = f"plane {index} cannot be read ({error or type(error).__name__}); is the file complete?"
             raise InputError(f"{path}: {message}") from None

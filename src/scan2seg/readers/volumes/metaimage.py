@@ -3,6 +3,7 @@
 The form of ITK's tools, in which BraTS 2015 is given out. Header keys: itk.org/Wiki/ITK/MetaIO/Documentation.
 """
 
+import math
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -137,7 +138,7 @@ def _reader(header: dict[str, str], path: Path) -> _Read:
 
 
 def _map_values(path: Path, start: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     if path.stat().st_size < start + count * dtype.itemsize:
         raise InputError(f"{path}: ends before its {count} values; copy it again")
     return np.memmap(path, dtype, "r", start, shape)
@@ -146,8 +147,12 @@ def _map_values(path: Path, start: int, shape: tuple[int, ...], dtype: np.dtype[
 def _unpack_values(path: Path, start: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     with path.open("rb") as file:
         file.seek(start)
-        content = zlib.decompress(file.read())
-    return _checked(np.frombuffer(content, dtype) if len(content) % dtype.itemsize == 0 else [], shape, path)
+        # no more than the header says: a few kilobytes may unpack to gigabytes
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(file.read(), math.prod(shape) * dtype.itemsize + 1)
+    if len(content) % dtype.itemsize or not (unpacker.eof or content):
+        raise InputError(f"{path}: its packed values end within one, or are more than its header says; copy it again")
+    return _checked(np.frombuffer(content, dtype), shape, path)
 
 
 def _parse_values(path: Path, start: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -163,6 +168,6 @@ def _parse_values(path: Path, start: int, shape: tuple[int, ...], dtype: np.dtyp
 
 
 def _checked(values: Any, shape: tuple[int, ...], path: Path) -> NDArray[Any]:
-    if len(values) != int(np.prod(shape)):
-        raise InputError(f"{path}: holds {len(values)} values, its header says {int(np.prod(shape))}")
+    if len(values) != math.prod(shape):
+        raise InputError(f"{path}: holds {len(values)} values, its header says {math.prod(shape)}")
     return np.asarray(values).reshape(shape)
