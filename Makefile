@@ -9,7 +9,7 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --extra test --extra lint
 
-.PHONY: demo test lint lock slurm-test setup
+.PHONY: demo test precision-test lint lock slurm-test setup
 
 demo: setup
 	$(BIN)/snakemake -c$(CORES) --configfile config/experiments/demo.yaml --quiet rules host progress
@@ -17,6 +17,10 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile
+
+# as on a processor that computes with bfloat16 and has no AMX; one without bfloat16 tests float32
+precision-test: setup
+	ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -k auto_trains tests/conformance/test_architectures.py
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint

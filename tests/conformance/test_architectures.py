@@ -1,11 +1,14 @@
 """Every architecture keeps the folder's promise: any size in, the same out, logits, gradients, state."""
 
 import io
+from pathlib import Path
 
 import pytest
 import torch
 
 from scan2seg import plugins
+from scan2seg.device import autocast
+from scan2seg.training.trust import settle_precision
 
 torch.set_num_threads(1)
 
@@ -124,3 +127,33 @@ def test_sigmoid_output_has_one_logit_beside_zero(name: str) -> None:
         logits = model(batch(model, 1, 20, 20))
     assert (logits[:, 0] == 0).all()
     assert (logits[:, 1] != 0).any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_auto_trains_with_the_gradients_of_float32_layer_by_layer(name: str, tmp_path: Path) -> None:
+    settings = {"filters": [16, 16, 16]} if name == "resunet" else {}
+    model = make(name, 1, 3, **settings).train()
+    if hasattr(model, "fit"):
+        return
+    three = getattr(model, "DIMENSIONS", 2) == 3
+    model = model.to(memory_format=torch.channels_last_3d if three else torch.channels_last)
+    images = batch(model, 1, 32, 32)
+    images = images.contiguous(memory_format=torch.channels_last_3d if three else torch.channels_last)
+    labels = torch.randint(0, 3, (2, *images.shape[2:]))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+
+    def measure(precision: str) -> torch.Tensor:
+        with autocast("cpu", precision):
+            outputs = model(images)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        return torch.stack([torch.nn.functional.cross_entropy(each.float(), labels) for each in outputs]).sum()
+
+    decision = settle_precision("auto", model, measure, "cpu", tmp_path, "run")
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    check = decision["precision_check"]
+    if decision["precision"] == "float32":
+        return  # no half precision here, or a network that it is wrong for
+    # the healthy ones stay far below the tolerance, and the broken ones far above
+    assert check["agrees"]
+    assert check["error"] < 0.05
+    assert check["layers"] > 0

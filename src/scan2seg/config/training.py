@@ -71,7 +71,8 @@ class TrainingSettings(Settings):
     samples_per_epoch: int | None = Field(default=None, ge=1)
     """Patches an epoch, drawn anew each time; all of them when not given."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """auto: bfloat16 where the processor or GPU computes with it, else float32."""
+    """auto: bfloat16 where the processor or GPU computes with it, after a comparison with float32 on one batch; where
+    they differ by more than rounding explains, and where there is no bfloat16, float32 (GPUs without it: float16)."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train."""
     devices: int = Field(default=1, ge=1)
@@ -130,6 +131,8 @@ class InferenceSettings(Settings):
     """Weights of a tile's pixels where tiles overlap."""
     flips: bool = False
     """Average over the four mirrored versions of each tile."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    """null: float32 for a model that was trained in float32, else auto; the others as in ``training``."""
     probabilities: bool = False
     """Keep the probabilities (float16) beside the labels."""
 

@@ -71,7 +71,8 @@ def predict_stack(
         index = group.create_array("index", shape=(len(indices),), dtype="int64", chunks=(len(indices),))
         index[:] = np.asarray(indices)
         provenance = record({"inference": inference, "part": part}, [stack, split, checkpoint])
-        group.attrs.update({"split": part, "classes": predictor.classes, "provenance": provenance})
+        computed = {"precision": predictor.precision, "precision_check": predictor.precision_check}
+        group.attrs.update({"split": part, "classes": predictor.classes, **computed, "provenance": provenance})
     info("%d images on %s in %s", len(indices), predictor.device, predictor.precision)
 
 

@@ -97,9 +97,16 @@ def segment_scan(
         _write_tiff(labels, tiff)
     counts = np.sum(parts, axis=0)
     shares = {name: float(count / counts.sum()) for name, count in zip(predictor.classes, counts, strict=True)}
-    facts = {"model": model, "shape": list(array.shape), "pixel_size": pixel_size, "unlike_training": unlike}
+    computed = {"precision": predictor.precision, "precision_check": predictor.precision_check}
+    facts = {
+        "model": model,
+        **computed,
+        "shape": list(array.shape),
+        "pixel_size": pixel_size,
+        "unlike_training": unlike,
+    }
     voxels = dict(zip(predictor.classes, counts.tolist(), strict=True))
-    write_json(summary, {**facts, "voxels": voxels, "volume_fractions": shares, "provenance": provenance})
+    write_json(summary, {**facts, **computed, "voxels": voxels, "volume_fractions": shares, "provenance": provenance})
     info("%s: %s", model, ", ".join(f"{name} {share:.2%}" for name, share in shares.items()))
 
 

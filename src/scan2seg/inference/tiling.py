@@ -14,6 +14,7 @@ from torch import Tensor
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import autocast, choose_device, choose_precision
+from scan2seg.precision import compare_precision, heed_comparison
 from scan2seg.windows import cut_window, grid_windows, window_starts
 
 Reader = Callable[[range], NDArray[np.float32]]
@@ -27,7 +28,7 @@ class Predictor:
     """
 
     def __init__(
-        self, checkpoint: Path, inference: dict[str, Any], device: str = "auto", precision: str = "auto"
+        self, checkpoint: Path, inference: dict[str, Any], device: str = "auto", precision: str | None = None
     ) -> None:
         """Load the checkpoint.
 
@@ -35,18 +36,21 @@ class Predictor:
             checkpoint: the model's file.
             inference: resolved inference settings.
             device: auto, cpu or cuda.
-            precision: auto, float32, bfloat16 or float16.
+            precision: auto, float32, bfloat16 or float16, before that of the inference settings. Half precision is
+                compared with float32 on the first batch of tiles, see ``precision`` and ``precision_check`` after it.
 
         Raises:
             InputError: the checkpoint cannot be read, or there is no such device.
         """
         self.device = choose_device(device)
         self.model, self.description = load_checkpoint(checkpoint, self.device)
-        # thresholds and trees are exact in float32 and gain nothing from less
-        fitted = hasattr(self.model.network, "fit")
-        self.precision = "float32" if fitted else choose_precision(precision, self.device)
         self.model = self.model.to(memory_format=self.model.memory_format)
         self.settings = InferenceSettings.model_validate(inference)
+        self._wanted = precision or self.settings.precision or self._follow_training()
+        # thresholds and trees are exact in float32 and gain nothing from less
+        fitted = hasattr(self.model.network, "fit")
+        self.precision = "float32" if fitted else choose_precision(self._wanted, self.device)
+        self.precision_check: dict[str, Any] | None = None
         self.classes: list[str] = list(self.description["classes"])
         self.neighbours = int(self.description["neighbours"])
         *depth, height, width = (int(length) for length in self.description["patch_size"])
@@ -111,14 +115,25 @@ class Predictor:
     @torch.inference_mode()
     def run(self, tiles: Tensor) -> Tensor:
         """Return the probabilities (n, k, z, y, x) float32 of a batch of tiles (n, c, z, y, x)."""
+        if self.precision != "float32" and self.precision_check is None:
+            network, precision = self.model.network, self.precision
+            check = compare_precision(network, lambda name: self._average(tiles, name), self.device, precision)
+            self.precision, self.precision_check = heed_comparison(check, self._wanted, "inference.precision"), check
+        return self._average(tiles, self.precision)
+
+    def _average(self, tiles: Tensor, precision: str) -> Tensor:
+        """Return the mean probabilities of the mirrored versions that the settings ask for."""
         flips = self._flips()
         total: Tensor | None = None
-        with autocast(self.device, self.precision):
+        with autocast(self.device, precision):
             for axes in flips:
                 probabilities = self.logits(tiles.flip(axes)).flip(axes).float().softmax(dim=1)
                 total = probabilities if total is None else total + probabilities
         assert total is not None
         return total / len(flips)
+
+    def _follow_training(self) -> str:
+        return "float32" if self.description.get("precision") == "float32" else "auto"
 
     def cut(self, slab: NDArray[np.float32]) -> Iterator[tuple[list[tuple[slice, ...]], Tensor]]:
         """Yield the tiles (n, c, z, y, x) of a slab (c, z, y, x) in batches, on the device, with their places."""

@@ -91,6 +91,7 @@ def _describe_setting(predictor: Predictor, threads: int) -> dict[str, Any]:
         "threads": threads,
         "device": predictor.device,
         "precision": predictor.precision,
+        "precision_check": predictor.precision_check,
     }
 
 

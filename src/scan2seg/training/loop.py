@@ -3,6 +3,8 @@
 import logging
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from scan2seg.training.history import History, TimeBudget
 from scan2seg.training.module import DivergedError, TrainingModule
 from scan2seg.training.processes import gather, rank, world
 from scan2seg.training.shortage import explain_shortage
+from scan2seg.training.trust import settle_precision
 
 _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
@@ -50,10 +53,11 @@ def run_loop(
         identity: of recipe, seed and data; a state of another identity is thrown away.
         seed: of everything random.
         device: cpu or cuda.
-        precision: float32, bfloat16 or float16.
+        precision: auto, float32, bfloat16 or float16.
 
     Returns:
-        epochs, best_epoch (from 1), rows of the history, samples seen, and the last epoch's weights.
+        epochs, best_epoch (from 1), rows of the history, samples seen, the last epoch's weights, and the precision
+        with its check.
 
     Raises:
         DivergedError: loss or weights are not finite; the model has the weights of the best epoch before, if any.
@@ -63,19 +67,24 @@ def run_loop(
     loader, validation = _make_loaders(data, settings, seed)
     weights = class_weights(settings.class_weights, data.histogram[data.train])
     module = TrainingModule(model, recipe, loader, seed, weights).to(memory_format=model.memory_format)
+    resume = gather(_find_state(state, identity) if rank() == 0 else None)[0]
+    with _explaining(loader):
+        measure = module.measure_first_batch(device)
+        decision = settle_precision(precision, model.network, measure, device, state, identity)
+    info("%s on %s in %s", recipe["architecture"]["method"], device, decision["precision"])
     if settings.compile:
         model.network.compile()
     history = History(settings.epochs)
     watched = _choose_monitor(settings, validation is not None)
     best, last = _make_checkpoints(state, *watched)
     callbacks = [history, best, last, *_extras(settings, history, *watched)]
-    trainer = _make_trainer(settings, device, precision, callbacks, len(loader))
+    trainer = _make_trainer(settings, device, decision["precision"], callbacks, len(loader))
     try:
-        _fit(trainer, module, loader, validation, gather(_find_state(state, identity) if rank() == 0 else None)[0])
+        _fit(trainer, module, loader, validation, resume)
     except DivergedError as error:
         error.epoch = _load_best(module, best.best_model_path)
         raise
-    return _collect(model, module, history, best, last, loader.samples)
+    return _collect(model, module, history, best, last, loader.samples) | decision
 
 
 def _collect(
@@ -189,13 +198,19 @@ def _fit(
         warnings.simplefilter("ignore")
         if resume is not None:
             info("going on from the last finished epoch of an unfinished run")
-        try:
+        with _explaining(loader):
             trainer.fit(module, loader, validation, ckpt_path=str(resume) if resume else None, weights_only=True)
-        except (MemoryError, RuntimeError) as error:
-            shortage = explain_shortage(error, "training.batch_size", loader.batch_size, world())
-            raise shortage or error from None
     if trainer.interrupted:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def _explaining(loader: BatchLoader) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        shortage = explain_shortage(error, "training.batch_size", loader.batch_size, world())
+        raise shortage or error from None
 
 
 def _find_state(state: Path, identity: str) -> Path | None:

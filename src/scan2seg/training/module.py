@@ -11,6 +11,7 @@ from scan2seg import plugins
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.config.base import plugin_params
 from scan2seg.config.training import OptimizerSettings, ScheduleSettings
+from scan2seg.device import autocast
 from scan2seg.errors import InputError
 from scan2seg.labels import IGNORE
 from scan2seg.training.data import BatchLoader
@@ -75,12 +76,8 @@ class TrainingModule(lightning.LightningModule):
             DivergedError: the loss is not finite; the message names the patches.
         """
         images, labels, indices, share = batch
-        # Outside mixed precision: the eight bits of a bfloat16 place a pixel of a rotated image to half a pixel only.
-        with torch.autocast(images.device.type, enabled=False):
-            images = self.model.normalisation(images)
-            for augment in self.augmentations:
-                images, labels = augment(images, labels)
-        outputs = self.model.network(images.contiguous(memory_format=self.model.memory_format))
+        images, labels = self._prepare(images, labels)
+        outputs = self.model.network(images)
         loss = self._loss(outputs, labels)
         if not torch.isfinite(loss):
             where = f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {number + 1}"
@@ -88,6 +85,22 @@ class TrainingModule(lightning.LightningModule):
         weighted: Tensor = loss * share
         self.sums["train_loss"].append(weighted.detach())
         return weighted
+
+    def measure_first_batch(self, device: str) -> Callable[[str], Tensor]:
+        """Return a function that gives the loss of the first batch, in train mode, in the precision of a name.
+
+        The random state is left as it was.
+        """
+        batch, labels, _, _ = next(iter(self.loader))
+        self.train().to(torch.device(device))
+        with torch.random.fork_rng():
+            images, target = self._prepare(batch.to(device), labels.to(device))
+
+        def measure(precision: str) -> Tensor:
+            with autocast(device, precision):
+                return self._loss(self.model.network(images), target)
+
+        return measure
 
     def validation_step(self, batch: Any, number: int) -> None:
         """Add one batch to the validation loss and confusion matrix."""
@@ -144,6 +157,17 @@ class TrainingModule(lightning.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         per_epoch = max(1, steps // max(int(self.trainer.max_epochs or 1), 1))
         return {"optimizer": optimizer, "lr_scheduler": make_schedule(settings, optimizer, steps, per_epoch)}
+
+    def _prepare(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalise and augment; the images come in the order in memory that the network is trained in.
+
+        Outside mixed precision: the eight bits of a bfloat16 place a pixel of a rotated image to half a pixel only.
+        """
+        with torch.autocast(images.device.type, enabled=False):
+            images = self.model.normalisation(images)
+            for augment in self.augmentations:
+                images, labels = augment(images, labels)
+        return images.contiguous(memory_format=self.model.memory_format), labels
 
     def _name_patches(self, images: Tensor, indices: Any) -> str:
         """Name the patches that are not finite themselves; where all are, the first of the batch."""

@@ -21,7 +21,7 @@ from scan2seg.architectures import unet
 from scan2seg.config.base import plugin_params
 from scan2seg.config.pretraining import PretrainingSettings
 from scan2seg.config.training import NormalisationSettings, OptimizerSettings, ScheduleSettings
-from scan2seg.device import autocast, choose_device, choose_precision, peak_memory, set_threads
+from scan2seg.device import autocast, choose_device, peak_memory, set_threads
 from scan2seg.encoders.build import AlignedEncoder
 from scan2seg.errors import InputError
 from scan2seg.labels import IGNORE
@@ -34,6 +34,7 @@ from scan2seg.training.history import write_history
 from scan2seg.training.masking import draw_mask, hide, reconstruction_error
 from scan2seg.training.optimisation import make_optimizer, make_schedule
 from scan2seg.training.shortage import explain_shortage
+from scan2seg.training.trust import settle_precision
 
 DECODER_CHANNELS = [64, 32, 32, 16, 16]
 WARM_UP = 0.1
@@ -69,7 +70,6 @@ def pretrain_encoder(
     """
     settings = PretrainingSettings.model_validate(recipe["pretraining"])
     device = choose_device(recipe["device"])
-    precision = choose_precision(recipe["precision"], device)
     set_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(settings.seed)
@@ -81,9 +81,11 @@ def pretrain_encoder(
         NormalisationSettings.model_validate(recipe["normalisation"]), image, data.train.tolist()
     )
     network = build_network(recipe, normalisation.output_channels or data.image.shape[1])
-    info("%s on %s in %s", recipe["encoder"], device, precision)
-    run = _Run(network.to(device), normalisation.to(device), data, settings, _augmentations(recipe), device, precision)
-    rows = run.go(output / "training" / "state.pt", fingerprint([recipe, created["created"]]))
+    run = _Run(network.to(device), normalisation.to(device), data, settings, _augmentations(recipe), device)
+    identity = fingerprint([recipe, created["created"]])
+    run.settle(recipe["precision"], output / "training", identity)
+    info("%s on %s in %s", recipe["encoder"], device, run.precision)
+    rows = run.go(output / "training" / "state.pt", identity)
     _write(output, encoder_state(network), recipe, rows, _describe(run, rows, dataset, stack), [stack, split, patches])
 
 
@@ -113,7 +115,24 @@ class _Run:
     settings: PretrainingSettings
     augmentations: list[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]]
     device: str
-    precision: str
+    precision: str = "float32"
+    precision_check: dict[str, Any] | None = None
+
+    def settle(self, wanted: str, state: Path, identity: str) -> None:
+        """Choose the precision on the first batch; that of a run that goes on is kept with its state."""
+        loader = BatchLoader(self.data, self.data.train, self.settings.batch_size, seed=self.settings.seed)
+        images, labels, _, _ = next(iter(loader))
+        self.network.to(memory_format=torch.channels_last).train()
+        with torch.random.fork_rng():
+            hidden, target, mask = self._hide(images.to(self.device), labels.to(self.device))
+
+        def measure(precision: str) -> Tensor:
+            with autocast(self.device, precision):
+                found = self.network(hidden)
+            return reconstruction_error(found, target, mask)
+
+        decision = settle_precision(wanted, self.network, measure, self.device, state, identity)
+        self.precision, self.precision_check = decision["precision"], decision["precision_check"]
 
     def go(self, state: Path, identity: str) -> list[dict[str, Any]]:
         """Train to the last epoch and return a row an epoch; go on from the state where it is of this identity."""
@@ -171,16 +190,20 @@ class _Run:
 
     def _measure(self, images: Tensor, labels: Tensor) -> Tensor:
         """Return the error of one batch."""
-        with torch.no_grad():
-            images = self.normalisation(images)
-            for augment in self.augmentations:
-                images, labels = augment(images, labels)
-            size = (images.shape[2], images.shape[3])
-            mask = draw_mask(len(images), size, self.settings.mask_size, self.settings.mask_share).to(images.device)
-            hidden = hide(images, mask).contiguous(memory_format=torch.channels_last)
+        hidden, images, mask = self._hide(images, labels)
         with autocast(self.device, self.precision):
             found = self.network(hidden)
         return reconstruction_error(found, images, mask)
+
+    @torch.no_grad()
+    def _hide(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Normalise and augment a batch; return what the network sees, what it should find, and where."""
+        images = self.normalisation(images)
+        for augment in self.augmentations:
+            images, labels = augment(images, labels)
+        size = (images.shape[2], images.shape[3])
+        mask = draw_mask(len(images), size, self.settings.mask_size, self.settings.mask_share).to(images.device)
+        return hide(images, mask).contiguous(memory_format=torch.channels_last), images, mask
 
 
 def save_state(path: Path, identity: str, parts: dict[str, Any], rows: list[dict[str, Any]]) -> None:
@@ -232,6 +255,7 @@ def _describe(run: _Run, rows: list[dict[str, Any]], dataset: str, stack: Path) 
         "peak_memory_bytes": peak_memory(run.device),
         "device": run.device,
         "precision": run.precision,
+        "precision_check": run.precision_check,
         "image_hashes": [hashes[index] for index in used],
     }
 

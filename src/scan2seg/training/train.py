@@ -11,7 +11,7 @@ import torch
 
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.training import NormalisationSettings, TrainingSettings
-from scan2seg.device import autocast, choose_device, choose_precision, peak_memory, set_threads
+from scan2seg.device import autocast, choose_device, peak_memory, set_threads
 from scan2seg.energy import EnergyMeter
 from scan2seg.errors import InputError
 from scan2seg.logging import info
@@ -98,15 +98,14 @@ def _train_here(
     torch.manual_seed(seed)
     data = open_patches(patches, split, fold, device)
     model = _build_model(recipe, patches, data)
-    precision = "float32" if hasattr(model.network, "fit") else choose_precision(settings.precision, device)
-    info("%s on %s in %s", recipe["architecture"]["method"], device, precision)
     settings_of_run = {"recipe": recipe, "seed": seed, "fold": fold}
     if hasattr(model.network, "fit"):
+        info("%s on %s in float32", recipe["architecture"]["method"], device)
         result = fit_classical(model, data, seed, device)
     else:
         identity = fingerprint([recipe, seed, fold, _created(patches)])
         try:
-            result = run_loop(model, data, recipe, output / "training", identity, seed, device, precision)
+            result = run_loop(model, data, recipe, output / "training", identity, seed, device, settings.precision)
         except DivergedError as error:
             provenance = record(settings_of_run, [patches, split])
             raise _keep_good(output / "diverged.pt", model, data, provenance, error) from None
@@ -115,8 +114,8 @@ def _train_here(
     if rank() > 0:
         return
     facts = _describe_cost(model, data, result, settings.monitor)
-    facts.update(device=device, devices=world(), precision=precision, pretraining=pretraining, **usage)
-    facts.update(provenance=provenance)
+    facts.update(device=device, devices=world(), pretraining=pretraining, **usage)
+    facts.update({key: result[key] for key in ("precision", "precision_check")}, provenance=provenance)
     _write(output, model, data, result, facts)
 
 
@@ -124,7 +123,7 @@ def _write(
     output: Path, model: SegmentationModel, data: Patches, result: dict[str, Any], facts: dict[str, Any]
 ) -> None:
     """Write everything, and only then remove the state from which a killed run goes on."""
-    description = _describe_model(data, facts["provenance"])
+    description = _describe_model(data, facts["provenance"]) | {"precision": facts["precision"]}
     save_checkpoint(output / "checkpoint.pt", model, description)
     write_history(output / "history.csv", result["rows"])
     write_json(output / "training.json", facts)
@@ -194,7 +193,8 @@ def fit_classical(model: SegmentationModel, data: Patches, seed: int, device: st
         model.network.fit(normalised, labels, seed)  # type: ignore[operator]
     model.eval()
     cost = {"seconds": time.monotonic() - started, "energy_joules": meter.stop()}
-    return {"epochs": 0, "best_epoch": None, "rows": [], "samples": len(chosen), "parts": [cost]}
+    decision = {"precision": "float32", "precision_check": None}
+    return {"epochs": 0, "best_epoch": None, "rows": [], "samples": len(chosen), "parts": [cost], **decision}
 
 
 def count_flops(model: SegmentationModel, size: tuple[int, ...]) -> int | None:
