@@ -1,7 +1,7 @@
 """Checking the data that a configuration names, before the first job: headers and samples, not whole volumes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +29,40 @@ MOST_LABELS = 2000
 
 
 def check_data(experiment: Experiment, path: Path | str) -> None:
-    """Check every dataset of an experiment.
+    """Check every dataset of an experiment, and the weights of its models.
 
     Raises:
         ConfigurationError: with every problem found.
     """
-    problems: list[Problem] = []
-    for name, dataset in {**experiment.datasets, **experiment.pretraining, **experiment.new_scans}.items():
-        file = experiment.files.get(f"datasets.{name}", str(path))
-        folds = experiment.settings.replicates.folds if name in experiment.datasets else None
-        problems.extend(check_dataset(dataset, file, folds))
+    datasets = {**experiment.datasets, **experiment.pretraining, **experiment.new_scans}
     varied = [model for study in experiment.studies.values() for model in study.variants]
-    for model in [*experiment.models.values(), *varied]:
-        problems.extend(check_weights(model, experiment.files.get(f"models.{model.name}", str(path))))
+    folds = dict.fromkeys(experiment.datasets, experiment.settings.replicates.folds)
+    models = [*experiment.models.values(), *varied]
+    problems = list(find_problems(datasets, models, experiment.files, str(path), folds))
     if problems:
         raise ConfigurationError(problems)
+
+
+def find_problems(
+    datasets: dict[str, Dataset],
+    models: Iterable[Model],
+    files: dict[str, str],
+    path: str,
+    folds: dict[str, int | None],
+) -> Iterator[Problem]:
+    """Yield what is wrong with the data of datasets and models.
+
+    Args:
+        datasets: by name.
+        models: of the experiment and its studies.
+        files: ``datasets.NAME`` and ``models.NAME`` to the file of each.
+        path: the file to name for what stands in no other.
+        folds: of the datasets that models train on, by name.
+    """
+    for name, dataset in datasets.items():
+        yield from check_dataset(dataset, files.get(f"datasets.{name}", path), folds.get(name))
+    for model in models:
+        yield from check_weights(model, files.get(f"models.{model.name}", path))
 
 
 def check_weights(model: Model, file: str) -> Iterator[Problem]:
@@ -125,7 +144,7 @@ def _check_items(dataset: Dataset, items: list[Item], file: str) -> Iterator[Pro
                 # only what trains can teach a class; where no part is given, any image may come to train
                 counts += held * (item.part in (None, "train"))
         except InputError as error:
-            yield Problem(file, "source", f"{item.name}: {error}")
+            yield Problem(file, "source", str(error), subject=item.name)
     if unnamed:
         warn("%s: %s", file, word_unnamed(unnamed, len(chosen), mapping))
     if len(channels - {1}) > 1:
@@ -148,7 +167,7 @@ def _check_classes(
         try:
             found = _count(map_labels(item.read_label(), _mapping_of(dataset), dataset.classes))
         except InputError as error:
-            yield Problem(file, "source", f"{item.name}: {error}")
+            yield Problem(file, "source", str(error), subject=item.name)
             return
         missing -= set(np.flatnonzero(found).tolist())
     if len(rest) > MOST_LABELS:

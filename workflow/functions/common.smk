@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.problems import ConfigurationError
+from scan2seg.config.yaml_files import read_yaml
 from scan2seg.imports import share_source, source_files
 from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
@@ -27,11 +28,14 @@ if not workflow.configfiles:
 
 CONFIG_FILE = str(workflow.configfiles[-1])
 try:
-    EXPERIMENT = load_experiment(CONFIG_FILE, config)
+    check = None
     if workflow.is_main_process:
-        from scan2seg.validation import check_data
+        from scan2seg.validation import find_problems as check
 
-        check_data(EXPERIMENT, CONFIG_FILE)
+        # Snakemake's own reading lets a key stand twice
+        for file in workflow.configfiles:
+            read_yaml(Path(file))
+    EXPERIMENT = load_experiment(CONFIG_FILE, config, check)
 except ConfigurationError as error:
     raise WorkflowError(str(error))
 R = EXPERIMENT.settings.results

@@ -25,7 +25,7 @@ from scan2seg.errors import InputError
 class Settings(BaseModel):
     """Base of every model: unknown keys are errors, values never change, docstrings become the reference."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ Address = Annotated[str, AfterValidator(expand)]
 """The address of a server; ``${NAME}`` in it is an environment variable."""
 
 
-def _check_path(path: str) -> str:
+def check_path(path: str) -> str:
     """Refuse what no file system can hold, before anything looks for it."""
     if len(path) > 4000 or any(len(os.fsencode(part)) > 255 for part in path.split("/")):
         raise ValueError("is too long for a path: a file's name has at most 255 characters")
@@ -125,7 +125,7 @@ def _check_path(path: str) -> str:
 
 def resolve_path(pattern: str, info: ValidationInfo) -> str:
     """Return a path or pattern as seen from the working folder, with environment variables filled in."""
-    pattern = _check_path(expand(pattern))
+    pattern = check_path(expand(pattern))
     folder = (info.context or {}).get("folder")
     if folder is None or Path(pattern).is_absolute():
         return pattern
@@ -143,7 +143,7 @@ def is_path(value: str) -> bool:
 
 
 def _resolve_path(value: str, info: ValidationInfo) -> str:
-    value = _check_path(expand(value))
+    value = check_path(expand(value))
     return resolve_path(str(Path(value).expanduser()), info) if is_path(value) else value
 
 

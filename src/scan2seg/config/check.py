@@ -17,7 +17,7 @@ def check_file(path: Path) -> str:
     Raises:
         ConfigurationError: with every problem of every file.
     """
-    from scan2seg.validation import check_data, check_dataset
+    from scan2seg.validation import check_dataset, find_problems
 
     content = read_yaml(path)
     entry = str(path.resolve())
@@ -31,8 +31,7 @@ def check_file(path: Path) -> str:
             raise ConfigurationError(problems)
         held = f"dataset '{dataset.name}' ({dataset.source.kind}, {len(dataset.classes)} classes)"
         return "\n".join([f"{path}: {held} is valid", *_describe_split(dataset, None)])
-    experiment = load_experiment(path)
-    check_data(experiment, path)
+    experiment = load_experiment(path, check=find_problems)
     runs = len(list(experiment.runs())) if experiment.models else 0
     counted = f"{len(experiment.datasets)} datasets, {len(experiment.models)} models, {runs} runs"
     trials = sum(len(study.trials()) for study in experiment.studies.values())

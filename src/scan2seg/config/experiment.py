@@ -1,6 +1,6 @@
 """An experiment: which datasets, which models, how often; and the loading of all the files it names."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,13 +14,13 @@ from scan2seg.config.model import Model
 from scan2seg.config.parts import load_part, load_parts, load_pretraining
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
 from scan2seg.config.study import Study, StudySettings, load_studies
-from scan2seg.config.yaml_files import read_yaml
+from scan2seg.config.yaml_files import check_content, read_yaml
 
 
 class Replicates(Settings):
     """How often each model is trained."""
 
-    seeds: list[int] = [0]
+    seeds: list[int] = Field(default=[0], max_length=1000)
     """One training a seed."""
     folds: int | None = Field(default=None, ge=2, le=50)
     """Cross-validation: the training and validation images are divided anew into this many folds; the test
@@ -179,42 +179,69 @@ class Experiment:
         }
 
 
-def load_experiment(path: Path | str, content: dict[str, Any] | None = None) -> Experiment:
+Check = Callable[
+    [dict[str, Dataset], Iterable[Model], dict[str, str], str, Mapping[str, int | None]], Iterable[Problem]
+]
+"""Looks at the data of datasets and models: those, the file of each, the experiment's file, and the folds of each
+dataset that models train on."""
+
+
+def load_experiment(path: Path | str, content: dict[str, Any] | None = None, check: Check | None = None) -> Experiment:
     """Load an experiment file and the dataset and model files that it names.
 
     Args:
         path: the experiment file; relative paths within count from its folder.
         content: what it holds, where the caller has merged several files or the command line into it.
+        check: looks at the data of what could be loaded, also where another part has problems.
 
     Raises:
         ConfigurationError: with every problem of every file.
     """
     path = Path(path)
     raw = read_yaml(path) if content is None else content
-    try:
-        settings = ExperimentSettings.model_validate({"experiment": path.stem, **raw})
-    except ValidationError as error:
-        raise ConfigurationError(from_validation(error, ExperimentSettings, path)) from None
+    check_content(raw, path)
     problems: list[Problem] = []
+    settings = _read_settings(raw, path, problems)
+    # what can be read of wrong settings is checked as well: all problems are told at once
+    entries = {key: _entries(raw.get(key)) for key in ("datasets", "models")}
+    entries["new"] = _entries(raw["segment"].get("datasets")) if isinstance(raw.get("segment"), dict) else []
     files: dict[str, str] = {}
-    datasets = load_parts("datasets", Dataset, settings.datasets, path, files, problems)
-    models = load_parts("models", Model, settings.models, path, files, problems)
-    entries = settings.segment.datasets if settings.segment else []
-    new_scans = load_parts("datasets", Dataset, entries, path, files, problems, key="segment.datasets")
+    datasets = load_parts("datasets", Dataset, entries["datasets"], path, files, problems)
+    models = load_parts("models", Model, entries["models"], path, files, problems)
+    new_scans = load_parts("datasets", Dataset, entries["new"], path, files, problems, key="segment.datasets")
     models, pretraining = load_pretraining(models, {**new_scans, **datasets}, path, files, problems)
     pretraining = {name: dataset for name, dataset in pretraining.items() if name not in datasets}
-    studies = load_studies(
-        settings.studies, lambda entry: load_part("models", Model, entry, path.parent)[0], str(path), problems
-    )
-    experiment = Experiment(settings, datasets, models, studies, new_scans, pretraining, files)
-    if not problems:
-        problems.extend(_check_references(experiment, str(path)))
-        recipes = [(files[f"models.{name}"], model) for name, model in models.items()]
-        recipes += [(str(path), model) for study in studies.values() for model in study.variants]
-        problems.extend(check_compatibility(recipes, datasets, settings.replicates.folds))
-    if problems:
+    studies: dict[str, Study] = {}
+    if settings is not None:
+        studies = load_studies(
+            settings.studies, lambda entry: load_part("models", Model, entry, path.parent, path)[0], str(path), problems
+        )
+        experiment = Experiment(settings, datasets, models, studies, new_scans, pretraining, files)
+        if not problems:
+            problems.extend(_check_references(experiment, str(path)))
+            recipes = [(files[f"models.{name}"], model) for name, model in models.items()]
+            recipes += [(str(path), model) for study in studies.values() for model in study.variants]
+            problems.extend(check_compatibility(recipes, datasets, settings.replicates.folds))
+    if check is not None:
+        varied = [model for study in studies.values() for model in study.variants]
+        everything = {**datasets, **pretraining, **new_scans}
+        folds = dict.fromkeys(datasets, settings.replicates.folds if settings else None)
+        problems.extend(check(everything, [*models.values(), *varied], files, str(path), folds))
+    if settings is None or problems:
         raise ConfigurationError(problems)
     return experiment
+
+
+def _read_settings(raw: dict[str, Any], path: Path, problems: list[Problem]) -> ExperimentSettings | None:
+    try:
+        return ExperimentSettings.model_validate({"experiment": path.stem, **raw})
+    except ValidationError as error:
+        problems.extend(from_validation(error, ExperimentSettings, path))
+        return None
+
+
+def _entries(listed: Any) -> list[str | dict[str, Any]]:
+    return [entry for entry in listed if isinstance(entry, (str, dict))] if isinstance(listed, list) else []
 
 
 def _check_references(experiment: Experiment, path: str) -> Iterator[Problem]:

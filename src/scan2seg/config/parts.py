@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from scan2seg.config.base import is_path
+from scan2seg.config.base import check_path, expand, is_path
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
@@ -14,13 +14,27 @@ from scan2seg.config.yaml_files import merge, read_yaml
 Part = TypeVar("Part", Dataset, Model)
 
 
-def load_part(kind: str, model: type[Part], entry: str | dict[str, Any], folder: Path) -> tuple[Part, Path]:
-    """Load one dataset or model by stem, path or mapping with a ``base``; return it and its file."""
+def load_part(
+    kind: str, model: type[Part], entry: str | dict[str, Any], folder: Path, named_in: Path | None = None
+) -> tuple[Part, Path]:
+    """Load one dataset or model by stem, path or mapping with a ``base``; return it and its file.
+
+    Args:
+        kind: ``datasets`` or ``models``.
+        model: what it is.
+        entry: the stem, path or mapping.
+        folder: relative paths count from it.
+        named_in: the file that holds the entry, for messages.
+
+    Raises:
+        ConfigurationError: with every problem of the file.
+    """
+    where = str(named_in or folder)
     changes = dict(entry) if isinstance(entry, dict) else {}
     base = changes.pop("base", None) if changes else entry
     if changes and base is None:
-        raise ConfigurationError([Problem(str(folder), kind, "a mapping here needs base: with a name or path")])
-    file = find_file(kind, str(base), folder)
+        raise ConfigurationError([Problem(where, kind, "a mapping here needs base: with a name or path")])
+    file = find_file(kind, str(base), folder, where)
     content = merge({"name": file.stem, **read_yaml(file)}, changes)
     try:
         return model.model_validate(content, context={"folder": str(file.parent)}), file
@@ -28,8 +42,16 @@ def load_part(kind: str, model: type[Part], entry: str | dict[str, Any], folder:
         raise ConfigurationError(from_validation(error, model, file)) from None
 
 
-def find_file(kind: str, name: str, folder: Path) -> Path:
-    """Find ``config/KIND/NAME.yaml`` near the folder or below the working folder, or take the name as a path."""
+def find_file(kind: str, name: str, folder: Path, where: str) -> Path:
+    """Find ``config/KIND/NAME.yaml`` near the folder or below the working folder, or take the name as a path.
+
+    Raises:
+        ConfigurationError: there is no such file, or no file can have this name.
+    """
+    try:
+        name = check_path(expand(name))
+    except ValueError as error:
+        raise ConfigurationError([Problem(where, kind, str(error), name)]) from None
     if name.endswith((".yaml", ".yml")) or "/" in name:
         return folder / name
     places = [folder.parent / kind, folder / kind, Path("config") / kind]
@@ -55,7 +77,7 @@ def load_parts(
     parts: dict[str, Part] = {}
     for index, entry in enumerate(entries):
         try:
-            part, file = load_part(kind, model, entry, path.parent)
+            part, file = load_part(kind, model, entry, path.parent, path)
         except ConfigurationError as error:
             problems.extend(error.problems)
             continue
@@ -93,7 +115,7 @@ def load_pretraining(
             dataset, file = (
                 (datasets[entry], None)
                 if entry in datasets
-                else load_part("datasets", Dataset, entry, Path() if is_path(entry) else path.parent)
+                else load_part("datasets", Dataset, entry, Path() if is_path(entry) else path.parent, path)
             )
         except ConfigurationError as error:
             problems.extend(error.problems)

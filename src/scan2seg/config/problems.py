@@ -1,6 +1,7 @@
 """What is wrong with a configuration: file, key, value and what to do, all of it at once."""
 
 import difflib
+import re
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,12 +22,22 @@ class Problem:
     key: str
     message: str
     value: Any = field(default=None, hash=False)  # may be a list
+    subject: str = ""
+    """What it is about among many, such as an image; problems that differ in it alone are told as one with a count."""
+
+    def likeness(self) -> str:
+        """Return what problems of one kind have in common: all but the subject, file names and numbers."""
+        if not self.subject:
+            return str(self)
+        words = [word for word in self.message.split() if "/" not in word and Path(self.subject).stem not in word]
+        return re.sub(r"\d+", "#", f"{self.file} {self.key} {' '.join(words)}")
 
     def __str__(self) -> str:
         """Return the line that a person reads."""
         shown = "" if self.value is None else f" = {_shorten(self.value)}"
         where = f": {self.key}{shown}" if self.key else ""
-        return f"{self.file}{where}: {self.message}"
+        about = f": {self.subject}" if self.subject else ""
+        return f"{self.file}{where}{about}: {self.message}"
 
 
 class ConfigurationError(InputError):
@@ -37,7 +48,14 @@ class ConfigurationError(InputError):
         self.problems = list({str(problem): problem for problem in problems}.values())
         count = len(self.problems)
         title = f"{count} problem{'s' if count > 1 else ''} in the configuration:"
-        super().__init__("\n".join([title, *(f"  {problem}" for problem in self.problems)]))
+        alike: dict[str, list[Problem]] = {}
+        for problem in self.problems:
+            alike.setdefault(problem.likeness(), []).append(problem)
+        lines = [
+            f"  {first}" + (f" (and {len(others)} more like this, as {others[-1].subject})" if others else "")
+            for first, *others in alike.values()
+        ]
+        super().__init__("\n".join([title, *lines]))
 
 
 def from_validation(error: ValidationError, model: type[BaseModel], file: Path | str) -> list[Problem]:
