@@ -1,7 +1,7 @@
 """Checking the data that a configuration names, before the first job: headers and samples, not whole volumes."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def find_problems(
     models: Iterable[Model],
     files: dict[str, str],
     path: str,
-    folds: dict[str, int | None],
+    folds: Mapping[str, int | None],
 ) -> Iterator[Problem]:
     """Yield what is wrong with the data of datasets and models.
 

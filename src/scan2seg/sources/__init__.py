@@ -63,6 +63,10 @@ def find_files(pattern: str, key: str) -> list[Path]:
     found = sorted((Path(name) for name in glob(_any_case(pattern), recursive=True)), key=natural_key)
     if not found:
         raise InputError(f"{key}: nothing matches '{pattern}'; correct the path (relative to the YAML file)")
+    for path in found:
+        # what does not exist any more, a dangling link say, is for the reader to name
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(f"{key}: '{path}' is a pipe, a socket or a device; name files")
     return found
 
 

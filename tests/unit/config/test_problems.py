@@ -1,0 +1,63 @@
+"""Everything that is wrong is told at once, and what is wrong many times is told once."""
+
+import os
+from pathlib import Path
+
+import pytest
+from helpers import DATASET, MODEL, make_images
+
+from scan2seg.config.check import check_file
+from scan2seg.config.problems import ConfigurationError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make_images(tmp_path)
+    (tmp_path / "cells.yaml").write_text(DATASET.format(folder="."))
+    (tmp_path / "small.yaml").write_text(MODEL.format(architecture="otsu"))
+    (tmp_path / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\n")
+    return tmp_path
+
+
+def message_of(path: Path) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        check_file(path)
+    return str(caught.value)
+
+
+def test_a_wrong_key_hides_neither_the_other_files_nor_the_data(folder: Path) -> None:
+    experiment = folder / "try.yaml"
+    experiment.write_text(experiment.read_text() + "replicatess: 3\nsaliency: perhaps\n")
+    model = folder / "small.yaml"
+    model.write_text(model.read_text().replace("epochs: 2", "epochs: two"))
+    cells = folder / "cells.yaml"
+    cells.write_text(cells.read_text().replace("grey: 100", "grey: 101"))
+    message = message_of(experiment)
+    for part in ("replicatess", "saliency", "small.yaml: training.epochs", "cells.yaml: source: ", "values 100"):
+        assert part in message
+
+
+def test_equal_messages_of_many_images_are_one_with_a_count(folder: Path) -> None:
+    cells = folder / "cells.yaml"
+    cells.write_text(cells.read_text().replace("grey: 100", "grey: 101"))
+    message = message_of(cells)
+    assert message.count("label values 100 are in no class") == 1
+    assert "(and 11 more like this, as cell_11)" in message
+
+
+@pytest.mark.parametrize("name", ["images/pipe.png", "/dev/zero", "/dev/tty"])
+def test_pipes_and_devices_are_not_opened(folder: Path, name: str) -> None:
+    os.mkfifo(folder / "images" / "pipe.png")
+    cells = folder / "cells.yaml"
+    cells.write_text(cells.read_text().replace("./images/*.png", name))
+    assert "is a pipe, a socket or a device; name files" in message_of(cells)
+    os.mkfifo(folder / "pipe.yaml")
+    assert "is a folder, a pipe or a device; name a YAML file" in message_of(folder / "pipe.yaml")
+
+
+def test_what_reads_slowly_or_never_ends_has_bounds(folder: Path) -> None:
+    experiment = folder / "try.yaml"
+    experiment.write_text(experiment.read_text() + "replicates: {seeds: [" + "9" * 5000 + "]}\n")
+    assert "line 3: '99999999999999999999' cannot be read as a number" in message_of(experiment)
+    experiment.write_text("datasets: [./cells.yaml]\nreplicates: {seeds: [1" + "0" * 30 + "]}\n")
+    assert "replicates.seeds.0: is a number beyond 4294967296" in message_of(experiment)
