@@ -126,6 +126,8 @@ def _warn_of_mirrored(volumes: Sequence[range], runs: Sequence[range], neighbour
             beside = [place for place in range(index - neighbours, index + neighbours + 1) if place in owner[index]]
             wanted += len(beside) - 1
             mirrored += sum(place not in run for place in beside)
+    if neighbours and runs and not wanted:
+        warn("no image has a neighbouring slice: all channels are the image itself; source.groups names the volumes")
     if mirrored:
         message = "%d of %d neighbouring slices are of another side of the split, or of none, and are mirrored instead"
         warn(f"{message}; blocked and grouped splits keep neighbours together", mirrored, wanted)

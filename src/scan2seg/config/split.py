@@ -64,6 +64,8 @@ class SplitSettings(Settings):
     def _check_shares(self) -> Self:
         if self.fractions and self.counts:
             raise ValueError("give either fractions or counts, not both")
+        if self.counts and any(count % 1 for count in self.counts.model_dump().values()):
+            raise ValueError("counts: give whole numbers of images, or fractions: instead")
         shares = self.fractions or self.counts
         if shares and (shares.train == 0 or shares.test == 0):
             raise ValueError("train and test must not be 0")

@@ -17,8 +17,8 @@ def make_folds(
 ) -> list[Split]:
     """Divide training and validation images into folds of about equal size.
 
-    Each image validates in one fold. It trains in the others, but for ``blocked`` images that are as near as the gap
-    to a validation image of that fold, or equal to one: these are in neither part.
+    Each image validates in one fold and trains in the others, but where it is equal to a validation image, or with
+    ``blocked`` as near as the gap to one: there it is in neither part.
 
     Args:
         settings: of the split.
@@ -28,12 +28,35 @@ def make_folds(
         hashes: of every image.
 
     Raises:
-        InputError: fewer units than folds, or a gap that leaves a fold nothing to train with.
+        InputError: too few images or groups, or a fold that has nothing left to train with.
     """
     pool = sorted(split["train"] + split["validation"])
-    if settings.strategy == "blocked":
-        return _blocked_folds(settings.gap, folds, pool, groups, hashes)
-    units = make_units(pool, hashes, groups if settings.strategy == "grouped" else None)
+    volumes = [range(len(groups))] if every_image_is_a_group(groups) else find_stretches(groups)
+    volume_of = {index: volume for volume in volumes for index in volume}
+    blocked = settings.strategy == "blocked"
+    if blocked:
+        validations = _cut_blocks(pool, folds, volume_of)
+    else:
+        units = make_units(pool, groups if settings.strategy == "grouped" else hashes)
+        validations = _share_units(units, folds, settings)
+    made: list[Split] = []
+    for validation in validations:
+        equal = {hashes[index] for index in validation}
+        out = {index for index in pool if hashes[index] in equal}
+        if blocked:
+            near = range(-settings.gap, settings.gap + 1)
+            out |= {index + step for index in validation for step in near if index + step in volume_of[index]}
+        train = [index for index in pool if index not in out]
+        if not train:
+            message = f"nothing is left to train with beside {len(validation)} validation images"
+            fix = f"lower split.gap ({settings.gap})" if blocked else "use fewer folds"
+            raise InputError(f"replicates.folds: {message}; {fix} or give more images")
+        made.append({"train": train, "validation": validation})
+    return made
+
+
+def _share_units(units: list[list[int]], folds: int, settings: SplitSettings) -> list[list[int]]:
+    """Give units that stay together to the folds, the largest first and each to the fold that has fewest images."""
     if len(units) < folds:
         kind = "groups" if settings.strategy == "grouped" else "unlike images"
         raise InputError(f"replicates.folds: {folds} folds need as many {kind}, there are {len(units)}")
@@ -41,13 +64,11 @@ def make_folds(
     members: list[list[int]] = [[] for _ in range(folds)]
     for index in sorted(order, key=lambda position: -len(units[position])):
         min(members, key=len).extend(units[index])
-    return [{"train": sorted(set(pool) - set(fold)), "validation": sorted(fold)} for fold in members]
+    return [sorted(fold) for fold in members]
 
 
-def _blocked_folds(gap: int, folds: int, pool: list[int], groups: Sequence[str], hashes: Sequence[str]) -> list[Split]:
-    """Give each fold a block of consecutive images of every volume; of ungrouped images, of the whole stack."""
-    volumes = [range(len(groups))] if every_image_is_a_group(groups) else find_stretches(groups)
-    volume_of = {index: volume for volume in volumes for index in volume}
+def _cut_blocks(pool: list[int], folds: int, volume_of: dict[int, range]) -> list[list[int]]:
+    """Give each fold a block of consecutive images of every volume."""
     held: dict[range, list[int]] = defaultdict(list)
     for index in pool:
         held[volume_of[index]].append(index)
@@ -62,13 +83,4 @@ def _blocked_folds(gap: int, folds: int, pool: list[int], groups: Sequence[str],
             start = end
     if not all(blocks):
         raise InputError(f"replicates.folds: {folds} folds need as many images, there are {len(pool)}")
-    made: list[Split] = []
-    for block in blocks:
-        near = {other for index in block for other in range(index - gap, index + gap + 1) if other in volume_of[index]}
-        equal = {hashes[index] for index in block}
-        train = [index for index in pool if index not in near and hashes[index] not in equal]
-        if not train:
-            message = f"a gap of {gap} leaves nothing to train with beside {len(block)} validation images"
-            raise InputError(f"replicates.folds: {message}; lower split.gap or give more images")
-        made.append({"train": train, "validation": block})
-    return made
+    return blocks

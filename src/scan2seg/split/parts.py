@@ -1,6 +1,8 @@
 """The strategies: random, blocked, grouped and given.
 
-Images that are equal by hash, and with ``grouped`` all images of a group, form one unit that stays on one side.
+With ``random`` images that are equal by hash stay together, with ``grouped`` all images of a group. Where equal images
+would stand on two sides all the same, they are left out of all but one: an empty slice that several volumes share does
+not chain these to each other.
 """
 
 import math
@@ -40,18 +42,19 @@ def make_split(
         InputError: a part that was asked for would be empty, unknown names, or groups that say nothing.
     """
     if settings.strategy == "given":
-        split = _drop_duplicates(_split_given(settings, names, parts, kept), hashes)
+        split = _split_given(settings, names, parts, kept)
     elif settings.strategy == "blocked":
-        split = _drop_duplicates(_split_blocked(settings, kept), hashes)
+        split = _split_blocked(settings, kept)
+    elif settings.strategy == "random":
+        split = _fill_parts(make_units(kept, hashes), settings, len(kept))
     else:
-        if settings.strategy == "grouped" and every_image_is_a_group(groups):
+        if every_image_is_a_group(groups):
             raise InputError(
                 "split.strategy: grouped, but every image is a group of its own, so that nothing is kept together; "
                 "say what belongs together with source.groups (images), or use random"
             )
-        units = make_units(kept, hashes, groups if settings.strategy == "grouped" else None)
-        split = _fill_parts(units, settings, len(kept))
-    return _limit_training(settings.training_images, split)
+        split = _fill_parts(make_units(kept, groups), settings, len(kept))
+    return _limit_training(settings.training_images, _drop_duplicates(split, hashes))
 
 
 def _part_sizes(settings: SplitSettings, total: int) -> dict[str, int]:

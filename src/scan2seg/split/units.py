@@ -1,33 +1,19 @@
-"""Images that must not be parted: equal by hash, or of one group."""
+"""Images that must not be parted."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
 
-def make_units(kept: Sequence[int], hashes: Sequence[str], groups: Sequence[str] | None) -> list[list[int]]:
-    """Join images that must stay together: equal by hash or of one group, through any chain of both.
+def make_units(kept: Sequence[int], keys: Sequence[str]) -> list[list[int]]:
+    """Join images of one key, such as their hash or group, in the order in which the keys first occur.
 
     Args:
         kept: image indices.
-        hashes: of every image of the stack.
-        groups: of every image, where groups stay together; otherwise None.
+        keys: of every image of the stack.
     """
-    parent = {index: index for index in kept}
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    first: dict[tuple[str, str], int] = {}
+    units: dict[str, list[int]] = defaultdict(list)
     for index in kept:
-        keys = [("hash", hashes[index])] + ([("group", groups[index])] if groups is not None else [])
-        for key in keys:
-            parent[root(index)] = root(first.setdefault(key, index))
-    units: dict[int, list[int]] = defaultdict(list)
-    for index in kept:
-        units[root(index)].append(index)
+        units[keys[index]].append(index)
     return list(units.values())
 
 

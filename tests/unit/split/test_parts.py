@@ -144,6 +144,16 @@ def test_a_given_test_image_that_is_also_a_training_image_is_left_out_of_trainin
     assert split == {"train": [1], "validation": [], "test": [2]}
 
 
+def test_volumes_that_share_an_empty_slice_are_not_chained_to_each_other() -> None:
+    """The first slice of each of ten volumes is black: volumes stay whole but for it, and it is on one side."""
+    groups = [place // 6 for place in range(60)]
+    contents = [0 if place % 6 == 0 else place for place in range(60)]
+    split = split_of(SplitSettings(strategy="grouped"), groups, contents)
+    assert_disjoint(sides_of(split, groups))
+    assert_disjoint(sides_of(split, contents))
+    assert [len(split[part]) for part in PARTS] == [30, 10, 12]
+
+
 @pytest.mark.parametrize("strategy", ["random", "blocked", "grouped"])
 def test_one_image_cannot_be_divided(strategy: str) -> None:
     with pytest.raises(InputError, match=r"would be empty|group of its own"):
