@@ -1,6 +1,7 @@
 """The eight ways in which a square slice can lie, by name, and the check whether labels lie as their volume does."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -57,39 +58,56 @@ def explained(image: Plane, label: Plane) -> float:
     return float((counts * (means - values.mean()) ** 2).sum() / values.size / total)
 
 
+@dataclass(frozen=True)
+class Fit:
+    """How slices have to be turned so that their labels fit best."""
+
+    turn: str
+    """Its name; "none" where no turn fits clearly better on every slice."""
+    reversed: bool
+    """Whether the labels' slices are in the opposite order."""
+    before: float
+    """Mean share of the grey values' variance that the labels explain with the slices as they are."""
+    after: float
+    """The same with the slices turned."""
+
+
 def find_turn(
-    pairs: Sequence[tuple[Plane, Plane]], part: tuple[slice, slice] | None = None
-) -> tuple[str, float, float]:
+    images: Sequence[Plane],
+    labels: Sequence[Plane],
+    part: tuple[slice, slice] | None = None,
+    opposite: Sequence[Plane] | None = None,
+) -> Fit:
     """Find how slices have to be turned so that their labels fit best.
 
     Args:
-        pairs: slices (y, x) and the labels of the whole, uncropped slice (y, x).
+        images: a few slices (y, x).
+        labels: the labels of each whole, uncropped slice (y, x).
         part: rows and columns of the whole that the slices are; None: all of it.
-
-    Returns:
-        The name of the turn, and the mean share of the grey values' variance that the labels explain with the slices
-        as they are and with the slices turned. "none" where no turn fits clearly better on every slice.
+        opposite: the labels of the slice as far from the other end of the volume.
     """
-    pairs = [(image, label) for image, label in pairs if label.min() != label.max()]
-    shares = {name: _shares(pairs, name, part) for name in TURNS}
-    fitting = {name: values for name, values in shares.items() if values is not None}
-    if not pairs or "none" not in fitting:
-        return "none", 0.0, 0.0
-    means = {name: float(values.mean()) for name, values in fitting.items()}
-    best = max(means, key=lambda name: means[name])
-    clearly = means[best] - means["none"] > _LEAST_GAIN and bool((fitting[best] > fitting["none"]).all())
-    best = best if clearly else "none"
-    return best, means["none"], means[best]
+    shares = {(name, False): _shares(images, labels, name, part) for name in TURNS}
+    if opposite is not None:
+        shares |= {(name, True): _shares(images, opposite, name, part) for name in TURNS}
+    fitting = {key: values for key, values in shares.items() if values is not None}
+    as_is = fitting.get(("none", False))
+    if as_is is None or not as_is.size:
+        return Fit("none", False, 0.0, 0.0)
+    best = max(fitting, key=lambda key: float(fitting[key].mean()))
+    before, after = float(as_is.mean()), float(fitting[best].mean())
+    if after - before > _LEAST_GAIN and bool((fitting[best] >= as_is).all()):
+        return Fit(*best, before, after)
+    return Fit("none", False, before, before)
 
 
 def _shares(
-    pairs: Sequence[tuple[Plane, Plane]], name: str, part: tuple[slice, slice] | None
+    images: Sequence[Plane], labels: Sequence[Plane], name: str, part: tuple[slice, slice] | None
 ) -> NDArray[np.float64] | None:
     """Return for each slice how much its labels explain when the slice is turned; None where the shapes differ."""
     # The labels turned back onto the slice as it is: a crop of the whole is then cut at its own place.
     back = next(other for other in TURNS if combine(name, other) == "none")
     found = []
-    for image, whole in pairs:
+    for image, whole in zip(images, labels, strict=True):
         label = turn(whole, back)
         label = label if part is None else label[part]
         if label.shape != image.shape:
@@ -99,22 +117,23 @@ def _shares(
     return np.array(found)
 
 
-def warn_of_turned_labels(
-    name: str, pairs: Sequence[tuple[Plane, Plane]], part: tuple[slice, slice] | None, orientation: str
-) -> None:
-    """Warn when labels fit a scan's volume better once it is mirrored or turned, and name the setting that turns it.
+def warn_of_turned_labels(name: str, fit: Fit, orientation: str) -> None:
+    """Warn where labels fit a scan's volume better once it is mirrored or turned, and name the setting that turns it.
 
     Args:
         name: the scan.
-        pairs: slices and the labels of the whole slice, see ``find_turn``.
-        part: rows and columns of the whole that the slices are; None: all of it.
+        fit: what was found.
         orientation: how the reconstruction has been turned already.
     """
-    found, before, after = find_turn(pairs, part)
-    if found != "none":
-        warn(
-            "scan %s: its labels fit the volume better turned by %s: they explain %.0f %% of the grey values' variance "
-            "then, %.0f %% as it is. Were they drawn on another program's volume? Set reconstruction: {orientation: "
-            "%s} for this scan, or turn the labels", name, found, 100 * after, 100 * before,
-            combine(orientation, found),
-        )  # fmt: skip
+    if fit.turn == "none" and not fit.reversed:
+        return
+    turned = f" turned by {fit.turn}" if fit.turn != "none" else ""
+    advice = f"Set reconstruction: {{orientation: {combine(orientation, fit.turn)}}} for this scan, or turn the labels"
+    if fit.reversed:
+        turned += " with its slices in the opposite order"
+        advice = "Reverse the order of the label slices" + (f". {advice}" if fit.turn != "none" else "")
+    warn(
+        "scan %s: its labels fit the volume better%s: they explain %.0f %% of the grey values' variance then, %.0f %% "
+        "as it is. Were they drawn on another program's volume? %s",
+        name, turned, 100 * fit.after, 100 * fit.before, advice,
+    )  # fmt: skip

@@ -55,16 +55,31 @@ def test_the_turn_of_labels_from_another_program_is_found(name, part):
     whole, label = specimen()
     # The other program's volume is ours turned; labels were drawn on that, and ours may be a crop.
     drawn = turn(label, name)
-    pairs = [(image if part is None else image[part], plane) for image, plane in zip(whole, drawn, strict=True)]
-    assert find_turn(pairs, part)[0] == name
+    images = [image if part is None else image[part] for image in whole]
+    fit = find_turn(images, drawn, part)
+    assert (fit.turn, fit.reversed) == (name, False)
+    assert fit.after > fit.before or name == "none"
 
 
 def test_labels_that_say_nothing_about_the_volume_ask_for_no_turn():
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        pairs = [(rng.random((40, 40)), rng.integers(0, 3, (40, 40))) for _ in range(4)]
-        assert find_turn(pairs)[0] == "none"
-    assert find_turn([(np.zeros((4, 4)), np.zeros((4, 4)))])[0] == "none"
+        labels = rng.integers(0, 3, (4, 40, 40))
+        fit = find_turn(rng.random((4, 40, 40)), labels, opposite=labels[::-1])
+        assert (fit.turn, fit.reversed) == ("none", False)
+    assert find_turn(np.zeros((1, 4, 4)), np.zeros((1, 4, 4))).turn == "none"
+
+
+@pytest.mark.parametrize("name", ["none", "flip_rows", "rotate_270"])
+def test_labels_in_the_opposite_order_of_slices_are_found(name):
+    # A specimen that changes along z: it wanders.
+    volume, label = (
+        np.stack([np.roll(plane, 2 * z, 1) for z, plane in enumerate(part)]) for part in specimen(slices=6)
+    )
+    drawn = turn(label, name)[::-1]
+    chosen = [1, 2, 4]
+    fit = find_turn(volume[chosen], drawn[chosen], opposite=[drawn[5 - index] for index in chosen])
+    assert (fit.turn, fit.reversed) == (name, True)
 
 
 def test_a_stack_warns_of_turned_labels_and_names_the_setting(tmp_path: Path, monkeypatch) -> None:
@@ -72,15 +87,19 @@ def test_a_stack_warns_of_turned_labels_and_names_the_setting(tmp_path: Path, mo
     said: list[str] = []
     monkeypatch.setattr("scan2seg.orientation.warn", lambda message, *values: said.append(message % values))
     source = {"kind": "scan", "labels": "l", "label_values": {"a": 7, "b": 2, "c": 5}}
-    for name, drawn in (("fits", label), ("turned", np.rot90(turn(label, "flip_rows"), 1, (1, 2)))):
+    moving = np.stack([np.roll(plane, 3 * z, 1) for z, plane in enumerate(label)])
+    turned = np.rot90(turn(label, "flip_rows"), 1, (1, 2))
+    for name, drawn in (("fits", label), ("turned", turned), ("reversed", moving[::-1])):
         with storage.creating(tmp_path / f"{name}.zarr") as group:
-            storage.create_volume(group, volume.shape)[:] = volume
+            moved = [np.roll(plane, 3 * z, 1) for z, plane in enumerate(volume)]
+            storage.create_volume(group, volume.shape)[:] = np.stack(moved) if name == "reversed" else volume
             group.attrs["orientation"] = "flip_rows"
         with storage.creating(tmp_path / f"{name}_labels.zarr") as group:
             storage.create_volume(group, label.shape, np.uint8, name="label")[:] = drawn
         files = {"volume": tmp_path / f"{name}.zarr", "labels": tmp_path / f"{name}_labels.zarr", "labels_key": "label"}
         scans = {name: {key: str(value) for key, value in files.items()}}
         assemble_stack(source, tmp_path / "stack.zarr", classes=["a", "b", "c"], scans=scans)
-    assert len(said) == 1 and said[0].startswith("scan turned: ")
+    assert len(said) == 2 and said[0].startswith("scan turned: ")
     # Flipped already, and then flipped and rotated once more: one rotation is all that it needs.
     assert "orientation: rotate_90}" in said[0]
+    assert said[1].startswith("scan reversed: ") and said[1].endswith("Reverse the order of the label slices")

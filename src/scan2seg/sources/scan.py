@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from scan2seg.errors import InputError
 from scan2seg.logging import warn
-from scan2seg.orientation import SAMPLE_SLICES, warn_of_turned_labels
+from scan2seg.orientation import SAMPLE_SLICES, Fit, find_turn, warn_of_turned_labels
 from scan2seg.readers.volumes import Volume, open_volume
 from scan2seg.sources import Item
 from scan2seg.storage import open_store
@@ -38,8 +38,7 @@ def _scan_items(name: str, files: dict[str, Any]) -> list[Item]:
         if gaps := labels.find_gaps():
             warn("%s. Labels may leave out background; check that these do", gaps)
         part = None if labels.shape == volume.shape else _part(offset[1:], (height, width))
-        pairs = _sample(volume, labels, offset[0])
-        warn_of_turned_labels(name, pairs, part, attributes.get("orientation", "none"))
+        warn_of_turned_labels(name, _fit(volume, labels, offset[0], part), attributes.get("orientation", "none"))
 
     def item(index: int) -> Item:
         def read() -> NDArray[np.float32]:
@@ -59,11 +58,17 @@ def _part(start: tuple[int, int], size: tuple[int, int]) -> tuple[slice, slice]:
     return slice(start[0], start[0] + size[0]), slice(start[1], start[1] + size[1])
 
 
-def _sample(volume: Volume, labels: Volume, first: int) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Read a few slices, evenly spread, and their labels."""
+def _fit(volume: Volume, labels: Volume, first: int, part: tuple[slice, slice] | None) -> Fit:
+    """Look at a few slices, evenly spread, and their labels counted from either end of the label volume."""
     chosen = np.unique(np.linspace(0, volume.shape[0] - 1, SAMPLE_SLICES + 2).round().astype(int)).tolist()
     chosen = chosen[1:-1] if len(chosen) > 2 else chosen
-    return [(volume.plane(0, index), labels.plane(0, index + first)) for index in chosen]
+    last = labels.shape[0] - 1
+    return find_turn(
+        [volume.plane(0, index) for index in chosen],
+        [labels.plane(0, first + index) for index in chosen],
+        part,
+        [labels.plane(0, last - first - index) for index in chosen],
+    )
 
 
 def _find_offset(volume: Volume, labels: Volume | None, crop: Any, files: dict[str, Any]) -> tuple[int, int, int]:
