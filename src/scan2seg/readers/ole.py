@@ -45,6 +45,13 @@ def _contents(container: Any, path: Path) -> Contents:
     code = _whole(container, path, "ImageInfo/DataType")
     if code not in _TYPES:
         raise InputError(f"{path}: has images of type {code}, which is not known")
+    missing = [number for number in range(1, count + 1) if not container.exists(_place(number))]
+    if missing:
+        first = ", ".join(map(str, missing[:3])) + (", ..." if len(missing) > 3 else "")
+        raise InputError(
+            f"{path}: {len(missing)} of its {count} images are not there (from 1: {first}). Was the scan stopped? "
+            "Copy the file again from its source"
+        )
     lock = threading.Lock()
     dtype = np.dtype(_TYPES[code])
 
@@ -57,7 +64,7 @@ def _contents(container: Any, path: Path) -> Contents:
 
     def read(images: Selection, rows: slice) -> NDArray[Any]:
         numbers = np.arange(1, count + 1)[images]
-        return np.stack([image(f"ImageData{-(-n // 100)}/Image{n}", rows, dtype) for n in numbers.tolist()])
+        return np.stack([image(_place(n), rows, dtype) for n in numbers.tolist()])
 
     flats = None
     if container.exists("ReferenceData/Image"):
@@ -75,6 +82,10 @@ def _contents(container: Any, path: Path) -> Contents:
         close=container.close,
         details={"type": str(dtype)},
     )
+
+
+def _place(number: int) -> str:
+    return f"ImageData{-(-number // 100)}/Image{number}"
 
 
 def _stream(container: Any, path: Path, name: str) -> bytes:

@@ -6,6 +6,7 @@ import pytest
 import tifffile
 import zarr
 from helpers import data_folder
+from scan_files import write_txrm
 
 from scan2seg.errors import InputError
 from scan2seg.readers import open_scan
@@ -210,6 +211,14 @@ def test_a_tiff_strip_that_was_never_written_and_a_file_cut_between_pages(tmp_pa
     (tmp_path / "c.tif").write_bytes((tmp_path / "a.tif").read_bytes()[: cut + 1])
     with pytest.raises(InputError, match=r"c\.tif"):
         open_scan({"projections": tmp_path / "c.tif", **angles})
+
+
+def test_images_that_an_xradia_file_lacks(tmp_path):
+    path = write_txrm(tmp_path)["projections"]
+    content = path.read_bytes()
+    path.write_bytes(content.replace("Image7".encode("utf-16-le"), "Imagf7".encode("utf-16-le")))
+    with pytest.raises(InputError, match=r"1 of its 12 images are not there \(from 1: 7\)"):
+        open_scan(path)
 
 
 def test_real_nxtomo_of_links_and_real_images_with_angles_of_all():

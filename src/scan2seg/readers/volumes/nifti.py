@@ -43,7 +43,7 @@ def open_volume(path: Path, params: Params) -> Volume:
     def unscaled() -> Any:
         if not path.name.lower().endswith(".gz"):
             return None
-        return read_whole(path, data.get_unscaled)
+        return read_whole(path, lambda: _unpack(path, image))
 
     def plane(axis: int, index: int) -> NDArray[Any]:
         whole = unscaled()
@@ -56,6 +56,16 @@ def open_volume(path: Path, params: Params) -> Volume:
 
     dtype = data.dtype[0] if colours else data.dtype
     return Volume(shape, dtype, plane, _spacing(path, image.header), len(colours) or channels, _orientation(image))
+
+
+def _unpack(path: Path, image: Any) -> NDArray[Any]:
+    """Return the values of a packed file, read to its end: only there the checksum of gzip is verified."""
+    import gzip
+
+    with gzip.open(path) as file:
+        content = file.read()
+    unpacked: NDArray[Any] = type(image).from_bytes(content).dataobj.get_unscaled()
+    return unpacked
 
 
 def _shape(lengths: tuple[int, ...], path: Path) -> tuple[tuple[int, int, int], int]:
