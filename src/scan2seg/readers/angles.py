@@ -50,7 +50,7 @@ def read_angles(path: Path) -> tuple[Angles, str]:
         if path.suffix == ".npy":
             return np.load(path, allow_pickle=False).astype(np.float64).reshape(-1), "degrees"
         lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # numpy reads the header as Python code: damaged ones raise nearly anything
         raise InputError(f"{path}: is not a file of angles, one a line ({error})") from None
     numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     header = numbered.pop(0)[1].strip("# ") if numbered and _is_header(numbered[0][1]) else ""

@@ -74,6 +74,14 @@ def test_files_that_could_be_read_wrongly(tmp_path, text, message):
         read_angles(tmp_path / "a.txt")
 
 
+def test_a_damaged_numpy_file(tmp_path):
+    np.save(tmp_path / "a.npy", TURN)
+    content = (tmp_path / "a.npy").read_bytes().replace(b", }", b"( }")
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.npy: is not a file of angles"):
+        read_angles(tmp_path / "a.npy")
+
+
 @pytest.mark.parametrize(
     ("text", "angles", "unit"),
     [
