@@ -39,7 +39,8 @@ class ImageSource(LabelMapping):
     """What becomes of images without labels and labels without images: ``skip`` leaves them out and names them."""
     intensities: Literal["stored", "type"] | None = None
     """How images of unlike types (8 and 16 bit) become comparable: ``type`` divides each by the largest value of its
-    type; ``stored`` leaves them, for models with ``normalisation: per_image``. Not given, unlike types are refused."""
+    type; ``stored`` leaves them, for models with ``normalisation: {per_image: true}``. Not given, unlike types are
+    refused."""
     groups: Groups | None = None
     """Which images belong together (a patient, a sample), for ``split: {strategy: grouped}``: ``folder``, a pattern of
     the path's end such as ``{group}_*``, or ``{file: patients.csv, image: COLUMN, group: COLUMN}``."""

@@ -43,12 +43,13 @@ def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
     """
     source = ImageSource.model_validate(settings)
     pairs = _pairs(source)
-    headers = {pair.image: read_header(pair.image) for pair in pairs}
-    if source.intensities is None:
-        _check_types(headers)
+    headers = {path: read_header(path) for pair in pairs for path in (pair.image, pair.label) if path is not None}
+    _check_types(source, pairs, headers)
     lossy = [pair.label for pair in pairs if pair.label is not None and pair.label.suffix.lower() in (".jpg", ".jpeg")]
     if lossy and source.label_nearest is None:
         warn("%d labels such as %s are JPEG, which changes values and colours; save masks as PNG", len(lossy), lossy[0])
+    for pair in pairs:
+        _check_label(pair, headers)
     items = [_make_item(source, pair, headers[pair.image]) for pair in pairs]
     return assign_groups(items, [pair.image for pair in pairs], source.groups)
 
@@ -83,32 +84,46 @@ def match_pairs(files: ImageFiles, key: str, source: ImageSource) -> list[_Pair]
     return [_Pair(name, image, label) for name, (image, label) in matched.items()]
 
 
-def _check_types(headers: dict[Path, Header]) -> None:
-    """Refuse images of unlike types: 16-bit values beside 8-bit ones would be 257 times brighter."""
-    kinds: dict[str, list[Path]] = {}
-    for path, header in headers.items():
-        kinds.setdefault(str(header.dtype.newbyteorder("=")), []).append(path)
-    if len(kinds) > 1:
-        held = ", ".join(f"{len(paths)} of {name} such as {paths[0]}" for name, paths in sorted(kinds.items()))
+def _check_types(source: ImageSource, pairs: list[_Pair], headers: dict[Path, Header]) -> None:
+    """Refuse unlike types where they are compared: 16-bit values stand for 257 times those of 8 bits."""
+    if source.intensities is None and (held := _word_types([pair.image for pair in pairs], headers)):
         raise InputError(
             f"source.intensities: the images have unlike types ({held}). Set 'type' to divide each by the largest "
-            "value of its type, or 'stored' where every model has normalisation: per_image"
+            "value of its type, or 'stored' where every model has normalisation: {per_image: true}"
+        )
+    labels = [pair.label for pair in pairs if pair.label is not None and headers[pair.label].dtype != bool]
+    if source.label_nearest is not None and (held := _word_types(labels, headers)):
+        raise InputError(f"source.label_nearest: the labels have unlike types ({held}); save all in one type")
+
+
+def _word_types(paths: list[Path], headers: dict[Path, Header]) -> str | None:
+    kinds: dict[str, list[Path]] = {}
+    for path in paths:
+        kinds.setdefault(str(headers[path].dtype.newbyteorder("=")), []).append(path)
+    if len(kinds) < 2:
+        return None
+    return ", ".join(f"{len(held)} of {name} such as {held[0]}" for name, held in sorted(kinds.items()))
+
+
+def _check_label(pair: _Pair, headers: dict[Path, Header]) -> None:
+    """Check that an image and its label lie on each other."""
+    if pair.label is None:
+        return
+    mine, other = headers[pair.image], headers[pair.label]
+    if (other.height, other.width) != (mine.height, mine.width):
+        raise InputError(
+            f"{pair.label}: is {other.height} x {other.width}, its image {pair.image.name} is "
+            f"{mine.height} x {mine.width}"
+        )
+    if other.orientation != mine.orientation:
+        raise InputError(
+            f"{pair.image}: is stored turned (TIFF tag Orientation {mine.orientation}) and its label "
+            f"{pair.label.name} otherwise ({other.orientation}); save both upright"
         )
 
 
 def _make_item(source: ImageSource, pair: _Pair, header: Header) -> Item:
     image, label, size = pair.image, pair.label, (header.height, header.width)
-    if label is not None:
-        other = read_header(label)
-        if (other.height, other.width) != size:
-            raise InputError(
-                f"{label}: is {other.height} x {other.width}, its image {image.name} is {size[0]} x {size[1]}"
-            )
-        if other.orientation != header.orientation:
-            raise InputError(
-                f"{image}: is stored turned (TIFF tag Orientation {header.orientation}) and its label {label.name} "
-                f"otherwise ({other.orientation}); save both upright"
-            )
 
     def read() -> NDArray[np.float32]:
         pixels = read_image(image)

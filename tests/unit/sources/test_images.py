@@ -113,3 +113,14 @@ def test_masks_that_are_jpeg_files_are_told(tmp_path: Path, caplog: pytest.LogCa
     assert not caplog.text
     list_items(source(tmp_path, **settings), {})
     assert "1 labels such as" in caplog.text and "1.JPG are JPEG" in caplog.text
+
+
+def test_grey_levels_of_labels_are_of_one_type(tmp_path: Path) -> None:
+    write(tmp_path, "images/1.png", "images/2.png", "images/3.png", "labels/1.png")
+    tifffile.imwrite(tmp_path / "labels/2.tif", np.full((4, 5), 65535, np.uint16))
+    Image.fromarray(np.ones((4, 5), bool)).save(tmp_path / "labels/3.png")
+    settings = {"images": "images/*", "labels": "labels/*", "resize": (2, 3)}
+    with pytest.raises(InputError, match=r"label_nearest: the labels have unlike types .1 of uint16 such as"):
+        list_items(source(tmp_path, label_nearest={"a": 0, "b": 255}, **settings), {})
+    read = [item.read_label for item in list_items(source(tmp_path, **settings), {})]
+    assert [int(label().max()) for label in read if label is not None] == [10, 65535, 1]
