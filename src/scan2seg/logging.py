@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scan2seg.errors import InputError
+from scan2seg.memory import set_job_memory
 
 Item = TypeVar("Item")
 LOGGER = logging.getLogger("scan2seg")
@@ -43,13 +44,19 @@ def progress(items: Iterable[Item], label: str, total: int | None = None) -> Ite
 
 
 @contextmanager
-def stage(name: str, log: Path | str | None = None) -> Iterator[None]:
+def stage(name: str, log: Path | str | None = None, memory: object = None) -> Iterator[None]:
     """Run one stage of the pipeline: log to the terminal and to the file, end cleanly on errors and signals.
+
+    Args:
+        name: of the rule.
+        log: the file; None for the terminal alone.
+        memory: what the rule asks for, in megabytes; the stage keeps within it where it has a choice.
 
     Raises:
         SystemExit: with status 1 after an error; the message is logged, a traceback only in the file.
     """
     handlers = _start_handlers(name, log)
+    set_job_memory(memory)
     started = time.monotonic()
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:

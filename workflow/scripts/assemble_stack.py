@@ -5,7 +5,7 @@ from scan2seg.stack import assemble_stack
 
 
 def main(snakemake):
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         assemble_stack(
             snakemake.params.source,
             Path(snakemake.output.stack),

@@ -10,7 +10,7 @@ def main(snakemake):
     for name in names:
         for path in map(Path, snakemake.input[name]):
             runs.setdefault(path.parent, {})[name] = path
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         scores, tables = Path(snakemake.output.scores), Path(snakemake.output.tables)
         compare_models(list(runs.values()), scores, tables, snakemake.params.reference, snakemake.params.published)
 

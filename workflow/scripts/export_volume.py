@@ -5,7 +5,7 @@ from scan2seg.logging import stage
 
 
 def main(snakemake):
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         export_volume(Path(snakemake.input.volume), Path(snakemake.output.file), snakemake.params.settings)
 
 

@@ -8,7 +8,7 @@ from scan2seg.patches import extract_patches
 def main(snakemake):
     settings = PatchingSettings.model_validate(snakemake.params.settings)
     stack, split = Path(snakemake.input.stack), Path(snakemake.input.split)
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         extract_patches(stack, split, Path(snakemake.output.patches), settings)
 
 

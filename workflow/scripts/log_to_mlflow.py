@@ -9,7 +9,7 @@ from scan2seg.reporting.tracking import log_to_mlflow
 def main(snakemake):
     params, inputs = snakemake.params, snakemake.input
     runs = gather_runs(params.runs, Path(snakemake.output.marker).parents[2])
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         log_to_mlflow(
             params.experiment,
             runs,

@@ -5,7 +5,7 @@ from scan2seg.logging import stage
 
 def main(snakemake):
     stack, split, patches = (Path(snakemake.input[key]) for key in ("stack", "split", "patches"))
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         from scan2seg.training.pretraining import pretrain_encoder
 
         output, recipe = Path(snakemake.output.encoder).parent, snakemake.params.recipe

@@ -7,7 +7,7 @@ from scan2seg.reconstruction.scan import reconstruct_scan
 
 def main(snakemake):
     settings = ReconstructionSettings.model_validate(snakemake.params.settings)
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         reconstruct_scan(
             snakemake.params.source,
             Path(snakemake.output.volume),

@@ -6,7 +6,7 @@ from scan2seg.reporting.html import render_report
 
 
 def main(snakemake):
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         content = gather_inputs(snakemake.params.experiment, Path(snakemake.output.report).parents[2])
         render_report(content, Path(snakemake.output.report), Path(snakemake.output.figures))
 

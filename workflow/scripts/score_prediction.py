@@ -6,7 +6,7 @@ from scan2seg.logging import stage
 
 def main(snakemake):
     identity = {**dict(snakemake.wildcards.items()), "split": "test"}
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         score_prediction(
             Path(snakemake.input.stack),
             Path(snakemake.input.prediction),

@@ -5,7 +5,7 @@ from scan2seg.logging import stage
 
 def main(snakemake):
     params, output = snakemake.params, snakemake.output
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         from scan2seg.inference.segmentation import choose_model, segment_scan
 
         checkpoints = [Path(path) for path in snakemake.input.checkpoints]

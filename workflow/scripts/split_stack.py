@@ -7,7 +7,7 @@ from scan2seg.split import split_stack
 
 def main(snakemake):
     settings = SplitSettings.model_validate(snakemake.params.settings)
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         split_stack(Path(snakemake.input.stack), Path(snakemake.output.split), settings, folds=snakemake.params.folds)
 
 

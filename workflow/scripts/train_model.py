@@ -5,7 +5,7 @@ from scan2seg.logging import stage
 
 def main(snakemake):
     started = {key: Path(snakemake.input[key]) for key in ("encoder", "stack") if snakemake.input.get(key)}
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         from scan2seg.training.train import train_model
 
         train_model(

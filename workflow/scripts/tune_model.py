@@ -4,7 +4,7 @@ from scan2seg.logging import stage
 
 
 def main(snakemake):
-    with stage(snakemake.rule, snakemake.log[0]):
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
         from scan2seg.tuning.trial import tune_model
 
         tune_model(

@@ -58,7 +58,7 @@ def find_files(pattern: str, key: str) -> list[Path]:
     """List the files that a pattern matches, in natural order of their names; ``*.tif`` matches ``A.TIF`` too.
 
     Raises:
-        InputError: it matches nothing.
+        InputError: it matches nothing, or a pipe or a device, which readers would wait for.
     """
     found = sorted((Path(name) for name in glob(_any_case(pattern), recursive=True)), key=natural_key)
     if not found:

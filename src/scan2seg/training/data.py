@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from scan2seg.errors import InputError
 from scan2seg.logging import info, warn
+from scan2seg.memory import available_memory
 from scan2seg.storage import open_store, read_json
 from scan2seg.training.processes import gather, rank, world
 
 MEMORY_SHARE = 0.4
-"""Share of the free memory, of the device or the machine, that patches may take."""
+"""Share of the free memory, of the device or the job, that patches may take."""
 
 
 @dataclass
@@ -199,7 +199,7 @@ def _choose_place(size: int, device: str) -> str:
     if device == "cuda" and size < MEMORY_SHARE * torch.cuda.mem_get_info()[0]:
         return "cuda"
     # each process holds its own copy
-    return "memory" if size * world() < MEMORY_SHARE * psutil.virtual_memory().available else "disk"
+    return "memory" if size * world() < MEMORY_SHARE * available_memory() else "disk"
 
 
 def _describe_place(place: str) -> str:

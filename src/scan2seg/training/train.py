@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.training import NormalisationSettings, TrainingSettings
@@ -26,8 +27,9 @@ from scan2seg.training.module import DivergedError
 from scan2seg.training.processes import gather, rank, world
 from scan2seg.training.start import start_from
 
-FITTED_PATCHES = 4000
-"""The most patches that a classical model is fitted to."""
+FITTED_PATCHES, FITTED_BYTES = 4000, 2 * 10**9
+"""The most patches that a classical model is fitted to, and the most bytes that their images take; the same on every
+machine, so that the fit is too."""
 
 
 def train_model(
@@ -186,7 +188,7 @@ def fit_classical(model: SegmentationModel, data: Patches, seed: int, device: st
     """Fit a classical model to the training patches, an even sample of them where there are many; return its cost."""
     meter, started = EnergyMeter(device), time.monotonic()
     meter.start()
-    chosen = data.train[:: -(-len(data.train) // FITTED_PATCHES)]
+    chosen = sample_patches(data)
     images, labels = data.fetch(chosen)
     with torch.no_grad():
         normalised = torch.cat([model.normalisation(batch) for batch in torch.split(images, 64)])
@@ -195,6 +197,13 @@ def fit_classical(model: SegmentationModel, data: Patches, seed: int, device: st
     cost = {"seconds": time.monotonic() - started, "energy_joules": meter.stop()}
     decision = {"precision": "float32", "precision_check": None}
     return {"epochs": 0, "best_epoch": None, "rows": [], "samples": len(chosen), "parts": [cost], **decision}
+
+
+def sample_patches(data: Patches) -> NDArray[np.int64]:
+    """Return the training patches that a classical model is fitted to: all, or an even sample of them."""
+    size = int(np.prod(data.image.shape[1:])) * 4
+    most = max(1, min(FITTED_PATCHES, FITTED_BYTES // size))
+    return data.train[:: -(-len(data.train) // most)]
 
 
 def count_flops(model: SegmentationModel, size: tuple[int, ...]) -> int | None:

@@ -207,3 +207,18 @@ def test_replicate_names() -> None:
     for name in ("seed", "fold-seed1", "2", "fold1"):
         with pytest.raises(InputError, match="must be like"):
             parse_replicate(name)
+
+
+def test_a_classical_model_is_fitted_to_so_many_bytes_at_most() -> None:
+    """1500 patches of 2048 x 2048 are 25 GB; the same patches are chosen on every machine."""
+    from types import SimpleNamespace
+
+    from scan2seg.training.train import FITTED_BYTES, FITTED_PATCHES, sample_patches
+
+    def chosen(count: int, size: int) -> np.ndarray:
+        shape = (count, 1, size, size)
+        return sample_patches(SimpleNamespace(image=SimpleNamespace(shape=shape), train=np.arange(count)))
+
+    assert 60 < len(chosen(1500, 2048)) <= FITTED_BYTES / 2048**2 / 4
+    assert np.array_equal(chosen(1500, 64), np.arange(1500))
+    assert len(chosen(10000, 64)) <= FITTED_PATCHES
