@@ -96,11 +96,12 @@ def _find_cases(files: VolumeFiles, source: VolumeSource) -> dict[str, Files]:
 def _join_channels(cases: dict[str, list[Path]], labels: dict[str, Path] | None) -> dict[str, list[Path]]:
     """Join files such as CASE_0000 and CASE_0001 to one volume with two channels.
 
-    They are channels where every name ends so and the labels do not, or, without labels, where every case has a
-    channel 0000 and there are several cases.
+    They are channels where every name ends so and no label has the number, or, without labels, where every case has
+    a channel 0000 and there are several cases.
     """
     parts = {name: _CHANNEL.fullmatch(name) for name in cases}
-    if not all(parts.values()) or (labels is not None and set(cases) <= set(labels)):
+    numbered = any(label.startswith(name) for label in labels or () for name in cases)
+    if not all(parts.values()) or numbered:
         return cases
     joined: dict[str, dict[str, Path]] = {}
     for name, part in parts.items():

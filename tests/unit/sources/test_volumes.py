@@ -80,10 +80,11 @@ def test_a_lacking_channel_is_named(tmp_path: Path) -> None:
         find_volumes(source(tmp_path, volumes={"images": "images/*", "labels": "labels/*"}))
 
 
-def test_four_digits_of_a_case_are_no_channel(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["", "_seg"])
+def test_four_digits_of_a_case_are_no_channel(tmp_path: Path, suffix: str) -> None:
     for name in ("scan_0000", "scan_0001"):
         nifti(tmp_path / "images" / f"{name}.nii")
-        nifti(tmp_path / "labels" / f"{name}.nii", label=True)
+        nifti(tmp_path / "labels" / f"{name}{suffix}.nii", label=True)
     found = find_volumes(source(tmp_path, volumes={"images": "images/*", "labels": "labels/*"}))
     assert {name: len(files.channels) for name, files in found.items()} == {"scan_0000": 1, "scan_0001": 1}
 
