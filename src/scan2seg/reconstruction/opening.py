@@ -56,12 +56,17 @@ def _check_samples(scan: Scan, settings: ReconstructionSettings) -> Iterator[str
     first, last = settings.rows or (0, scan.shape[1])
     rows = np.unique(np.linspace(first, last - 1, _SAMPLED_ROWS + 2).round().astype(int)[1:-1])
     images = np.unique(np.linspace(0, scan.shape[0] - 1, _SAMPLED_PROJECTIONS).round().astype(np.intp))
-    for index in images:
-        values = np.concatenate([scan.read_projection(int(index), slice(row, row + 1)).ravel() for row in rows])
+    nonfinite, zero = [], []
+    for index in images.tolist():
+        values = np.concatenate([scan.read_projection(index, slice(row, row + 1)).ravel() for row in rows])
         if not np.isfinite(values).any():
-            yield f"{scan.path}: projection {index} has no finite value in rows {rows.tolist()}"
+            nonfinite.append(index)
         elif not settings.already_logarithm and not values.any():
-            yield f"{scan.path}: projection {index} is 0 in all of rows {rows.tolist()}. Was it written?"
+            zero.append(index)
+    for found, what in ((nonfinite, "have no finite value"), (zero, "are 0 throughout. Were they written?")):
+        if found:
+            shown = ", ".join(map(str, found))
+            yield f"{scan.path}: {len(found)} of {len(images)} projections looked at ({shown}) {what}"
     if settings.already_normalised or settings.already_logarithm:
         return
     if scan.flats is None:
