@@ -53,8 +53,7 @@ def assemble_stack(
     settings = {"source": source, "scans": scans, "classes": list(classes)}
     labelled = _check_items(items, classes)
     sizes = _find_pixel_sizes(items, pixel_size)
-    chosen = [items[index] for index in _sample(len(items))]
-    channels = max(item.channels or item.read().shape[0] for item in chosen)
+    channels = max(item.channels or item.read().shape[0] for item in _sample(items))
     height, width = (max(item.size[axis] for item in items) for axis in (0, 1))
     with creating(output) as group, ThreadPoolExecutor(threads) as pool:
         image = create_array(group, "image", (len(items), channels, height, width), "float32", axes="ncyx")
@@ -63,8 +62,7 @@ def assemble_stack(
             group, "label", (len(items), height, width), "uint8", axes="nyx", fill_value=IGNORE, per_shard=per_shard
         )
         read = _make_reader(mapping, classes, channels, (height, width), labelled)
-        hashes: list[str] = []
-        unnamed: list[str] = []
+        hashes, unnamed = list[str](), list[str]()
         counts = np.zeros(256, np.int64)
         for block in progress(shards(image), "assembling", total=len(shards(image))):
             results = list(pool.map(read, items[block]))
@@ -134,9 +132,9 @@ def _alike(first: float, second: float) -> bool:
     return abs(first - second) <= 1e-3 * second
 
 
-def _sample(count: int) -> list[int]:
+def _sample(items: Sequence[Item]) -> Sequence[Item]:
     """Choose images whose channels are looked at: all of a small set, every so many of a large one."""
-    return list(range(0, count, max(1, count // 1000)))
+    return items[:: max(1, len(items) // 1000)]
 
 
 def _make_reader(
