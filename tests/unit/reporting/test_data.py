@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from helpers import make_images
 from PIL import Image
+from zarr import open_group
 
 from scan2seg.config.dataset import Dataset
 from scan2seg.reporting.data import summarise
@@ -30,3 +31,7 @@ def test_a_class_that_training_never_sees_is_named(tmp_path: Path) -> None:
     split.write_text(json.dumps({"train": [3, 4], "validation": [], "test": [0, 5]}))
     whole = summarise(tmp_path / "stack.zarr", split).split
     assert whole is not None and "No training image" not in whole.caption
+    assert dict(summarise(tmp_path / "stack.zarr", split).facts)["pixel size"] == "not given"
+    open_group(tmp_path / "stack.zarr", mode="r+").attrs["pixel_sizes"] = [0.5, 0.5, 2.0, 1.0, None, None]
+    facts = dict(summarise(tmp_path / "stack.zarr", split).facts)
+    assert facts["pixel size"] == "0.5 to 2 µm, not given for 2 images"
