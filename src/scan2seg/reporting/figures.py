@@ -42,7 +42,7 @@ def ranking(rows: Sequence[Ranked], published: Sequence[Json]) -> Figure:
     names = [row.model for row in rows] + [f"{row.get('model')} (published)" for row in literature]
     axes.set_yticks(range(count), [plain(name) for name in names])
     axes.set_ylim(count - 0.4, -0.6)
-    axes.set_xlabel("mean IoU: line = mean, dots = replicates, band = 95 % interval over images")
+    axes.set_xlabel("mean IoU: line = mean, dots = replicates, band = 95 % interval")
     axes.grid(axis="y", visible=False)
     return figure
 
