@@ -31,7 +31,7 @@ def test_nothing_changed_nothing_runs(pipeline: Pipeline) -> None:
 
 
 def test_a_touched_file_reruns_nothing(pipeline: Pipeline) -> None:
-    for name in ("cells/images/cell_00.png", "src/scan2seg/split.py", "config/models/small.yaml"):
+    for name in ("cells/images/cell_00.png", "src/scan2seg/split/parts.py", "config/models/small.yaml"):
         os.utime(pipeline.folder / name, (time.time(), time.time()))
     assert pipeline.jobs() == {}
 
@@ -89,7 +89,7 @@ def test_a_new_model_runs_its_own_jobs_and_the_comparison(pipeline: Pipeline) ->
     assert set(jobs) - OF_A_MODEL <= REPORTING | {"segment_scan"}
 
 
-@pytest.mark.parametrize("source", ["split.py", "denoising/gaussian.py", "reporting/html.py", "storage.py"])
+@pytest.mark.parametrize("source", ["split/parts.py", "denoising/gaussian.py", "reporting/html.py", "storage.py"])
 def test_without_code_tracking_source_edits_rerun_nothing(pipeline: Pipeline, source: str) -> None:
     triggers = ("--rerun-triggers", "mtime", "params", "input", "software-env")
     with pipeline.edit(f"src/scan2seg/{source}", '"""', '"""Edited. '):
