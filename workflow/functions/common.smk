@@ -36,6 +36,13 @@ try:
         for file in workflow.configfiles:
             read_yaml(Path(file))
     EXPERIMENT = load_experiment(CONFIG_FILE, config, check)
+    if workflow.is_main_process:
+        from scan2seg.forecast import describe_needs, find_shortages
+
+        shortages = list(find_shortages(EXPERIMENT, CONFIG_FILE))
+        if shortages:
+            raise ConfigurationError(shortages)
+        print(*describe_needs(EXPERIMENT), sep="\n", file=sys.stderr)
 except ConfigurationError as error:
     raise WorkflowError(str(error))
 R = EXPERIMENT.settings.results
