@@ -156,7 +156,9 @@ def _describe_model(data: Patches, provenance: dict[str, Any]) -> dict[str, Any]
 def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> SegmentationModel:
     settings = NormalisationSettings.model_validate(recipe["normalisation"])
     image: Any = open_store(patches)["image"]
-    normalisation = fit_normalisation(settings, image, data.train.tolist())
+    encoder = recipe["architecture"].get("encoder")
+    normalisation = fit_normalisation(settings, image, data.train.tolist(), encoder)
+    data.per_image = normalisation.per_image
     if not data.histogram.any():
         raise InputError(f"{patches}: no pixel has a label; images without labels can only be pre-trained on")
     model = SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
