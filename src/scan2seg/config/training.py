@@ -80,6 +80,8 @@ class TrainingSettings(Settings):
     """Patches a step."""
     samples_per_epoch: int | None = Field(default=None, ge=1)
     """Patches an epoch, drawn anew each time; all of them when not given."""
+    validation_patches: int | None = Field(default=None, ge=1)
+    """The most validation patches an epoch, evenly spread over the images, the same ones each time; null: all."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """auto: bfloat16 where the processor or GPU computes with it, after a comparison with float32 on one batch; where
     they differ by more than rounding explains, and where there is no bfloat16, float32 (GPUs without it: float16)."""

@@ -181,6 +181,13 @@ class BatchLoader:
                 yield images, labels, group, weight
 
 
+def choose_evenly(indices: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
+    """Return at most so many of the indices, evenly spread; patches lie image by image, so over the images too."""
+    if most is None or most >= len(indices):
+        return indices
+    return indices[(np.arange(most) * len(indices)) // most]
+
+
 def sampling_weights(histogram: NDArray[np.int64]) -> NDArray[np.float64]:
     """Weigh each patch by the rarity of its classes: the sum over classes of its share of all their pixels."""
     totals = np.maximum(histogram.sum(axis=0), 1)

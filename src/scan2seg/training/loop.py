@@ -19,7 +19,7 @@ from scan2seg.config.training import TrainingSettings
 from scan2seg.logging import info, warn
 from scan2seg.storage import read_json, write_json
 from scan2seg.training.averaging import make_averaging
-from scan2seg.training.data import BatchLoader, Patches, class_weights, sampling_weights
+from scan2seg.training.data import BatchLoader, Patches, choose_evenly, class_weights, sampling_weights
 from scan2seg.training.history import History, TimeBudget
 from scan2seg.training.module import DivergedError, TrainingModule
 from scan2seg.training.processes import gather, rank, world
@@ -124,7 +124,8 @@ def _make_loaders(data: Patches, settings: TrainingSettings, seed: int) -> tuple
     weights = sampling_weights(data.histogram[data.train]) if settings.sampling == "class_balanced" else None
     samples = settings.samples_per_epoch
     loader = BatchLoader(data, data.train, settings.batch_size, seed=seed, weights=weights, samples=samples)
-    validation = BatchLoader(data, data.validation, settings.batch_size) if data.validation.size else None
+    kept = choose_evenly(data.validation, settings.validation_patches)
+    validation = BatchLoader(data, kept, settings.batch_size) if kept.size else None
     return loader, validation
 
 

@@ -6,11 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tiny_training import equal, recipe_of, train
 
 from scan2seg.errors import InputError
+from scan2seg.storage import read_json
+from scan2seg.training.data import choose_evenly
 from scan2seg.training.state import WholeFiles, find_whole
 
 
@@ -59,3 +62,16 @@ def test_training_needs_no_temporary_folder(data: Path, tmp_path: Path, monkeypa
     clean = train(data, tmp_path / "clean", recipe)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
     assert equal(clean, train(data, tmp_path / "without", recipe))
+
+
+def test_long_epochs_say_where_they_are_and_validation_is_limited(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("scan2seg.logging.LOGGER.propagate", True)
+    caplog.set_level("INFO")
+    monkeypatch.setattr("scan2seg.training.history.SILENCE", 0.0)
+    train(data, tmp_path / "m", recipe_of(training={"epochs": 1, "validation_patches": 3}))
+    assert "epoch 1/1: step 1 of " in caplog.text and "train loss" in caplog.text
+    assert "epoch 1/1: validation step 1 of 1" in caplog.text
+    assert read_json(tmp_path / "m" / "training.json")["validation_patches"] == 3
+    assert choose_evenly(np.arange(10), 4).tolist() == [0, 2, 5, 7]
