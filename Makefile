@@ -7,20 +7,26 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_LINK_MODE ?= hardlink
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+IN_PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --extra test --extra lint
 
-.PHONY: demo test precision-test lint lock slurm-test setup
+.PHONY: demo test test-slow precision-test lint lock slurm-test setup
 
 demo: setup
 	$(BIN)/snakemake -c$(CORES) --configfile config/experiments/demo.yaml --quiet rules host progress
 	@$(BIN)/scan2seg ranking results/reports/demo
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile
+	$(PYTEST) $(IN_PARALLEL)
+
+# what is marked slow, which `make test` leaves out
+test-slow: setup
+	$(PYTEST) $(IN_PARALLEL) -m slow
 
 # as on a processor that computes with bfloat16 and has no AMX; one without bfloat16 tests float32
 precision-test: setup
-	ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -k auto_trains tests/conformance/test_architectures.py
+	ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 $(PYTEST) -k auto_trains tests/conformance/test_architectures.py
 
 lint: setup
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint

@@ -75,6 +75,7 @@ def rows_of(output: Path) -> list[list[float]]:
         return [[float(value) for value in list(row.values())[:-1]] for row in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_two_processes_killed_and_resumed_give_what_one_gives(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +115,7 @@ def test_two_processes_killed_and_resumed_give_what_one_gives(
     )
 
 
+@pytest.mark.slow
 def test_the_options_that_processes_must_agree_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # as in a Slurm job of one task, where Lightning would expect one process
     for name, value in {"NTASKS": "1", "JOB_ID": "7", "JOB_NAME": "train", "PROCID": "0", "LOCALID": "0"}.items():
@@ -143,6 +145,7 @@ def test_the_options_that_processes_must_agree_on(data: Path, tmp_path: Path, mo
     assert 2 <= len(rows_of(tmp_path / "m")) < 30
 
 
+@pytest.mark.slow
 def test_the_error_of_one_process_is_the_error_of_all(data: Path, tmp_path: Path) -> None:
     store = tmp_path / "patches.zarr"
     shutil.copytree(data / "patches.zarr", store)

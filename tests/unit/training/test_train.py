@@ -40,6 +40,7 @@ def test_a_seed_decides_the_weights(data: Path, tmp_path: Path) -> None:
     assert equal(last, first) == (facts["best_epoch"] == 3)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(data: Path, tmp_path: Path) -> None:
     recipe = recipe_of(training={"epochs": 6}, schedule={"name": "one_cycle"})
     undisturbed = train(data, tmp_path / "whole", recipe)
