@@ -4,6 +4,7 @@ A store with ``image`` (n, c, y, x) float32, ``label`` (n, y, x) uint8 (255 = ig
 and widths before padding at the bottom and right, and the attributes names, groups, parts, hashes, classes,
 pixel_size, labelled and provenance. ``pixel_size`` is the edge of a pixel in micrometres that all images have in
 common, or null; where they differ, ``pixel_sizes`` lists that of each image (null where its file does not say it).
+``spacings`` names those volumes (groups) whose files say the distance of their slices, rows and columns in micrometres.
 """
 
 import hashlib
@@ -128,6 +129,15 @@ def _find_pixel_sizes(items: Sequence[Item], given: float | None) -> list[float 
     return sizes
 
 
+def _find_spacings(items: Sequence[Item], pixel_sizes: Sequence[float | None]) -> dict[str, list[float]]:
+    """Return the voxel spacing of each volume whose file says it; a given pixel size stretches all three alike."""
+    found: dict[str, list[float]] = {}
+    for item, size in zip(items, pixel_sizes, strict=True):
+        if item.group not in found and item.spacing and item.pixel_size and size:
+            found[item.group] = [length * size / item.pixel_size for length in item.spacing]
+    return found
+
+
 def _alike(first: float, second: float) -> bool:
     return abs(first - second) <= 1e-3 * second
 
@@ -189,6 +199,7 @@ def _write_attributes(
             "labelled": labelled,
             "pixel_size": common,
             **({} if common or not any(pixel_sizes) else {"pixel_sizes": pixel_sizes}),
+            "spacings": _find_spacings(items, pixel_sizes),
             "provenance": record(settings),
         }
     )

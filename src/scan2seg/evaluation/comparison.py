@@ -7,6 +7,7 @@ from typing import Any
 
 from scan2seg import logging, storage
 from scan2seg.evaluation.ranking import Ranked, rank
+from scan2seg.evaluation.run_measures import MEASURES, measure
 from scan2seg.evaluation.runs import Run, read_run
 from scan2seg.evaluation.units import MINIMUM_UNITS, Units
 
@@ -225,13 +226,22 @@ def _write_scores(path: Path, ranking: dict[str, list[Ranked]]) -> None:
         choice = ["rank", "validation_score", "chosen"]
         kinds = ("iou", "stray_pixels")
         writer.writerow(
-            [*identity, *choice, *summary, *shown, *COSTS, *(f"{kind}_{name}" for kind in kinds for name in names)]
+            [
+                *identity,
+                *choice,
+                *summary,
+                *shown,
+                *MEASURES,
+                *COSTS,
+                *(f"{kind}_{name}" for kind in kinds for name in names),
+            ]
         )
         for place, row, run in placed:
             low, high = run.metrics.get("confidence", {}).get("mean_iou") or (None, None)
             cells = [run.metrics[key] for key in identity]
             cells += [place, run.validation_score, int(run is row.chosen), *(run.metrics[key] for key in summary)]
             cells += [row.images, row.units.count, low, high, *(run.metrics["mean_image"].get(key) for key in image)]
+            cells += [measure(run, key) for key in MEASURES]
             cells += [cost(run, key) for key in COSTS]
             cells += [run.metrics["classes"].get(name, {}).get("iou") for name in names]
             cells += [run.metrics["stray_pixels"].get(name, 0) for name in names]

@@ -41,6 +41,8 @@ class Item:
     """Changes what was read by what the whole volume tells, which is read for it at the first use."""
     channels: int | None = None
     """The number of channels, where it is known without reading."""
+    spacing: tuple[float, float, float] | None = None
+    """Micrometres from slice to slice, row to row and column to column of its volume, where the file says them."""
 
 
 def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list[Item]:

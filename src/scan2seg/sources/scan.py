@@ -49,7 +49,8 @@ def _scan_items(name: str, files: dict[str, Any]) -> list[Item]:
             return labels.plane(0, index + offset[0])[_part(offset[1:], (height, width))]
 
         place = f"{name}/{index:05d}"
-        return Item(place, name, None, (height, width), read, read_label if labels else None, volume.pixel_size())
+        size, labelled = volume.pixel_size(), read_label if labels else None
+        return Item(place, name, None, (height, width), read, labelled, size, spacing=volume.slice_spacing())
 
     return [item(index) for index in range(depth)]
 

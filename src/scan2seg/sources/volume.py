@@ -94,7 +94,7 @@ def slice_items(name: str, channels: list[Volume], labels: Volume | None, source
     size = (shape[1 if axis == 0 else 0], shape[1 if axis == 2 else 2])
     standardise = _Standardisation(channels, axis, range(start, stop)) if source.standardise else None
     count = sum(volume.channels for volume in channels)
-    pixel_size = channels[0].pixel_size(axis)
+    pixel_size, spacing = channels[0].pixel_size(axis), channels[0].slice_spacing(axis)
 
     def reader(index: int) -> Callable[[], NDArray[np.float32]]:
         return lambda: _read_planes(channels, axis, index).astype(np.float32)
@@ -104,7 +104,7 @@ def slice_items(name: str, channels: list[Volume], labels: Volume | None, source
 
     common = partial(Item, group=name, part=None, size=size, pixel_size=pixel_size, finish=standardise, channels=count)
     return [
-        common(f"{name}/{index:05d}", read=reader(index), read_label=label_reader(index))
+        common(f"{name}/{index:05d}", read=reader(index), read_label=label_reader(index), spacing=spacing)
         for index in range(start, stop)
     ]
 

@@ -134,6 +134,9 @@ def test_comparison_ranks_tests_and_keeps_published_rows_apart(tmp_path, truth):
     assert rows[0]["training_seconds"] == "10.0"
     assert rows[0]["flops"] == "" == rows[0]["prediction_pixels_per_second"]
     assert 0 < float(rows[2]["iou_phase, a"]) < 1
+    best = next(row for row in rows if row["model"] == "best")
+    assert (best["kappa"], best["boundary_f1"], best["hausdorff_95"]) == ("1.0", "1.0", "0.0")
+    assert best["expected_calibration_error"] == "" == best["case_dice"]
     text = tables.read_text()
     assert text.index("| 1 | best |") < text.index("| 2 | good |") < text.index("| 3 | poor |")
     assert "The test images are 4 images, which is too few" in text

@@ -147,9 +147,12 @@ def test_unlike_pixel_sizes_are_told_and_kept_by_image(tmp_path: Path, monkeypat
     assert "unlike pixel sizes: 500 micrometres (a), 1000 micrometres (b)" in said[0]
     even = assemble(tmp_path, **keys, spacing=[1000, 1000, 1000])
     assert even.attrs["pixel_size"] == 1000 and "pixel_sizes" not in even.attrs
+    assert store.attrs["spacings"] == {"a": [2000.0, 500.0, 500.0], "b": [1000.0, 1000.0, 1000.0]}
     assert even["size"][:].tolist() == [[2, 2]] * 6 + [[4, 5]] * 3
     fine = assemble(tmp_path, **keys, spacing="isotropic")
     assert list(fine.attrs["pixel_sizes"]) == [500.0] * 12 + [1000.0] * 3
+    turned = assemble(tmp_path, **keys, axis=2)  # columns of the file, whose pixels are no squares
+    assert turned.attrs["spacings"]["a"] == [500.0, 2000.0, 500.0]
 
 
 def test_headers_that_contradict_each_other_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,9 +65,9 @@ def surface_distances(truth: Mask, prediction: Mask, spacing: Sequence[float] | 
 
     if truth.shape != prediction.shape:
         raise ValueError(f"truth has shape {truth.shape}, prediction {prediction.shape}")
-    if not truth.any() or not prediction.any():
+    inside = bounding_box(truth | prediction)
+    if inside is None or not truth.any() or not prediction.any():
         return SurfaceDistances(np.empty(0), np.empty(0))
-    inside = _bounding_box(truth | prediction)
     surfaces = [_surface(np.pad(mask[inside], 1)) for mask in (truth, prediction)]
     # the transform measures the way to the nearest zero, so the surface of the other region is the zero
     to_truth, to_prediction = (distance_transform_edt(~surface, sampling=spacing) for surface in surfaces)
@@ -81,9 +81,14 @@ def _surface(mask: Mask) -> Mask:
     return surface
 
 
-def _bounding_box(mask: Mask) -> tuple[slice, ...]:
-    """Return the smallest box that holds the mask: distances between surfaces within it do not leave it."""
+def bounding_box(mask: Mask) -> tuple[slice, ...] | None:
+    """Return the smallest box that holds the mask: distances between surfaces within it do not leave it.
+
+    None where the mask is empty.
+    """
     axes = range(mask.ndim)
     lines = [mask.any(axis=tuple(other for other in axes if other != axis)) for axis in axes]
+    if not lines[0].any():
+        return None
     ends = [np.flatnonzero(line)[[0, -1]] for line in lines]
     return tuple(slice(int(first), int(last) + 1) for first, last in ends)

@@ -49,6 +49,13 @@ class Volume:
         first, second = (self.spacing[other] for other in range(3) if other != axis)
         return first if first == second else math.sqrt(first * second)
 
+    def slice_spacing(self, axis: int = 0) -> Spacing | None:
+        """Return micrometres between the planes along an axis, and between the rows and the columns of a plane."""
+        if self.spacing is None:
+            return None
+        rows, columns = (self.spacing[other] for other in range(3) if other != axis)
+        return self.spacing[axis], rows, columns
+
 
 def open_volume(path: Path, key: str | None = None) -> Volume:
     """Open a volume lazily; the suffix decides the reader.
