@@ -35,8 +35,8 @@ rule all:
     default_target: True
     input:
         report_files(),
-        volumes(),
-        study_files("best.yaml"),
+        [f"{R}/{path}" for path in CATALOGUE.volumes()],
+        [f"{R}/studies/{folder}/best.yaml" for folder in CATALOGUE.searches],
         segmentation_files(),
 
 
@@ -47,17 +47,17 @@ rule report:
 
 rule reconstructions:
     input:
-        volumes(),
+        [f"{R}/{path}" for path in CATALOGUE.volumes()],
 
 
 rule stacks:
     input:
-        stack_files(),
+        [f"{R}/{stack.path}" for stack in CATALOGUE.all_of(Stack).values()],
 
 
 rule studies:
     input:
-        study_files("best.yaml"),
+        [f"{R}/studies/{folder}/best.yaml" for folder in CATALOGUE.searches],
 
 
 rule segmentations:

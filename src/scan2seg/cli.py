@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scan2seg import __version__
 from scan2seg.errors import InputError
+from scan2seg.results_commands import add_commands, load_catalogue
 
 if TYPE_CHECKING:
     from scan2seg.config.model import Model
@@ -64,6 +65,7 @@ def _make_parser() -> argparse.ArgumentParser:
     ranking.add_argument("folder", type=Path, help="results/reports/EXPERIMENT")
     ranking.set_defaults(run=_ranking)
     _add_model_commands(commands)
+    add_commands(commands)
 
     centres = commands.add_parser(
         "centres", help="draw a slice of a scan at several rotation centres", description=_centres.__doc__
@@ -93,9 +95,9 @@ def _add_model_commands(commands: Any) -> None:
     preview = commands.add_parser(
         "preview", help="draw augmented patches with their labels", description=_preview.__doc__
     )
-    preview.add_argument("dataset", help="name of a dataset whose patches are extracted")
-    preview.add_argument("model", help="stem of a file in config/models, or a path")
-    preview.add_argument("--results", type=Path, default=Path("results"), help="folder of the results (results)")
+    preview.add_argument("experiment", type=Path, help="an experiment file whose patches are extracted")
+    preview.add_argument("model", help="the name of one of its models")
+    preview.add_argument("--dataset", help="the name of one of its datasets; the first one when not given")
     preview.add_argument("--output", type=Path, default=Path("preview.png"), help="the PNG file (preview.png)")
     preview.set_defaults(run=_preview)
 
@@ -179,8 +181,14 @@ def _preview(given: argparse.Namespace) -> None:
     """Draw training patches and three augmented versions of each, with their labels, as a PNG."""
     from scan2seg.training.preview import preview_augmentation
 
-    model = _load_model(given.model)
-    patches = given.results / given.dataset / "patches" / f"{model.patching.folder()}.zarr"
+    catalogue = load_catalogue(given.experiment)
+    experiment = catalogue.experiment
+    dataset = given.dataset or next(iter(experiment.datasets))
+    for kind, name, names in (("dataset", dataset, experiment.datasets), ("model", given.model, experiment.models)):
+        if name not in names:
+            raise InputError(f"{given.experiment}: has no {kind} '{name}'; it has {', '.join(names)}")
+    model = experiment.models[given.model]
+    patches = Path(experiment.settings.results, catalogue.patches_of(dataset, model.patching).path)
     if not patches.exists():
         raise InputError(f"{patches}: there is no such store; make it with `snakemake -c2 {patches}`")
     preview_augmentation(patches, model.recipe(), given.output)

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import platform
+import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -14,6 +16,8 @@ from typing import Any
 
 from scan2seg import __version__
 
+MANY = 1000
+_SAMPLE = 4 * 2**20
 _LIBRARIES = ("numpy", "torch", "lightning", "monai", "scikit-image", "zarr", "dask", "numba")
 
 
@@ -24,11 +28,51 @@ def record(settings: Mapping[str, Any], inputs: Iterable[Path | str] = ()) -> di
         "scan2seg": __version__,
         "commit": _commit(),
         "settings": json.loads(json.dumps(settings, default=str)),
-        "inputs": [Path(path).name for path in inputs],
+        "inputs": describe_inputs([Path(path) for path in inputs]),
         "python": platform.python_version(),
         "libraries": _versions(),
         "hardware": describe_hardware(),
     }
+
+
+def describe_inputs(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Name inputs by path, by the key of what the pipeline made, and by a fingerprint of their content.
+
+    Of more files than 1000, their number, common folder and one fingerprint stand for all.
+    """
+    if len(paths) > MANY:
+        marks = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+        folder = os.path.commonpath([path.parent for path in paths])
+        return [{"path": folder, "files": len(paths), "fingerprint": fingerprint(marks)}]
+    return [{"path": str(path), "key": find_key(path), "fingerprint": fingerprint_file(path)} for path in paths]
+
+
+def find_key(path: Path) -> str | None:
+    """Return the key of the nearest NAME-KEY folder of a path, or of a split, whose file is its key; None outside."""
+    for part in reversed(path.parts):
+        found = re.fullmatch(r"(?:.+-)?([0-9a-f]{8})(?:\.json|\.zarr)?", part)
+        if found:
+            return found[1]
+    return None
+
+
+def fingerprint_file(path: Path) -> str | None:
+    """Return a hash of a file: of its size and its first and last 4 MB; of a store, of its root metadata.
+
+    The metadata of our stores hold their own provenance, so that a store that was made again has another hash.
+    """
+    if path.is_dir():
+        path = next((path / name for name in ("zarr.json", ".zattrs", ".zarray") if (path / name).is_file()), path)
+    if not path.is_file():
+        return None
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        digest.update(file.read(_SAMPLE))
+        if size > _SAMPLE:
+            file.seek(max(_SAMPLE, size - _SAMPLE))
+            digest.update(file.read(_SAMPLE))
+    return digest.hexdigest()[:16]
 
 
 def fingerprint(content: Any) -> str:

@@ -22,7 +22,7 @@ from scan2seg.errors import InputError
 from scan2seg.labels import IGNORE, holds_no_named_colour, map_labels, word_unnamed
 from scan2seg.logging import info, progress, warn
 from scan2seg.provenance import record
-from scan2seg.sources import Item, list_items
+from scan2seg.sources import Item, input_paths, list_items
 from scan2seg.storage import create_array, creating, open_store, shards
 
 
@@ -200,7 +200,7 @@ def _write_attributes(
             "pixel_size": common,
             **({} if common or not any(pixel_sizes) else {"pixel_sizes": pixel_sizes}),
             "spacings": _find_spacings(items, pixel_sizes),
-            "provenance": record(settings),
+            "provenance": record(settings, input_paths(settings["source"], settings["scans"] or {})),
         }
     )
 

@@ -10,7 +10,6 @@ from workspace import Workspace
 
 pytestmark = pytest.mark.slurm
 ON_GPU = {"train_model", "predict_stack", "time_inference"}
-SCAN = "results/tiny/scans/scan"
 
 
 def jobs_of(cluster: Cluster, workspace: Workspace, text: str = "") -> list[dict[str, str]]:
@@ -34,11 +33,11 @@ def test_whole_run_goes_through_slurm_to_the_report(cluster: Cluster, finished: 
     rules = {job["rule"] for job in jobs}
     assert rules >= ON_GPU | {"simulate_scan", "reconstruct_scan", "denoise_scan", "render_report", "log_to_mlflow"}
     for job in jobs:
-        network = job["rule"] in ON_GPU and "_small_" in job["StdOut"]
+        network = job["rule"] in ON_GPU and "unet-" in job["StdOut"]
         assert job["Partition"] == ("gpu" if network else "cpu"), job
         assert gpus(job) == (["TresPerJob=gres:gpu:1"] if network else []), job
         assert Path(job["StdOut"]).is_file(), "the logs of successful jobs are kept"
-    training = jobs_of(cluster, finished, "rule_train_model/tiny_small")[0]
+    training = jobs_of(cluster, finished, "rule_train_model/unet-")[0]
     assert (training["MinMemoryNode"], training["TimeLimit"]) == ("3000M", "00:10:00")
 
 
@@ -60,7 +59,7 @@ def test_a_site_that_takes_gres(cluster: Cluster, finished: Workspace) -> None:
     site = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": "gres"}
     result = finished.snakemake(checkpoint, profile=finished.adapt_profile("gres", config={"cluster": site}))
     assert result.status == 0, result.output
-    (job,) = jobs_of(cluster, finished, "_second_")
+    (job,) = jobs_of(cluster, finished, checkpoint.split("/")[2])
     assert job["Partition"] == "gpu"
     assert gpus(job) == ["TresPerNode=gres:gpu:1"]
 
@@ -68,7 +67,7 @@ def test_a_site_that_takes_gres(cluster: Cluster, finished: Workspace) -> None:
 def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finished: Workspace) -> None:
     checkpoint = finished.add_model("greedy", mem_mb=650)
     result = finished.snakemake(checkpoint)
-    jobs = jobs_of(cluster, finished, "_greedy_")
+    jobs = jobs_of(cluster, finished, checkpoint.split("/")[2])
     assert jobs[0]["JobState"] != "COMPLETED", "650 MB were enough: lower the test's request"
     assert "exceeded memory limit" in Path(jobs[0]["StdOut"]).read_text()
     assert jobs[-1]["JobState"] == "COMPLETED", result.output
@@ -82,21 +81,23 @@ def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finish
 def test_failing_job_shows_its_log_and_leaves_nothing_that_looks_finished(
     cluster: Cluster, workspace: Workspace
 ) -> None:
-    workspace.prepare(f"{SCAN}/projections.h5")
-    projections = workspace.folder / SCAN / "projections.h5"
+    simulation = workspace.path_of("scan", "simulation")
+    workspace.prepare(simulation)
+    projections = workspace.folder / simulation
     with projections.open("r+b") as file:
         file.truncate(projections.stat().st_size // 2)
 
     result = workspace.snakemake("--retries", "0")
     assert result.status != 0
-    log = "results/logs/reconstruct_scan/tiny/scan.log"
+    volume = Path(workspace.path_of("scan", "reconstruction"))
+    log = f"results/logs/reconstruct_scan/{volume.parent.name}.log"
     assert log in result.output
     assert "projections.h5" in (workspace.folder / log).read_text()
     (job,) = jobs_of(cluster, workspace, "rule_reconstruct_scan")
     assert job["JobState"] == "FAILED"
     assert job["StdOut"] in result.output
     assert "Traceback" not in Path(job["StdOut"]).read_text()
-    assert [path.name for path in (workspace.folder / SCAN).iterdir() if "zarr" in path.name] == ["labels.zarr"]
+    assert not list((workspace.folder / volume.parent).glob("*"))
     assert not (workspace.folder / "results" / "reports").exists()
 
 
@@ -122,4 +123,4 @@ def test_interrupt_cancels_what_was_submitted(cluster: Cluster, workspace: Works
         time.sleep(0.2)
     assert cluster.queue() == []
     assert {job["JobState"] for job in jobs_of(cluster, workspace)} == {"CANCELLED"}
-    assert not list(workspace.folder.glob("results/tiny/scans/*/projections.h5"))
+    assert not list(workspace.folder.glob("results/simulations/*/projections.h5"))

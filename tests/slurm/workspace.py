@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+from scan2seg.catalogue import Catalogue
+from scan2seg.config.experiment import load_experiment
+
 # The first question comes when a tiny job is just over; each further one comes ten seconds later than the one before.
 IMPATIENT = ("--slurm-init-seconds-before-status-checks", "9", "--latency-wait", "5")
 LIMIT = 400
@@ -88,6 +91,16 @@ class Workspace:
         path = self.folder / "config" / "config.yaml"
         experiment = yaml.safe_load(path.read_text())
         small = experiment["models"][0]
-        model = {**small, "name": name, "resources": {**small["resources"], **resources}}
+        # a recipe of its own: equal ones would be one model
+        rate = {"learning_rate": 1e-4 * (2 + len(experiment["models"]))}
+        model = {**small, "name": name, "optimizer": rate, "resources": {**small["resources"], **resources}}
         path.write_text(yaml.safe_dump({**experiment, "models": [*experiment["models"], model]}))
-        return f"results/tiny/runs/{name}/seed0/checkpoint.pt"
+        return self.path_of(name, "training") + "/seed0/checkpoint.pt"
+
+    def path_of(self, name: str, kind: str) -> str:
+        """Return where something of the experiment lies: a model by its name in the experiment, or another thing."""
+        catalogue = Catalogue(load_experiment(self.folder / "config" / "config.yaml"))
+        if kind == "training":
+            return f"results/{catalogue.training('tiny', name).path}"
+        (found,) = [item.path for item in catalogue.things() if type(item).__name__.lower() == kind]
+        return f"results/{found}"

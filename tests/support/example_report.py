@@ -72,7 +72,7 @@ def write_run(folder: Path, entry: dict, model: str, replicate: str, quality: fl
     timing = {"image": {**image, "pixels_per_second_model": 4.4e6}, "tile": image, "device": "cpu", "precision": "bf16"}
     storage.write_json(run / "timing.json", {**timing, "provenance": made})
     write_history(run / "history.csv", quality, generator, 12 if quality > 0.6 else 0)
-    return {"dataset": entry["name"], "model": model, "replicate": replicate, "run": run}
+    return {"dataset": entry["name"], "model": model, "replicate": replicate, "run": run, "applied": run}
 
 
 def write_history(path: Path, quality: float, generator, epochs: int) -> None:

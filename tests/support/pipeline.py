@@ -82,19 +82,26 @@ class Pipeline:
             check=False,
         )
 
-    def jobs(self, *words: str) -> dict[str, set[str]]:
-        """Return rule to the wildcards of the jobs that would run."""
+    def find(self, pattern: str) -> Path:
+        """Return the only result that a pattern below the results folder matches."""
+        found = list((self.folder / "results").glob(pattern))
+        assert len(found) == 1, f"{pattern}: {found}"
+        return found[0]
+
+    def jobs(self, *words: str) -> dict[str, list[str]]:
+        """Return rule to the wildcards of the jobs that would run, without the keys, in alphabetical order."""
         result = self.run("-n", *words)
         assert result.returncode == 0, result.stdout + result.stderr
-        found: dict[str, set[str]] = {}
+        found: dict[str, list[str]] = {}
         for block in re.split(r"\n(?=(?:local)?rule )", result.stdout + result.stderr):
             rule = re.match(r"(?:local)?rule (\w+):", block)
             if rule and rule[1] != "all":
                 assert "reason:" in block
                 wildcards = re.search(r"wildcards: (.*)", block)
                 names = re.findall(r"=([^,\n]+)", wildcards[1]) if wildcards else []
-                found.setdefault(rule[1], set()).add("/".join(names))
-        return found
+                plain = [re.sub(r"-?[0-9a-f]{8}$", "", part) for name in names for part in name.split("/")]
+                found.setdefault(rule[1], []).append("/".join(part for part in plain if part not in ("", "inference")))
+        return {rule: sorted(names) for rule, names in found.items()}
 
     @contextmanager
     def edit(self, name: str, old: str, new: str) -> Iterator[None]:

@@ -184,18 +184,9 @@ def test_depth_and_neighbours_exclude_each_other() -> None:
         PatchingSettings(depth_stride=4)
 
 
-def test_patches_of_images_keep_the_names_they_had_before_there_was_depth() -> None:
-    assert PatchingSettings(size=128, stride=64).folder() == "128x128-c57fbb"
-    assert "depth" not in PatchingSettings().model_dump()
+def test_what_people_call_patches() -> None:
+    assert PatchingSettings(size=128, stride=64).label() == "128x128"
+    assert PatchingSettings().label() == "whole"
     deep = PatchingSettings(size=64, depth=16)
-    assert deep.folder().startswith("16x64x64-")
+    assert deep.label() == "16x64x64"
     assert PatchingSettings.model_validate(deep.model_dump(mode="json")) == deep
-
-
-def test_equal_settings_share_a_store_and_others_do_not() -> None:
-    names = [
-        PatchingSettings(size=size, stride=stride).folder() for size, stride in ((32, 16), ((32, 32), 16), (32, 8))
-    ]
-    assert names[0] != names[2]
-    assert PatchingSettings(size=32, stride=16).folder() == names[0]
-    assert PatchingSettings().folder().startswith("whole-")

@@ -1,29 +1,49 @@
 """After a finished run an edit reruns what depends on it, and nothing else."""
 
+import json
 import os
 import time
 
 import pytest
 from pipeline import Pipeline
 
-REPORTING = {"compare_models", "render_report", "log_to_mlflow"}
+REPORTING = {"compare_models", "render_report", "log_to_mlflow", "link_runs"}
 OF_A_MODEL = {"train_model", "predict_stack", "score_prediction", "time_inference", "map_saliency"}
 AFTER_DENOISING = {"assemble_stack", "split_stack", "extract_patches", "segment_scan", "ensemble_predictions"}
 
 
 def test_every_file_of_the_contract_is_there(pipeline: Pipeline) -> None:
-    results = pipeline.folder / "results"
-    run = "pillar/runs/small/seed0"
-    for name in (
-        "pillar/scans/tiny/reconstruction.zarr", "pillar/scans/tiny/denoised.zarr", "pillar/stack.zarr",
-        "pillar/split.json", f"{run}/checkpoint.pt", f"{run}/history.csv", f"{run}/training.json",
-        f"{run}/prediction.zarr", f"{run}/metrics.json", f"{run}/per_image.csv", f"{run}/timing.json",
-        "pillar/runs/both/seed0/metrics.json", "reports/tiny/index.html", "reports/tiny/scores.csv",
-        "reports/tiny/tables.md", "reports/tiny/figures", "reports/tiny/mlflow.db",
-        "segmentations/fresh/labels.zarr", "segmentations/fresh/summary.json", "segmentations/fresh/labels.tif",
+    run, key = "runs/small-*/seed0", "[0-9a-f]" * 8
+    for pattern, count in (
+        (f"simulations/tiny-{key}/labels.zarr", 1), (f"reconstructions/tiny-{key}/volume.zarr", 1),
+        (f"volumes/tiny-{key}/volume.zarr", 1), (f"stacks/pillar-{key}/stack.zarr", 1),
+        (f"stacks/pillar-{key}/splits/{key}.json", 1), (f"stacks/pillar-{key}/patches/32x32-{key}.zarr", 1),
+        (f"{run}/checkpoint.pt", 2), (f"{run}/history.csv", 2), (f"{run}/training.json", 2),
+        (f"runs/both-{key}/seed0/metrics.json", 2), (f"runs/both-{key}/seed0/prediction.zarr", 2),
+        ("reports/tiny/index.html", 1), ("reports/tiny/scores.csv", 1), ("reports/tiny/tables.md", 1),
+        ("reports/tiny/figures", 1), ("reports/tiny/mlflow.db", 1), (f"segmentations/fresh-{key}/labels.zarr", 1),
+        (f"segmentations/fresh-{key}/summary.json", 1), (f"segmentations/fresh-{key}/labels.tif", 1),
     ):  # fmt: skip
-        assert (results / name).exists(), name
-    assert not list(results.rglob("*.partial"))
+        assert len(list((pipeline.folder / "results").glob(pattern))) == count, pattern
+    assert not [
+        path for path in (pipeline.folder / "results").rglob(".*") if path.name.endswith((".partial", ".owner"))
+    ]
+
+
+def test_people_find_a_run_by_its_names(pipeline: Pipeline) -> None:
+    for dataset in ("cells", "pillar"):
+        run = pipeline.folder / f"results/reports/tiny/runs/{dataset}/small/seed0"
+        assert json.loads((run / "metrics.json").read_text())["dataset"] == dataset
+        for name in (
+            "checkpoint.pt",
+            "history.csv",
+            "training.json",
+            "timing.json",
+            "per_image.csv",
+            "prediction.zarr",
+        ):
+            assert (run / name).is_symlink() and (run / name).exists(), name
+            assert not os.path.isabs(os.readlink(run / name))
 
 
 def test_nothing_changed_nothing_runs(pipeline: Pipeline) -> None:
@@ -31,7 +51,7 @@ def test_nothing_changed_nothing_runs(pipeline: Pipeline) -> None:
 
 
 def test_a_touched_file_reruns_nothing(pipeline: Pipeline) -> None:
-    for name in ("cells/images/cell_00.png", "src/scan2seg/split/parts.py", "config/models/small.yaml"):
+    for name in ("cells/images/cell_00.png", "src/scan2seg/stack.py", "config/models/small.yaml"):
         os.utime(pipeline.folder / name, (time.time(), time.time()))
     assert pipeline.jobs() == {}
 
@@ -40,7 +60,7 @@ def test_a_learning_rate_reruns_its_model_and_the_comparison(pipeline: Pipeline)
     with pipeline.edit("config/models/small.yaml", "training:", "optimizer: {learning_rate: 0.002}\ntraining:"):
         jobs = pipeline.jobs()
     assert set(jobs) == OF_A_MODEL | REPORTING | {"ensemble_predictions", "segment_scan"}
-    assert jobs["train_model"] == {"cells/small/seed0", "pillar/small/seed0"}
+    assert jobs["train_model"] == ["small/seed0", "small/seed0"]
     assert jobs["predict_stack"] == jobs["train_model"]
 
 
@@ -54,16 +74,16 @@ def test_resources_and_threads_rerun_nothing(pipeline: Pipeline) -> None:
 def test_a_denoiser_s_setting_reruns_from_denoising_on(pipeline: Pipeline) -> None:
     with pipeline.edit("config/datasets/pillar.yaml", "radius: 0.7", "radius: 0.8"):
         jobs = pipeline.jobs()
-    assert jobs["denoise_scan"] == {"pillar/tiny"}
-    assert jobs["assemble_stack"] == {"pillar"} and jobs["train_model"] == {"pillar/small/seed0", "pillar/levels/seed0"}
+    assert jobs["denoise_scan"] == ["tiny"]
+    assert jobs["assemble_stack"] == ["pillar"] and jobs["train_model"] == ["levels/seed0", "small/seed0"]
     assert not {"simulate_scan", "reconstruct_scan"} & set(jobs)
 
 
 def test_an_edit_of_a_denoiser_reruns_the_datasets_that_use_it(pipeline: Pipeline) -> None:
     with pipeline.edit("src/scan2seg/denoising/gaussian.py", '"""', '"""Edited. '):
         jobs = pipeline.jobs()
-    assert jobs["denoise_scan"] == {"pillar/tiny", "fresh/fresh"}
-    assert jobs["assemble_stack"] == {"pillar"}
+    assert jobs["denoise_scan"] == ["fresh", "tiny"]
+    assert jobs["assemble_stack"] == ["pillar"]
     assert not {"simulate_scan", "reconstruct_scan"} & set(jobs)
     with pipeline.edit("src/scan2seg/denoising/median.py", '"""', '"""Edited. '):
         assert pipeline.jobs() == {}
@@ -72,7 +92,7 @@ def test_an_edit_of_a_denoiser_reruns_the_datasets_that_use_it(pipeline: Pipelin
 def test_an_edit_of_an_architecture_reruns_that_architecture(pipeline: Pipeline) -> None:
     with pipeline.edit("src/scan2seg/architectures/otsu.py", '"""', '"""Edited. '):
         jobs = pipeline.jobs()
-    assert jobs["train_model"] == {"cells/levels/seed0", "pillar/levels/seed0"}
+    assert jobs["train_model"] == ["levels/seed0", "levels/seed0"]
     assert not {"assemble_stack", "extract_patches", "denoise_scan"} & set(jobs)
 
 
@@ -85,11 +105,11 @@ def test_a_new_model_runs_its_own_jobs_and_the_comparison(pipeline: Pipeline) ->
     with pipeline.edit("config/experiments/tiny.yaml", "models: [small, levels]", "models: [small, levels, other]"):
         jobs = pipeline.jobs()
     for rule in OF_A_MODEL:
-        assert jobs[rule] == {"cells/other/seed0", "pillar/other/seed0"}, rule
+        assert jobs[rule] == ["other/seed0", "other/seed0"], rule
     assert set(jobs) - OF_A_MODEL <= REPORTING | {"segment_scan"}
 
 
-@pytest.mark.parametrize("source", ["split/parts.py", "denoising/gaussian.py", "reporting/html.py", "storage.py"])
+@pytest.mark.parametrize("source", ["stack.py", "denoising/gaussian.py", "reporting/html.py", "storage.py"])
 def test_without_code_tracking_source_edits_rerun_nothing(pipeline: Pipeline, source: str) -> None:
     triggers = ("--rerun-triggers", "mtime", "params", "input", "software-env")
     with pipeline.edit(f"src/scan2seg/{source}", '"""', '"""Edited. '):
@@ -97,14 +117,63 @@ def test_without_code_tracking_source_edits_rerun_nothing(pipeline: Pipeline, so
         assert pipeline.jobs() != {}
 
 
-def test_a_changed_learning_rate_really_retrains_one_model_only(pipeline: Pipeline) -> None:
-    runs = pipeline.folder / "results" / "pillar" / "runs"
-    before = {path: path.read_bytes() for path in runs.rglob("checkpoint.pt")}
+def test_a_changed_learning_rate_trains_one_model_and_back_again_runs_nothing(pipeline: Pipeline) -> None:
+    runs = pipeline.folder / "results" / "runs"
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("checkpoint.pt")}
     with pipeline.edit("config/models/small.yaml", "training:", "optimizer: {learning_rate: 0.005}\ntraining:"):
         assert pipeline.run().returncode == 0
-        after = {path: path.read_bytes() for path in runs.rglob("checkpoint.pt")}
-        changed = {str(path.relative_to(runs)) for path in before if before[path] != after[path]}
-        assert changed == {"small/seed0/checkpoint.pt"}
+        after = {path: path.stat().st_mtime_ns for path in runs.rglob("checkpoint.pt")}
+        assert [path.parts[-3][:6] for path in sorted(after.keys() - before.keys())] == ["small-", "small-"]
+        assert {path: after[path] for path in before} == before
         assert pipeline.jobs() == {}
+    # what the first learning rate made is still there: only the report is made of it anew
+    assert set(pipeline.jobs()) <= REPORTING | {"segment_scan"}
     assert pipeline.run().returncode == 0
-    assert {path: path.read_bytes() for path in runs.rglob("checkpoint.pt")}.keys() == before.keys()
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_variants_share_what_they_have_in_common(pipeline: Pipeline) -> None:
+    """Another split shares volume and stack, another denoiser the reconstruction, another name everything."""
+    variants = "datasets:\n  - pillar\n" + "".join(
+        f"  - {{base: pillar, name: {name}{changes}}}\n"
+        for name, changes in (
+            ("fewer", ", split: {training_images: 2}"),
+            ("sharper", ", source: {denoising: [{method: unsharp_mask}]}"),
+            ("again", ""),
+        )
+    )
+    with pipeline.edit("config/experiments/tiny.yaml", "datasets: [cells, pillar]", variants.rstrip()):
+        jobs = pipeline.jobs()
+    assert "reconstruct_scan" not in jobs and jobs["denoise_scan"] == ["tiny"] and jobs["assemble_stack"] == ["pillar"]
+    assert jobs["split_stack"] == ["pillar", "pillar"]
+    assert jobs["train_model"] == ["levels/seed0", "levels/seed0", "small/seed0", "small/seed0"]
+
+
+def test_a_new_scan_under_an_old_name_replaces_nothing(pipeline: Pipeline) -> None:
+    """A dataset to segment that is changed but keeps its name is an error that names both."""
+    changed = "segment: {datasets: [{base: pillar, source: {scans: {tiny: {seed: 9}}}}]"
+    with pipeline.edit("config/experiments/tiny.yaml", "segment: {datasets: [fresh]", changed):
+        result = pipeline.run("-n")
+    assert result.returncode == 1
+    assert "pillar" in result.stdout + result.stderr and "another name" in result.stdout + result.stderr
+
+
+def test_a_mask_of_too_many_to_be_inputs_is_seen(pipeline: Pipeline) -> None:
+    mask = pipeline.folder / "cells/labels/cell_03_mask.png"
+    content = mask.read_bytes()
+    with pipeline.edit("src/scan2seg/sources/files.py", "MANY = 1000", "MANY = 4"):
+        assert pipeline.run("--until", "assemble_stack").returncode == 0
+        assert "assemble_stack" not in pipeline.jobs()
+        mask.write_bytes((pipeline.folder / "cells/labels/cell_04_mask.png").read_bytes())
+        assert pipeline.jobs()["assemble_stack"] == ["cells"]
+    mask.write_bytes(content)
+    assert pipeline.run().returncode == 0
+
+
+def test_an_edit_of_a_reader_reruns_what_it_read(pipeline: Pipeline) -> None:
+    with pipeline.edit("src/scan2seg/readers/scans/data_exchange.py", '"""', '"""Edited. '):
+        assert pipeline.jobs()["reconstruct_scan"] == ["fresh", "tiny"]
+    with pipeline.edit("src/scan2seg/readers/scans/nxtomo.py", '"""', '"""Edited. '):
+        assert pipeline.jobs() == {}
+    with pipeline.edit("src/scan2seg/reporting/gather.py", '"""', '"""Edited. '):
+        assert "render_report" in pipeline.jobs()

@@ -28,8 +28,8 @@ def test_a_three_dimensional_network_learns_and_is_scored_reported_and_put_to_wo
     )
     result = made.run()
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-6000:]
-    run = results / "pillar/runs/deep/seed0"
-    split = json.loads((results / "pillar/split.json").read_text())
+    run = results / "reports/tiny/runs/pillar/deep/seed0"
+    split = json.loads(made.find("stacks/pillar-*/splits/*.json").read_text())
     prediction = open_store(run / "prediction.zarr")
     assert np.asarray(prediction["index"]).tolist() == split["test"]
     metrics = json.loads((run / "metrics.json").read_text())
@@ -41,5 +41,5 @@ def test_a_three_dimensional_network_learns_and_is_scored_reported_and_put_to_wo
     assert [row["model"] for row in rows] == ["deep"]
     assert "deep" in (results / "reports/tiny/index.html").read_text()
     assert np.asarray(open_store(run / "saliency.zarr")["map"]).max() > 0
-    assert np.asarray(open_store(results / "segmentations/fresh/labels.zarr")["label"]).shape == (6, 48, 48)
+    assert np.asarray(open_store(made.find("segmentations/fresh-*/labels.zarr"))["label"]).shape == (6, 48, 48)
     assert made.jobs() == {}

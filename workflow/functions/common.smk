@@ -1,4 +1,4 @@
-# The experiment, and what the rules share.
+# The experiment, everything that it makes, and what the rules ask of it.
 import os
 import sys
 from pathlib import Path
@@ -7,14 +7,19 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
+from scan2seg.catalogue import Catalogue, Patches, Split, Stack
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.problems import ConfigurationError
 from scan2seg.config.yaml_files import read_yaml
+from scan2seg.errors import InputError
 from scan2seg.imports import share_source, source_files
 from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
+from scan2seg.results_folder import check_results
 from scan2seg.workflow_log import shorten_code_lists
+from scan2seg.workflow_outputs import keep_outputs
 
+keep_outputs(workflow)
 shorten_code_lists()
 share_source()
 use_huge_pages()
@@ -36,32 +41,63 @@ try:
         for file in workflow.configfiles:
             read_yaml(Path(file))
     EXPERIMENT = load_experiment(CONFIG_FILE, config, check)
+    CATALOGUE = Catalogue(EXPERIMENT)
     if workflow.is_main_process:
-        from scan2seg.forecast import describe_needs, find_shortages
-
-        shortages = list(find_shortages(EXPERIMENT, CONFIG_FILE))
-        if shortages:
-            raise ConfigurationError(shortages)
-        print(*describe_needs(EXPERIMENT), sep="\n", file=sys.stderr)
-except ConfigurationError as error:
+        check_results(EXPERIMENT.settings.results)
+except (ConfigurationError, InputError) as error:
     raise WorkflowError(str(error))
 R = EXPERIMENT.settings.results
 REPORT = f"{R}/reports/{EXPERIMENT.settings.experiment}"
-# of a stack, patches are made; of new scans, volumes alone
-STACKED = {**EXPERIMENT.datasets, **EXPERIMENT.pretraining}
-SCANS = {**STACKED, **EXPERIMENT.new_scans}
+FOLDER = "[a-z0-9][a-z0-9_-]*-[0-9a-f]{8}"
 
 
 wildcard_constraints:
-    dataset="[a-z0-9][a-z0-9_-]*",
-    scan="[a-z0-9][a-z0-9_-]*",
-    patching="[a-z0-9][a-z0-9_-]*",
-    model="[a-z0-9][a-z0-9_-]*",
-    encoder="[a-z0-9][a-z0-9_-]*",
+    simulation=FOLDER,
+    reconstruction=FOLDER,
+    volume=FOLDER,
+    stack=FOLDER,
+    split="[0-9a-f]{8}",
+    patching=FOLDER,
+    encoder=FOLDER,
+    run=FOLDER,
     replicate="[a-z0-9][a-z0-9_-]*",
-    study="[a-z0-9][a-z0-9_-]*",
+    # of the default settings of inference, predictions lie beside the checkpoint; of others below it
+    applied="[a-z0-9][a-z0-9_-]*(/inference-[0-9a-f]{8})?",
+    trials=FOLDER,
     trial="[a-z0-9][a-z0-9_-]*",
-    experiment="[a-z0-9][a-z0-9_-]*",
+    search=FOLDER,
+    segmentation=FOLDER,
+
+
+def thing(wildcards):
+    """Return what a job makes or is about: the wildcard that is a NAME-KEY tells."""
+    for kind, things in CATALOGUE.by_wildcard.items():
+        if hasattr(wildcards, kind):
+            name = getattr(wildcards, kind)
+            if name not in things:
+                raise WorkflowError(
+                    f"{name}: is nothing that {CONFIG_FILE} makes; "
+                    f"`scan2seg where {CONFIG_FILE}` lists what it does"
+                )
+            return things[name]
+
+
+def path_of(*things):
+    """Return the paths of things, or the only one."""
+    paths = [f"{R}/{item.path}" for item in things]
+    return paths[0] if len(paths) == 1 else paths
+
+
+def stack_of(wildcards):
+    return path_of(thing(wildcards).nearest(Stack))
+
+
+def split_of(wildcards):
+    return path_of(thing(wildcards).nearest(Split))
+
+
+def patches_of(wildcards):
+    return path_of(thing(wildcards).nearest(Patches))
 
 
 def code(*modules):
@@ -72,9 +108,19 @@ def code(*modules):
     )
 
 
-def plugin(kind, settings):
-    """Return the module of a plugin that settings name."""
-    return module_name(kind, settings["method"])
+def code_of(wildcards):
+    """List the source files that what a job makes depends on."""
+    return code(*CATALOGUE.dependencies(thing(wildcards)).modules)
+
+
+def files_of(wildcards):
+    """List the data files, beside other things, that what a job makes depends on."""
+    return CATALOGUE.dependencies(thing(wildcards)).files
+
+
+def listing_of(wildcards):
+    """Return a fingerprint of names, sizes and times of files that are too many to be inputs."""
+    return CATALOGUE.dependencies(thing(wildcards)).listing
 
 
 def memory(base):
@@ -87,32 +133,27 @@ def minutes(base):
     return lambda wildcards, attempt: base * attempt
 
 
-def models_of(wildcards):
-    """List the models that a job is about: its own, a study's, those of its pre-trained encoder, or else all of them."""
-    if hasattr(wildcards, "study"):
-        return [EXPERIMENT.studies[wildcards.study].model]
-    if hasattr(wildcards, "model"):
-        return list(filter(None, [EXPERIMENT.models.get(wildcards.model)]))
-    if hasattr(wildcards, "encoder"):
-        return pretrained_models(wildcards)
-    return list(EXPERIMENT.models.values())
-
-
 def recipe_threads(wildcards):
-    return max(model.resources.threads for model in models_of(wildcards))
+    return max(
+        model.resources.threads for model in CATALOGUE.models_of(thing(wildcards))
+    )
 
 
 def model_resource(key):
     """Ask for what a model's file says, and more each time a job is tried again."""
     return lambda wildcards, attempt: round(
-        max(getattr(model.resources, key) for model in models_of(wildcards))
+        max(
+            getattr(model.resources, key)
+            for model in CATALOGUE.models_of(thing(wildcards))
+        )
         * 1.6 ** (attempt - 1)
     )
 
 
 def gpu_count(wildcards):
     """Return how many GPUs a job's model wants; where it may be one of several, what the most wanting one does."""
-    return max((model.resources.gpus for model in models_of(wildcards)), default=0)
+    models = CATALOGUE.models_of(thing(wildcards))
+    return max((model.resources.gpus for model in models), default=0)
 
 
 def partition(wildcards):
@@ -147,49 +188,31 @@ def alternatives(names):
     return "|".join(names) or "(?!)"
 
 
+def run_files(name, trained=False):
+    """Name one file of every run, in the folder of its predictions; of ensembles too unless only the trained ones."""
+    runs = [
+        run for run in CATALOGUE.runs if run.model in EXPERIMENT.models or not trained
+    ]
+    return list(dict.fromkeys(f"{R}/{run.applied}/{name}" for run in runs))
+
+
+def training_files(name):
+    """Name one file of every training, in the folder of its checkpoint."""
+    runs = [run for run in CATALOGUE.runs if run.model in EXPERIMENT.models]
+    return list(dict.fromkeys(f"{R}/{run.folder}/{name}" for run in runs))
+
+
 def report_files():
-    return [
-        f"{REPORT}/index.html",
-        *([f"{REPORT}/mlflow.json"] if EXPERIMENT.models else []),
-    ]
-
-
-def study_files(name):
-    """Name one file of every study on every dataset that has labels."""
-    return [
-        f"{R}/{dataset}/studies/{study}/{name}"
-        for dataset in EXPERIMENT.datasets
-        if EXPERIMENT.datasets[dataset].has_labels()
-        for study in EXPERIMENT.studies
-    ]
-
-
-def volumes():
-    """Name the final volume of every scan, and the files in other formats that are asked for."""
-    return [
-        f"{R}/{name}/scans/{scan}/{file}"
-        for name, dataset in SCANS.items()
-        for scan in dataset.scans()
-        for file in ("denoised.zarr", *dataset.exports())
-    ]
-
-
-def stack_files():
-    return [
-        f"{R}/{name}/stack.zarr"
-        for name, dataset in EXPERIMENT.datasets.items()
-        if dataset.has_labels()
-    ]
+    models = [f"{REPORT}/mlflow.json", f"{REPORT}/runs"] if EXPERIMENT.models else []
+    # what people come for is a target, not only what the report is made of
+    return [f"{REPORT}/index.html", *models, *training_files("checkpoint.pt")]
 
 
 def segmentation_files():
     segment = EXPERIMENT.settings.segment
-    files = ["labels.zarr", "summary.json"] + (
-        ["labels.tif"] if segment and segment.tiff else []
-    )
+    names = ["labels.zarr", "summary.json"]
+    names += ["labels.tif"] if segment and segment.tiff else []
+    folders = CATALOGUE.segmentations
     return [
-        f"{R}/segmentations/{scan}/{file}"
-        for dataset in EXPERIMENT.new_scans.values()
-        for scan in dataset.scans()
-        for file in files
+        f"{R}/segmentations/{folder}/{name}" for folder in folders for name in names
     ]

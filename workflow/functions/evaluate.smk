@@ -1,30 +1,5 @@
-# What the rules of rules/evaluate.smk ask for.
+# What the rules of rules/evaluate.smk and rules/predict.smk ask for.
 from scan2seg.secrets import hide_credentials
-
-
-def run_files(name):
-    """Name one file of every run of the experiment."""
-    return [
-        f"{R}/{dataset}/runs/{model}/{replicate}/{name}"
-        for dataset, model, replicate in EXPERIMENT.runs()
-    ]
-
-
-def trained_files(name):
-    """Name one file of every run that is not an ensemble."""
-    runs = [run for run in EXPERIMENT.runs() if run[1] in EXPERIMENT.models]
-    return [
-        f"{R}/{dataset}/runs/{model}/{replicate}/{name}"
-        for dataset, model, replicate in runs
-    ]
-
-
-def published_rows():
-    return [
-        {"dataset": name, **row.model_dump(mode="json")}
-        for name, dataset in EXPERIMENT.datasets.items()
-        for row in dataset.published
-    ]
 
 
 def reference_model():
@@ -32,11 +7,11 @@ def reference_model():
     return EXPERIMENT.settings.reference_model or (names[0] if names else None)
 
 
-def dataset_files(name):
+def published_rows():
     return [
-        f"{R}/{dataset}/{name}"
-        for dataset in EXPERIMENT.datasets
-        if EXPERIMENT.datasets[dataset].has_labels()
+        {"dataset": name, **row.model_dump(mode="json")}
+        for name, dataset in EXPERIMENT.datasets.items()
+        for row in dataset.published
     ]
 
 
@@ -55,9 +30,9 @@ def template_files():
 def saliency_maps():
     if not EXPERIMENT.settings.saliency:
         return []
-    names = list(EXPERIMENT.settings.replicates.names())[:1]
+    first = EXPERIMENT.settings.replicates.names()[0]
     return [
-        file for file in trained_files("saliency.zarr") if file.split("/")[-2] in names
+        name for name in training_files("saliency.zarr") if name.split("/")[-2] == first
     ]
 
 
@@ -65,3 +40,11 @@ def tracking_server():
     """Name the MLflow server without user and password; the job takes its address from the configuration itself."""
     uri = EXPERIMENT.settings.tracking.uri
     return hide_credentials(uri) if uri else None
+
+
+def run_folders():
+    """List dataset, model and replicate of every run with the folders of its training and of its application."""
+    return [
+        [run.dataset, run.model, run.replicate, run.folder, run.applied]
+        for run in CATALOGUE.runs
+    ]

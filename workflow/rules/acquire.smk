@@ -1,17 +1,14 @@
 # Where projections come from: a simulation, or the user's files.
-include: "../functions/acquire.smk"
-
-
 rule simulate_scan:
     input:
-        code=code("scan2seg.simulation.scan"),
+        code=code_of,
     output:
-        projections=f"{R}/{{dataset}}/scans/{{scan}}/projections.h5",
-        labels=directory(f"{R}/{{dataset}}/scans/{{scan}}/labels.zarr"),
+        projections=f"{R}/simulations/{{simulation}}/projections.h5",
+        labels=directory(f"{R}/simulations/{{simulation}}/labels.zarr"),
     log:
-        f"{R}/logs/simulate_scan/{{dataset}}/{{scan}}.log",
+        f"{R}/logs/simulate_scan/{{simulation}}.log",
     benchmark:
-        f"{R}/benchmarks/simulate_scan/{{dataset}}/{{scan}}.tsv"
+        f"{R}/benchmarks/simulate_scan/{{simulation}}.tsv"
     conda:
         "../../envs/reconstruct.yaml"
     threads: 8
@@ -21,6 +18,6 @@ rule simulate_scan:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        settings=lambda wildcards: SCANS[wildcards.dataset].scans()[wildcards.scan],
+        settings=lambda wildcards: thing(wildcards).settings,
     script:
         "../scripts/simulate_scan.py"

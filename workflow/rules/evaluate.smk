@@ -4,16 +4,16 @@ include: "../functions/evaluate.smk"
 
 rule score_prediction:
     input:
-        stack=rules.assemble_stack.output.stack,
-        prediction=f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/prediction.zarr",
+        stack=stack_of,
+        prediction=f"{R}/runs/{{run}}/{{applied}}/prediction.zarr",
         code=code("scan2seg.evaluation.score"),
     output:
-        metrics=f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/metrics.json",
-        per_image=f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/per_image.csv",
+        metrics=f"{R}/runs/{{run}}/{{applied}}/metrics.json",
+        per_image=f"{R}/runs/{{run}}/{{applied}}/per_image.csv",
     log:
-        f"{R}/logs/score_prediction/{{dataset}}/{{model}}/{{replicate}}.log",
+        f"{R}/logs/score_prediction/{{run}}/{{applied}}.log",
     benchmark:
-        f"{R}/benchmarks/score_prediction/{{dataset}}/{{model}}/{{replicate}}.tsv"
+        f"{R}/benchmarks/score_prediction/{{run}}/{{applied}}.tsv"
     conda:
         "../../envs/report.yaml"
     resources:
@@ -21,6 +21,12 @@ rule score_prediction:
         runtime=minutes(60),
         slurm_partition=partition,
         slurm_account=account,
+    params:
+        identity=lambda wildcards: {
+            "dataset": thing(wildcards).dataset_name,
+            "model": thing(wildcards).name,
+            "replicate": wildcards.applied.split("/")[0],
+        },
     script:
         "../scripts/score_prediction.py"
 
@@ -29,8 +35,8 @@ rule compare_models:
     input:
         metrics=run_files("metrics.json"),
         per_image=run_files("per_image.csv"),
-        training=trained_files("training.json"),
-        timing=trained_files("timing.json"),
+        training=training_files("training.json"),
+        timing=run_files("timing.json", trained=True),
         code=code("scan2seg.evaluation.comparison"),
     output:
         scores=f"{REPORT}/scores.csv",
@@ -47,6 +53,7 @@ rule compare_models:
         slurm_partition=partition,
         slurm_account=account,
     params:
+        runs=run_folders(),
         reference=reference_model(),
         published=published_rows(),
     script:
@@ -57,19 +64,12 @@ rule render_report:
     input:
         scores=rules.compare_models.output.scores if EXPERIMENT.models else [],
         tables=rules.compare_models.output.tables if EXPERIMENT.models else [],
-        stacks=dataset_files("stack.zarr"),
-        splits=(
-            dataset_files("split.json")
-            if EXPERIMENT.models or EXPERIMENT.studies
-            else []
-        ),
+        data=[f"{R}/{path}" for path in CATALOGUE.report_data()],
         predictions=run_files("prediction.zarr"),
-        histories=trained_files("history.csv"),
-        volumes=volumes(),
+        histories=training_files("history.csv"),
         segmentations=segmentation_files(),
         saliency=saliency_maps(),
-        studies=study_files("study.csv"),
-        code=code("scan2seg.reporting.html"),
+        code=code("scan2seg.reporting.html", "scan2seg.reporting.gather"),
         templates=template_files(),
     output:
         report=report(
@@ -78,6 +78,7 @@ rule render_report:
             category="Benchmark",
         ),
         figures=directory(f"{REPORT}/figures"),
+        things=f"{REPORT}/things.json",
     log:
         f"{R}/logs/render_report/{EXPERIMENT.settings.experiment}.log",
     benchmark:
@@ -90,17 +91,42 @@ rule render_report:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        experiment=EXPERIMENT.summary(),
+        content=CATALOGUE.report_content(),
     script:
         "../scripts/render_report.py"
+
+
+rule link_runs:
+    input:
+        metrics=run_files("metrics.json"),
+        timing=run_files("timing.json", trained=True),
+        saliency=saliency_maps(),
+        code=code("scan2seg.reporting.links"),
+    output:
+        links=directory(f"{REPORT}/runs"),
+    log:
+        f"{R}/logs/link_runs/{EXPERIMENT.settings.experiment}.log",
+    benchmark:
+        f"{R}/benchmarks/link_runs/{EXPERIMENT.settings.experiment}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+        slurm_partition=partition,
+        slurm_account=account,
+    params:
+        runs=run_folders(),
+    script:
+        "../scripts/link_runs.py"
 
 
 rule log_to_mlflow:
     input:
         metrics=run_files("metrics.json"),
-        training=trained_files("training.json"),
-        timing=trained_files("timing.json"),
-        histories=trained_files("history.csv"),
+        training=training_files("training.json"),
+        timing=run_files("timing.json", trained=True),
+        histories=training_files("history.csv"),
         tables=rules.compare_models.output.tables,
         report=rules.render_report.output.report,
         figures=rules.render_report.output.figures,
@@ -122,6 +148,6 @@ rule log_to_mlflow:
         experiment=EXPERIMENT.settings.experiment,
         # with a password in it the address would stay in Snakemake's records
         server=tracking_server(),
-        runs=EXPERIMENT.summary()["runs"],
+        runs=run_folders(),
     script:
         "../scripts/log_to_mlflow.py"

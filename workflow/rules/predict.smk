@@ -1,25 +1,37 @@
 # Trained models applied: to the test images, to the clock, to the input's gradient, to new scans.
-include: "../functions/predict.smk"
+from scan2seg.catalogue import Ensemble, Training
+
+
+def checkpoint_of(wildcards):
+    """Name the checkpoint that a job applies."""
+    name = getattr(wildcards, "applied", None) or wildcards.replicate
+    return f"{R}/runs/{wildcards.run}/{name.split('/')[0]}/checkpoint.pt"
+
+
+def inference_of(wildcards):
+    """Return the settings of inference that the folder of the predictions stands for."""
+    return CATALOGUE.applications[f"{wildcards.run}/{wildcards.applied}"]
+
+
+def architecture_code(module):
+    """List the code of a stage that applies a trained model, and of the model's architecture."""
+    return lambda wildcards: code(module, thing(wildcards).architecture_module())
 
 
 rule predict_stack:
     input:
-        stack=rules.assemble_stack.output.stack,
-        split=rules.split_stack.output.split,
-        checkpoint=rules.train_model.output.checkpoint,
-        code=lambda wildcards: architecture_code(
-            wildcards, "scan2seg.inference.prediction"
-        ),
+        stack=stack_of,
+        split=split_of,
+        checkpoint=checkpoint_of,
+        code=architecture_code("scan2seg.inference.prediction"),
     output:
-        prediction=directory(
-            f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/prediction.zarr"
-        ),
+        prediction=directory(f"{R}/runs/{{run}}/{{applied}}/prediction.zarr"),
     log:
-        f"{R}/logs/predict_stack/{{dataset}}/{{model}}/{{replicate}}.log",
+        f"{R}/logs/predict_stack/{{run}}/{{applied}}.log",
     benchmark:
-        f"{R}/benchmarks/predict_stack/{{dataset}}/{{model}}/{{replicate}}.tsv"
+        f"{R}/benchmarks/predict_stack/{{run}}/{{applied}}.tsv"
     wildcard_constraints:
-        model=alternatives(EXPERIMENT.models),
+        run=alternatives(CATALOGUE.all_of(Training)),
     conda:
         "../../envs/train.yaml"
     threads: recipe_threads
@@ -31,30 +43,28 @@ rule predict_stack:
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
-        inference=inference_settings,
+        inference=lambda wildcards: inference_of(wildcards),
     script:
         "../scripts/predict_stack.py"
 
 
 rule ensemble_predictions:
     input:
-        members=lambda wildcards: expand(
-            f"{R}/{wildcards.dataset}/runs/{{member}}/{{replicate}}/prediction.zarr",
-            zip,
-            member=EXPERIMENT.settings.ensembles[wildcards.model],
-            replicate=member_replicates(wildcards),
-        ),
-        code=code("scan2seg.inference.ensembling"),
+        members=lambda wildcards: [
+            f"{R}/{path}"
+            for path in CATALOGUE.member_predictions(
+                thing(wildcards), wildcards.applied
+            )
+        ],
+        code=code_of,
     output:
-        prediction=directory(
-            f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/prediction.zarr"
-        ),
+        prediction=directory(f"{R}/runs/{{run}}/{{applied}}/prediction.zarr"),
     log:
-        f"{R}/logs/ensemble_predictions/{{dataset}}/{{model}}/{{replicate}}.log",
+        f"{R}/logs/ensemble_predictions/{{run}}/{{applied}}.log",
     benchmark:
-        f"{R}/benchmarks/ensemble_predictions/{{dataset}}/{{model}}/{{replicate}}.tsv"
+        f"{R}/benchmarks/ensemble_predictions/{{run}}/{{applied}}.tsv"
     wildcard_constraints:
-        model=alternatives(EXPERIMENT.settings.ensembles),
+        run=alternatives(CATALOGUE.all_of(Ensemble)),
     conda:
         "../../envs/train.yaml"
     resources:
@@ -68,16 +78,16 @@ rule ensemble_predictions:
 
 rule time_inference:
     input:
-        stack=rules.assemble_stack.output.stack,
-        split=rules.split_stack.output.split,
-        checkpoint=rules.train_model.output.checkpoint,
-        code=lambda wildcards: architecture_code(wildcards, "scan2seg.inference.timing"),
+        stack=stack_of,
+        split=split_of,
+        checkpoint=checkpoint_of,
+        code=architecture_code("scan2seg.inference.timing"),
     output:
-        timing=f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/timing.json",
+        timing=f"{R}/runs/{{run}}/{{applied}}/timing.json",
     log:
-        f"{R}/logs/time_inference/{{dataset}}/{{model}}/{{replicate}}.log",
+        f"{R}/logs/time_inference/{{run}}/{{applied}}.log",
     benchmark:
-        f"{R}/benchmarks/time_inference/{{dataset}}/{{model}}/{{replicate}}.tsv"
+        f"{R}/benchmarks/time_inference/{{run}}/{{applied}}.tsv"
     conda:
         "../../envs/train.yaml"
     # alone on the machine where it can be, for two timings at once measure each other
@@ -97,29 +107,23 @@ rule time_inference:
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
-        inference=lambda wildcards: EXPERIMENT.models[
-            wildcards.model
-        ].inference.model_dump(mode="json"),
+        inference=lambda wildcards: inference_of(wildcards),
     script:
         "../scripts/time_inference.py"
 
 
 rule map_saliency:
     input:
-        stack=rules.assemble_stack.output.stack,
-        split=rules.split_stack.output.split,
-        checkpoint=rules.train_model.output.checkpoint,
-        code=lambda wildcards: architecture_code(
-            wildcards, "scan2seg.inference.saliency"
-        ),
+        stack=stack_of,
+        split=split_of,
+        checkpoint=checkpoint_of,
+        code=architecture_code("scan2seg.inference.saliency"),
     output:
-        saliency=directory(
-            f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/saliency.zarr"
-        ),
+        saliency=directory(f"{R}/runs/{{run}}/{{replicate}}/saliency.zarr"),
     log:
-        f"{R}/logs/map_saliency/{{dataset}}/{{model}}/{{replicate}}.log",
+        f"{R}/logs/map_saliency/{{run}}/{{replicate}}.log",
     benchmark:
-        f"{R}/benchmarks/map_saliency/{{dataset}}/{{model}}/{{replicate}}.tsv"
+        f"{R}/benchmarks/map_saliency/{{run}}/{{replicate}}.tsv"
     conda:
         "../../envs/train.yaml"
     resources:
@@ -135,23 +139,25 @@ rule map_saliency:
 
 rule segment_scan:
     input:
-        volume=new_volume,
-        stack=lambda wildcards: f"{R}/{EXPERIMENT.trained_on()}/stack.zarr",
+        volume=lambda wildcards: path_of(thing(wildcards).volume),
+        stack=stack_of,
         scores=f"{REPORT}/scores.csv",
-        checkpoints=checkpoints,
-        code=code("scan2seg.inference.segmentation"),
+        checkpoints=lambda wildcards: [
+            f"{R}/{path}" for path in thing(wildcards).checkpoints().values()
+        ],
+        code=code_of,
     output:
-        labels=directory(f"{R}/segmentations/{{scan}}/labels.zarr"),
-        summary=f"{R}/segmentations/{{scan}}/summary.json",
+        labels=directory(f"{R}/segmentations/{{segmentation}}/labels.zarr"),
+        summary=f"{R}/segmentations/{{segmentation}}/summary.json",
         tiff=(
-            [f"{R}/segmentations/{{scan}}/labels.tif"]
+            [f"{R}/segmentations/{{segmentation}}/labels.tif"]
             if EXPERIMENT.settings.segment and EXPERIMENT.settings.segment.tiff
             else []
         ),
     log:
-        f"{R}/logs/segment_scan/{{scan}}.log",
+        f"{R}/logs/segment_scan/{{segmentation}}.log",
     benchmark:
-        f"{R}/benchmarks/segment_scan/{{scan}}.tsv"
+        f"{R}/benchmarks/segment_scan/{{segmentation}}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: 8
@@ -163,12 +169,10 @@ rule segment_scan:
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
-        dataset=lambda wildcards: EXPERIMENT.trained_on(),
-        differences=processing_differences,
-        model=lambda wildcards: EXPERIMENT.settings.segment.model,
-        inference={
-            name: model.inference.model_dump(mode="json")
-            for name, model in EXPERIMENT.models.items()
-        },
+        dataset=lambda wildcards: thing(wildcards).trained_on,
+        differences=lambda wildcards: CATALOGUE.processing_differences(thing(wildcards)),
+        model=lambda wildcards: thing(wildcards).model,
+        runs=lambda wildcards: list(thing(wildcards).checkpoints()),
+        inference=lambda wildcards: thing(wildcards).inference,
     script:
         "../scripts/segment_scan.py"

@@ -1,20 +1,17 @@
 # Any source to a stack, a split and patches.
-include: "../functions/prepare.smk"
-
-
 rule assemble_stack:
     input:
-        files=stack_files_of,
-        code=lambda wildcards: code(
-            f"scan2seg.sources.{STACKED[wildcards.dataset].source_module()}",
-            "scan2seg.stack",
-        ),
+        volumes=lambda wildcards: [
+            f"{R}/{path}" for path in thing(wildcards).made_files()
+        ],
+        files=files_of,
+        code=code_of,
     output:
-        stack=directory(f"{R}/{{dataset}}/stack.zarr"),
+        stack=directory(f"{R}/stacks/{{stack}}/stack.zarr"),
     log:
-        f"{R}/logs/assemble_stack/{{dataset}}.log",
+        f"{R}/logs/assemble_stack/{{stack}}.log",
     benchmark:
-        f"{R}/benchmarks/assemble_stack/{{dataset}}.tsv"
+        f"{R}/benchmarks/assemble_stack/{{stack}}.tsv"
     conda:
         "../../envs/prepare.yaml"
     threads: 4
@@ -24,10 +21,11 @@ rule assemble_stack:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        source=lambda wildcards: STACKED[wildcards.dataset].stack_source(),
-        scans=stack_scans,
-        classes=lambda wildcards: STACKED[wildcards.dataset].classes,
-        pixel_size=lambda wildcards: STACKED[wildcards.dataset].pixel_size,
+        source=lambda wildcards: thing(wildcards).dataset.stack_source(),
+        scans=lambda wildcards: thing(wildcards).scans(R),
+        classes=lambda wildcards: thing(wildcards).dataset.classes,
+        pixel_size=lambda wildcards: thing(wildcards).dataset.pixel_size,
+        listing=listing_of,
     script:
         "../scripts/assemble_stack.py"
 
@@ -35,13 +33,13 @@ rule assemble_stack:
 rule split_stack:
     input:
         stack=rules.assemble_stack.output.stack,
-        code=code("scan2seg.split"),
+        code=code_of,
     output:
-        split=f"{R}/{{dataset}}/split.json",
+        split=f"{R}/stacks/{{stack}}/splits/{{split}}.json",
     log:
-        f"{R}/logs/split_stack/{{dataset}}.log",
+        f"{R}/logs/split_stack/{{stack}}/{{split}}.log",
     benchmark:
-        f"{R}/benchmarks/split_stack/{{dataset}}.tsv"
+        f"{R}/benchmarks/split_stack/{{stack}}/{{split}}.tsv"
     conda:
         "../../envs/prepare.yaml"
     resources:
@@ -50,10 +48,8 @@ rule split_stack:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        settings=lambda wildcards: STACKED[wildcards.dataset].split.model_dump(
-            mode="json"
-        ),
-        folds=split_folds,
+        settings=lambda wildcards: thing(wildcards).settings.model_dump(mode="json"),
+        folds=lambda wildcards: thing(wildcards).folds,
     script:
         "../scripts/split_stack.py"
 
@@ -61,14 +57,14 @@ rule split_stack:
 rule extract_patches:
     input:
         stack=rules.assemble_stack.output.stack,
-        split=rules.split_stack.output.split,
-        code=code("scan2seg.patches"),
+        split=lambda wildcards: path_of(thing(wildcards).split),
+        code=code_of,
     output:
-        patches=directory(f"{R}/{{dataset}}/patches/{{patching}}.zarr"),
+        patches=directory(f"{R}/stacks/{{stack}}/patches/{{patching}}.zarr"),
     log:
-        f"{R}/logs/extract_patches/{{dataset}}/{{patching}}.log",
+        f"{R}/logs/extract_patches/{{stack}}/{{patching}}.log",
     benchmark:
-        f"{R}/benchmarks/extract_patches/{{dataset}}/{{patching}}.tsv"
+        f"{R}/benchmarks/extract_patches/{{stack}}/{{patching}}.tsv"
     conda:
         "../../envs/prepare.yaml"
     resources:
@@ -77,6 +73,6 @@ rule extract_patches:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        settings=model_patching,
+        settings=lambda wildcards: thing(wildcards).settings.model_dump(mode="json"),
     script:
         "../scripts/extract_patches.py"

@@ -1,21 +1,19 @@
 # One pre-training of an encoder, for all models and replicates that start from it.
-include: "../functions/pretrain.smk"
-
-
 rule pretrain_encoder:
     input:
-        stack=rules.assemble_stack.output.stack,
-        split=rules.split_stack.output.split,
-        patches=pretraining_patches,
-        code=pretraining_code,
+        stack=stack_of,
+        split=split_of,
+        patches=patches_of,
+        files=files_of,
+        code=code_of,
     output:
-        encoder=f"{R}/{{dataset}}/encoders/{{encoder}}/encoder.safetensors",
-        history=f"{R}/{{dataset}}/encoders/{{encoder}}/history.csv",
-        pretraining=f"{R}/{{dataset}}/encoders/{{encoder}}/pretraining.json",
+        encoder=f"{R}/encoders/{{encoder}}/encoder.safetensors",
+        history=f"{R}/encoders/{{encoder}}/history.csv",
+        pretraining=f"{R}/encoders/{{encoder}}/pretraining.json",
     log:
-        f"{R}/logs/pretrain_encoder/{{dataset}}/{{encoder}}.log",
+        f"{R}/logs/pretrain_encoder/{{encoder}}.log",
     benchmark:
-        f"{R}/benchmarks/pretrain_encoder/{{dataset}}/{{encoder}}.tsv"
+        f"{R}/benchmarks/pretrain_encoder/{{encoder}}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: recipe_threads
@@ -27,6 +25,7 @@ rule pretrain_encoder:
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
-        recipe=pretraining_recipe,
+        recipe=lambda wildcards: thing(wildcards).recipe,
+        dataset=lambda wildcards: thing(wildcards).patches.split.stack.name,
     script:
         "../scripts/pretrain_encoder.py"

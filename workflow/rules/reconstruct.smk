@@ -1,17 +1,15 @@
 # Projections to a denoised volume.
-include: "../functions/reconstruct.smk"
-
-
 rule reconstruct_scan:
     input:
-        unpack(scan_files),
-        code=reconstruction_code,
+        simulation=lambda wildcards: path_of(*thing(wildcards).parents),
+        files=files_of,
+        code=code_of,
     output:
-        volume=directory(f"{R}/{{dataset}}/scans/{{scan}}/reconstruction.zarr"),
+        volume=directory(f"{R}/reconstructions/{{reconstruction}}/volume.zarr"),
     log:
-        f"{R}/logs/reconstruct_scan/{{dataset}}/{{scan}}.log",
+        f"{R}/logs/reconstruct_scan/{{reconstruction}}.log",
     benchmark:
-        f"{R}/benchmarks/reconstruct_scan/{{dataset}}/{{scan}}.tsv"
+        f"{R}/benchmarks/reconstruct_scan/{{reconstruction}}.tsv"
     conda:
         "../../envs/reconstruct.yaml"
     threads: 16
@@ -21,23 +19,23 @@ rule reconstruct_scan:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        source=scan_source,
-        settings=reconstruction_settings,
-        splits=lambda wildcards: SCANS[wildcards.dataset].reconstruction_splits(),
+        source=lambda wildcards: thing(wildcards).scan_source(R),
+        settings=lambda wildcards: thing(wildcards).settings,
+        splits=lambda wildcards: thing(wildcards).splits,
     script:
         "../scripts/reconstruct_scan.py"
 
 
 rule denoise_scan:
     input:
-        volume=rules.reconstruct_scan.output.volume,
-        code=denoising_code,
+        volume=lambda wildcards: path_of(thing(wildcards).reconstruction),
+        code=code_of,
     output:
-        volume=directory(f"{R}/{{dataset}}/scans/{{scan}}/denoised.zarr"),
+        volume=directory(f"{R}/volumes/{{volume}}/volume.zarr"),
     log:
-        f"{R}/logs/denoise_scan/{{dataset}}/{{scan}}.log",
+        f"{R}/logs/denoise_scan/{{volume}}.log",
     benchmark:
-        f"{R}/benchmarks/denoise_scan/{{dataset}}/{{scan}}.tsv"
+        f"{R}/benchmarks/denoise_scan/{{volume}}.tsv"
     conda:
         "../../envs/reconstruct.yaml"
     threads: 16
@@ -47,23 +45,37 @@ rule denoise_scan:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        steps=lambda wildcards: SCANS[wildcards.dataset].denoising(),
+        steps=lambda wildcards: list(thing(wildcards).steps),
     script:
         "../scripts/denoise_scan.py"
 
 
+def exported(wildcards):
+    """Return the volume that a file in another format is written from, and the settings of the format."""
+    name = f"{wildcards.place}/volume{wildcards.mark}.{wildcards.suffix}"
+    if name not in CATALOGUE.exports:
+        raise WorkflowError(
+            f"{name}: {CONFIG_FILE} asks for no such file; see formats:"
+        )
+    return CATALOGUE.exports[name]
+
+
 rule export_volume:
     input:
-        volume=f"{R}/{{dataset}}/scans/{{scan}}/{{stage}}.zarr",
-        code=export_code,
+        volume=lambda wildcards: path_of(exported(wildcards)[0]),
+        code=lambda wildcards: code(
+            "scan2seg.formats.export",
+            module_name("formats", exported(wildcards)[1]["method"]),
+        ),
     output:
-        file=f"{R}/{{dataset}}/scans/{{scan}}/{{stage}}.{{suffix}}",
+        file=f"{R}/{{place}}/volume{{mark}}.{{suffix}}",
     log:
-        f"{R}/logs/export_volume/{{dataset}}/{{scan}}/{{stage}}.{{suffix}}.log",
+        f"{R}/logs/export_volume/{{place}}/volume{{mark}}.{{suffix}}.log",
     benchmark:
-        f"{R}/benchmarks/export_volume/{{dataset}}/{{scan}}/{{stage}}.{{suffix}}.tsv"
+        f"{R}/benchmarks/export_volume/{{place}}/volume{{mark}}.{{suffix}}.tsv"
     wildcard_constraints:
-        stage="reconstruction|denoised",
+        place=f"(reconstructions|volumes)/{FOLDER}",
+        mark="(-[0-9a-f]{8})?",
         suffix="(?!zarr)[a-z0-9]+",
     conda:
         "../../envs/reconstruct.yaml"
@@ -73,6 +85,6 @@ rule export_volume:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        settings=export_settings,
+        settings=lambda wildcards: exported(wildcards)[1],
     script:
         "../scripts/export_volume.py"

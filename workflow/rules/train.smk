@@ -1,23 +1,27 @@
 # One training job a model and replicate.
-include: "../functions/train.smk"
+def started_from(wildcards):
+    """Name the encoder that a model starts from, and the stack whose test images it must not know; mostly nothing."""
+    training = thing(wildcards)
+    if training.encoder is None:
+        return {}
+    return {"encoder": path_of(training.encoder), "stack": stack_of(wildcards)}
 
 
 rule train_model:
     input:
-        unpack(pretrained_encoder),
-        patches=lambda wildcards: (
-            f"{R}/{wildcards.dataset}/patches/{EXPERIMENT.models[wildcards.model].patching.folder()}.zarr"
-        ),
-        split=rules.split_stack.output.split,
-        code=model_code,
+        unpack(started_from),
+        patches=patches_of,
+        split=split_of,
+        files=files_of,
+        code=code_of,
     output:
-        checkpoint=f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/checkpoint.pt",
-        history=f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/history.csv",
-        training=f"{R}/{{dataset}}/runs/{{model}}/{{replicate}}/training.json",
+        checkpoint=f"{R}/runs/{{run}}/{{replicate}}/checkpoint.pt",
+        history=f"{R}/runs/{{run}}/{{replicate}}/history.csv",
+        training=f"{R}/runs/{{run}}/{{replicate}}/training.json",
     log:
-        f"{R}/logs/train_model/{{dataset}}/{{model}}/{{replicate}}.log",
+        f"{R}/logs/train_model/{{run}}/{{replicate}}.log",
     benchmark:
-        f"{R}/benchmarks/train_model/{{dataset}}/{{model}}/{{replicate}}.tsv"
+        f"{R}/benchmarks/train_model/{{run}}/{{replicate}}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: recipe_threads
@@ -30,6 +34,6 @@ rule train_model:
         gpu=gpus("gpu", every=True),
         gres=gpus("gres", every=True),
     params:
-        recipe=lambda wildcards: EXPERIMENT.models[wildcards.model].recipe(),
+        recipe=lambda wildcards: thing(wildcards).model.recipe(),
     script:
         "../scripts/train_model.py"

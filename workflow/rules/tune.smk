@@ -1,21 +1,19 @@
 # Studies: one training job a trial, and their comparison.
-include: "../functions/tune.smk"
-
-
 rule tune_model:
     input:
-        data=trial_data,
-        split=rules.split_stack.output.split,
-        earlier=lambda wildcards: trial_files(
-            wildcards, EXPERIMENT.studies[wildcards.study].earlier(wildcards.trial)
-        ),
-        code=trial_code,
+        data=lambda wildcards: path_of(thing(wildcards).parents[0]),
+        split=split_of,
+        earlier=lambda wildcards: [
+            f"{R}/{path}" for path in thing(wildcards).earlier(wildcards.trial)
+        ],
+        files=files_of,
+        code=code_of,
     output:
-        trial=f"{R}/{{dataset}}/studies/{{study}}/{{trial}}/trial.json",
+        trial=f"{R}/studies/{{trials}}/{{trial}}/trial.json",
     log:
-        f"{R}/logs/tune_model/{{dataset}}/{{study}}/{{trial}}.log",
+        f"{R}/logs/tune_model/{{trials}}/{{trial}}.log",
     benchmark:
-        f"{R}/benchmarks/tune_model/{{dataset}}/{{study}}/{{trial}}.tsv"
+        f"{R}/benchmarks/tune_model/{{trials}}/{{trial}}.tsv"
     conda:
         "../../envs/train.yaml"
     threads: recipe_threads
@@ -28,24 +26,27 @@ rule tune_model:
         gpu=gpus("gpu", every=True),
         gres=gpus("gres", every=True),
     params:
-        job=lambda wildcards: EXPERIMENT.studies[wildcards.study].job(wildcards.trial),
+        job=lambda wildcards: thing(wildcards).study.job(wildcards.trial),
+        identity=lambda wildcards: {
+            "dataset": thing(wildcards).split.stack.name,
+            "study": thing(wildcards).name,
+            "trial": wildcards.trial,
+        },
     script:
         "../scripts/tune_model.py"
 
 
 rule compare_trials:
     input:
-        trials=lambda wildcards: trial_files(
-            wildcards, EXPERIMENT.studies[wildcards.study].trials()
-        ),
-        code=code("scan2seg.tuning.comparison"),
+        trials=lambda wildcards: [f"{R}/{path}" for path in thing(wildcards).files()],
+        code=code_of,
     output:
-        table=f"{R}/{{dataset}}/studies/{{study}}/study.csv",
-        best=f"{R}/{{dataset}}/studies/{{study}}/best.yaml",
+        table=f"{R}/studies/{{search}}/study.csv",
+        best=f"{R}/studies/{{search}}/best.yaml",
     log:
-        f"{R}/logs/compare_trials/{{dataset}}/{{study}}.log",
+        f"{R}/logs/compare_trials/{{search}}.log",
     benchmark:
-        f"{R}/benchmarks/compare_trials/{{dataset}}/{{study}}.tsv"
+        f"{R}/benchmarks/compare_trials/{{search}}.tsv"
     conda:
         "../../envs/report.yaml"
     resources:
@@ -54,7 +55,7 @@ rule compare_trials:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        model=lambda wildcards: EXPERIMENT.studies[wildcards.study].model.model_dump(
+        model=lambda wildcards: thing(wildcards).trials.study.model.model_dump(
             mode="json"
         ),
     script:

@@ -1,18 +1,18 @@
 from pathlib import Path
 
+from scan2seg.adapter import job
 from scan2seg.evaluation.comparison import compare_models
-from scan2seg.logging import stage
+from scan2seg.evaluation.runs import locate_run
+from scan2seg.reporting.gather import gather_runs
 
 
 def main(snakemake):
-    names = ("metrics", "per_image", "training", "timing")
-    runs = {}
-    for name in names:
-        for path in map(Path, snakemake.input[name]):
-            runs.setdefault(path.parent, {})[name] = path
-    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
-        scores, tables = Path(snakemake.output.scores), Path(snakemake.output.tables)
-        compare_models(list(runs.values()), scores, tables, snakemake.params.reference, snakemake.params.published)
+    scores, tables = Path(snakemake.output.scores), Path(snakemake.output.tables)
+    runs = gather_runs(snakemake.params.runs, scores.parents[2])
+    files = [{**run, **locate_run(run["run"], run["applied"])} for run in runs]
+    with job(snakemake) as needed:
+        if needed:
+            compare_models(files, scores, tables, snakemake.params.reference, snakemake.params.published)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 from pathlib import Path
 
-from scan2seg.logging import stage
+from scan2seg.adapter import job
 
 
 def main(snakemake):
     stack, split, checkpoint = (Path(snakemake.input[key]) for key in ("stack", "split", "checkpoint"))
-    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
-        from scan2seg.inference.prediction import predict_stack
+    with job(snakemake) as needed:
+        if needed:
+            from scan2seg.inference.prediction import predict_stack
 
-        output = Path(snakemake.output.prediction)
-        predict_stack(stack, split, checkpoint, output, snakemake.params.inference, threads=snakemake.threads)
+            output = Path(snakemake.output.prediction)
+            predict_stack(stack, split, checkpoint, output, snakemake.params.inference, threads=snakemake.threads)
 
 
 if __name__ == "__main__":

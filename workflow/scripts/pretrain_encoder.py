@@ -1,16 +1,17 @@
 from pathlib import Path
 
-from scan2seg.logging import stage
+from scan2seg.adapter import job
 
 
 def main(snakemake):
     stack, split, patches = (Path(snakemake.input[key]) for key in ("stack", "split", "patches"))
-    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
-        from scan2seg.training.pretraining import pretrain_encoder
+    with job(snakemake) as needed:
+        if needed:
+            from scan2seg.training.pretraining import pretrain_encoder
 
-        output, recipe = Path(snakemake.output.encoder).parent, snakemake.params.recipe
-        dataset, threads = snakemake.wildcards.dataset, snakemake.threads
-        pretrain_encoder(stack, split, patches, output, recipe, dataset=dataset, threads=threads)
+            output, recipe = Path(snakemake.output.encoder).parent, snakemake.params.recipe
+            dataset, threads = snakemake.params.dataset, snakemake.threads
+            pretrain_encoder(stack, split, patches, output, recipe, dataset=dataset, threads=threads)
 
 
 if __name__ == "__main__":

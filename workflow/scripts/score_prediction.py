@@ -1,19 +1,20 @@
 from pathlib import Path
 
+from scan2seg.adapter import job
 from scan2seg.evaluation.score import score_prediction
-from scan2seg.logging import stage
 
 
 def main(snakemake):
-    identity = {**dict(snakemake.wildcards.items()), "split": "test"}
-    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
-        score_prediction(
-            Path(snakemake.input.stack),
-            Path(snakemake.input.prediction),
-            Path(snakemake.output.metrics),
-            Path(snakemake.output.per_image),
-            identity,
-        )
+    identity = {**snakemake.params.identity, "split": "test"}
+    with job(snakemake) as needed:
+        if needed:
+            score_prediction(
+                Path(snakemake.input.stack),
+                Path(snakemake.input.prediction),
+                Path(snakemake.output.metrics),
+                Path(snakemake.output.per_image),
+                identity,
+            )
 
 
 if __name__ == "__main__":

@@ -1,20 +1,21 @@
 from pathlib import Path
 
-from scan2seg.logging import stage
+from scan2seg.adapter import job
 
 
 def main(snakemake):
-    params, output = snakemake.params, snakemake.output
-    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
-        from scan2seg.inference.segmentation import choose_model, segment_scan
+    params, given, output = snakemake.params, snakemake.input, snakemake.output
+    with job(snakemake) as needed:
+        if needed:
+            from scan2seg.inference.segmentation import choose_model, segment_scan
 
-        checkpoints = [Path(path) for path in snakemake.input.checkpoints]
-        model, checkpoint = choose_model(Path(snakemake.input.scores), params.dataset, checkpoints, params.model)
-        tiff = Path(output.tiff[0]) if output.get("tiff") else None
-        volume, labels, summary = Path(snakemake.input.volume), Path(output.labels), Path(output.summary)
-        settings = {"inference": params.inference[model.split("/")[0]], "tiff": tiff, "threads": snakemake.threads}
-        training = {"stack": Path(snakemake.input.stack), "differences": params.differences}
-        segment_scan(volume, checkpoint, labels, summary, model=model, **training, **settings)
+            checkpoints = dict(zip(params.runs, map(Path, given.checkpoints), strict=True))
+            model, checkpoint = choose_model(Path(given.scores), params.dataset, checkpoints, params.model)
+            tiff = Path(output.tiff[0]) if output.get("tiff") else None
+            volume, labels, summary = Path(given.volume), Path(output.labels), Path(output.summary)
+            settings = {"inference": params.inference[model.split("/")[0]], "tiff": tiff, "threads": snakemake.threads}
+            training = {"stack": Path(given.stack), "differences": params.differences}
+            segment_scan(volume, checkpoint, labels, summary, model=model, **training, **settings)
 
 
 if __name__ == "__main__":

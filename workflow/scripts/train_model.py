@@ -1,22 +1,23 @@
 from pathlib import Path
 
-from scan2seg.logging import stage
+from scan2seg.adapter import job
 
 
 def main(snakemake):
     started = {key: Path(snakemake.input[key]) for key in ("encoder", "stack") if snakemake.input.get(key)}
-    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
-        from scan2seg.training.train import train_model
+    with job(snakemake) as needed:
+        if needed:
+            from scan2seg.training.train import train_model
 
-        train_model(
-            Path(snakemake.input.patches),
-            Path(snakemake.input.split),
-            Path(snakemake.output.checkpoint).parent,
-            snakemake.params.recipe,
-            replicate=snakemake.wildcards.replicate,
-            threads=snakemake.threads,
-            **started,
-        )
+            train_model(
+                Path(snakemake.input.patches),
+                Path(snakemake.input.split),
+                Path(snakemake.output.checkpoint).parent,
+                snakemake.params.recipe,
+                replicate=snakemake.wildcards.replicate,
+                threads=snakemake.threads,
+                **started,
+            )
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from scan2seg import plugins
-from scan2seg.config.base import Name, Settings, plugin_params
+from scan2seg.config.base import Name, Settings
 from scan2seg.config.images import ImageSource
 from scan2seg.config.scan_files import ScanParts
 from scan2seg.config.source import ScanSource, SimulationSource, Source
@@ -147,25 +146,9 @@ class Dataset(Settings):
         assert isinstance(self.source, (ScanSource, SimulationSource))
         return list(self.source.denoising)
 
-    def reconstruction_splits(self) -> int:
-        """Return into how many sets the first denoiser wants the projections divided; 0 for most."""
-        steps = self.denoising()
-        if not steps:
-            return 0
-        splits = getattr(plugins.load("denoising", steps[0]["method"]), "splits", None)
-        return int(splits(plugin_params("denoising", steps[0]))) if splits else 0
-
-    def exports(self) -> dict[str, dict[str, Any]]:
-        """Return the name of each file that a scan's volumes are written to, and its format: none but for scans."""
-        if not isinstance(self.source, (ScanSource, SimulationSource)):
-            return {}
-        stages = ["reconstruction", *(["denoised"] if self.denoising() else [])]
-        suffixes = [plugins.load("formats", settings["method"]).SUFFIX for settings in self.source.formats]
-        return {
-            f"{stage}{suffix}": settings
-            for stage in stages
-            for suffix, settings in zip(suffixes, self.source.formats, strict=True)
-        }
+    def formats(self) -> list[dict[str, Any]]:
+        """Return the formats, beside Zarr, that the volumes of its scans are written in."""
+        return list(self.source.formats) if isinstance(self.source, (ScanSource, SimulationSource)) else []
 
     def stack_source(self) -> dict[str, Any]:
         """Return what the stack depends on: the source without what stages before it have done."""
@@ -173,7 +156,3 @@ class Dataset(Settings):
         if not isinstance(self.source, ScanSource):
             before = {"scans", "reconstruction", "denoising", "formats"}
         return self.source.model_dump(mode="json", exclude=before)
-
-    def source_module(self) -> str:
-        """Return the name of the module in ``sources`` that lists the images."""
-        return "scan" if self.source.kind == "simulation" else self.source.kind

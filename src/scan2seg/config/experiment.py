@@ -1,5 +1,6 @@
 """An experiment: which datasets, which models, how often; and the loading of all the files it names."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from scan2seg.config.model import Model
 from scan2seg.config.parts import load_part, load_parts, load_pretraining
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
 from scan2seg.config.study import Study, StudySettings, load_studies
+from scan2seg.config.training import InferenceSettings
 from scan2seg.config.yaml_files import check_content, read_yaml
 
 
@@ -129,6 +131,17 @@ class Experiment:
     files: dict[str, str]
     """``datasets.NAME`` and ``models.NAME`` to the file each came from, for messages."""
 
+    def stem(self, kind: str, name: str) -> str:
+        """Return the name of the file that a dataset or model comes from, as a folder's name takes it."""
+        stem = re.sub(r"[^a-z0-9_-]+", "-", Path(self.files.get(f"{kind}.{name}", name)).stem.lower()).strip("-_")
+        return stem or name
+
+    def inference(self, model: str) -> InferenceSettings:
+        """Return how a model is applied; members of an ensemble keep their probabilities."""
+        settings = self.models[model].inference
+        member = any(model in names for names in self.settings.ensembles.values())
+        return settings.model_copy(update={"probabilities": True}) if member else settings
+
     def recipes(self) -> list[Model]:
         """Return the models, and those that studies vary on shared patches."""
         return [*self.models.values(), *(study.model for study in self.studies.values() if not study.own_patches)]
@@ -169,13 +182,6 @@ class Experiment:
                 for name, model in self.models.items()
             },
             "studies": {name: study.summary() for name, study in self.studies.items()},
-            "runs": [list(run) for run in self.runs()] if self.models else [],
-            "scans": [
-                [name, scan, dataset.source.kind == "simulation"]
-                for name, dataset in {**self.datasets, **self.new_scans}.items()
-                for scan in dataset.scans()
-            ],
-            "segmentations": [scan for dataset in self.new_scans.values() for scan in dataset.scans()],
         }
 
 
@@ -259,12 +265,6 @@ def _check_references(experiment: Experiment, path: str) -> Iterator[Problem]:
             if member not in experiment.models:
                 yield Problem(path, f"ensembles.{name}", f"is none of {', '.join(experiment.models)}", member)
     yield from _check_segmentation(experiment, path)
-    patchings: dict[str, Any] = {}
-    for model in experiment.recipes():
-        folder = model.patching.folder()
-        if patchings.setdefault(folder, model.patching) != model.patching:
-            message = f"another model has other settings under the patching name '{folder}'; choose another name"
-            yield Problem(experiment.files.get(f"models.{model.name}", path), "patching.name", message)
     trains = "models" if experiment.models else "studies" if experiment.studies else None
     if trains and not any(dataset.has_labels() for dataset in experiment.datasets.values()):
         message = "no dataset has labels to train on; set models: [] and no studies to stop at the volumes"
@@ -287,6 +287,9 @@ def _check_segmentation(experiment: Experiment, path: str) -> Iterator[Problem]:
         yield Problem(path, "segment.trained_on", f"is none of {', '.join(experiment.datasets)}", trained_on)
     seen: dict[str, str] = {}
     for name, dataset in experiment.new_scans.items():
+        if experiment.datasets.get(name, dataset) != dataset:
+            message = f"the name '{name}' stands for a dataset with other settings in datasets; give one another name:"
+            yield Problem(path, "segment.datasets", message, name)
         if not dataset.scans():
             yield Problem(path, "segment.datasets", "holds no scans; its source must be a scan or a simulation", name)
         for scan in dataset.scans():

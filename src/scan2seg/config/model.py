@@ -1,6 +1,5 @@
 """A model recipe: architecture, patches, training and inference."""
 
-import re
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -21,7 +20,6 @@ from scan2seg.config.training import (
     TrainingSettings,
     Weightings,
 )
-from scan2seg.provenance import fingerprint
 
 
 class Model(Settings):
@@ -118,8 +116,3 @@ class Model(Settings):
         own = {key: value for key, value in recipe["pretraining"].items() if key != "dataset"}
         hardware = {key: recipe["training"][key] for key in ("device", "precision")}
         return {**encoder, **shared, **hardware, "pretraining": own}
-
-    def pretraining_folder(self) -> str:
-        """Return the name of the pre-trained encoder's folder, the same for equal encoders and settings."""
-        encoder = re.sub(r"[^a-z0-9_-]+", "-", self.architecture["encoder"].lower())
-        return f"{encoder}-{fingerprint(self.pretraining_recipe())[:6]}"

@@ -4,8 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import Name, Settings
-from scan2seg.provenance import fingerprint
+from scan2seg.config.base import Settings
 
 
 def _is_null(value: Any) -> bool:
@@ -16,8 +15,6 @@ def _is_null(value: Any) -> bool:
 class PatchingSettings(Settings):
     """Size and places of patches; models with equal settings share one store."""
 
-    name: Name | None = None
-    """Name of the store's folder; made from the settings when not given."""
     size: tuple[int, int] | int | None = None
     """Height and width; null means the whole image."""
     stride: tuple[int, int] | int | None = None
@@ -52,10 +49,7 @@ class PatchingSettings(Settings):
         """Return (height, width) of a size that may be one number."""
         return (value, value) if isinstance(value, int) else value
 
-    def folder(self) -> str:
-        """Return the name of the store."""
-        if self.name:
-            return self.name
+    def label(self) -> str:
+        """Return what people call patches of this size, such as ``16x64x64`` or ``whole``."""
         size = self.pair(self.size)
-        label = "whole" if size is None else "x".join(str(length) for length in (self.depth, *size) if length)
-        return f"{label}-{fingerprint(self.model_dump(mode='json'))[:6]}"
+        return "whole" if size is None else "x".join(str(length) for length in (self.depth, *size) if length)

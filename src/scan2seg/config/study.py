@@ -144,15 +144,21 @@ class Study:
             return []
         return self.trials()[: startup + (number - startup) // parallel * parallel]
 
-    def job(self, trial: str) -> dict[str, Any]:
-        """Return what the result of a trial depends on, and nothing else: not how many trials there are."""
-        settings, number = self.settings, self.trials().index(trial)
+    def common(self) -> dict[str, Any]:
+        """Return what all trials have in common; a grid's trials are named by their points, so its space is no part."""
+        settings = self.settings
         common = {"seed": settings.seed, "recipe": self.model.recipe(), "own_patches": self.own_patches}
         if settings.sampler == "grid":
-            return {**common, "values": self._grid()[number]}
+            return common
         space = {key: settings.space[key].model_dump(mode="json") for key in sorted(settings.space)}
         learning = {"startup": settings.startup} if settings.sampler == "tpe" else {}
-        return {**common, "sampler": settings.sampler, "number": number, "space": space, **learning}
+        return {**common, "sampler": settings.sampler, "space": space, **learning}
+
+    def job(self, trial: str) -> dict[str, Any]:
+        """Return what the result of a trial depends on, and nothing else: not how many trials there are."""
+        number = self.trials().index(trial)
+        place = {"values": self._grid()[number]} if self.settings.sampler == "grid" else {"number": number}
+        return {**self.common(), **place}
 
     def summary(self) -> dict[str, Any]:
         """Return what the report shows."""

@@ -14,6 +14,7 @@ from scan2seg.errors import InputError
 from scan2seg.evaluation.metrics import mean_iou
 
 Json = dict[str, Any]
+IDENTITY = ("dataset", "model", "replicate")
 COUNTS = ("intersection", "union", "truth")
 """The counts of a class in per_image.csv, in the order of ``overlap_counts``."""
 
@@ -68,13 +69,21 @@ class Run:
         return None if score is None else float(score)
 
 
+def locate_run(folder: Path, applied: Path) -> dict[str, Path]:
+    """Return the files of a run: those of its training in one folder, those of its application in the same or below."""
+    files = {"metrics": "metrics.json", "per_image": "per_image.csv", "timing": "timing.json"}
+    return {name: applied / file for name, file in files.items()} | {"training": folder / "training.json"}
+
+
 def read_run(paths: Mapping[str, Any]) -> Run:
     """Read one run from its files: "metrics" and "per_image", and where there are any "training" and "timing".
+
+    "dataset", "model" and "replicate", where given, are the names that an experiment has for it.
 
     Raises:
         InputError: a file is missing or does not belong to the others.
     """
-    metrics = storage.read_json(paths["metrics"])
+    metrics = storage.read_json(paths["metrics"]) | {name: paths[name] for name in IDENTITY if name in paths}
     images = _read_images(Path(paths["per_image"]), list(metrics["classes"]))
     return Run(metrics, _optional(paths.get("training")), _optional(paths.get("timing")), images)
 

@@ -20,7 +20,7 @@ from scan2seg.slices import mirror_places
 from scan2seg.storage import create_volume, creating, open_store, replacing, write_json
 
 
-def choose_model(scores: Path, dataset: str, checkpoints: list[Path], wanted: str = "best") -> tuple[str, Path]:
+def choose_model(scores: Path, dataset: str, checkpoints: dict[str, Path], wanted: str = "best") -> tuple[str, Path]:
     """Return the run to use, as MODEL/REPLICATE, and its checkpoint.
 
     The model is the first of the ranking, by its mean over replicates; the replicate the best on validation images.
@@ -28,7 +28,7 @@ def choose_model(scores: Path, dataset: str, checkpoints: list[Path], wanted: st
     Args:
         scores: scores.csv of the report.
         dataset: on which the models were compared.
-        checkpoints: ``.../MODEL/REPLICATE/checkpoint.pt``; ensembles have none and are passed over.
+        checkpoints: MODEL/REPLICATE to its checkpoint; ensembles have none and are passed over.
         wanted: ``best``, or the name of one model.
 
     Raises:
@@ -36,13 +36,12 @@ def choose_model(scores: Path, dataset: str, checkpoints: list[Path], wanted: st
     """
     with scores.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["dataset"] == dataset]
-    files = {f"{path.parent.parent.name}/{path.parent.name}": path for path in checkpoints}
     chosen = {f"{row['model']}/{row['replicate']}": int(row["rank"]) for row in rows if row.get("chosen") == "1"}
-    possible = [name for name in chosen if name in files and wanted in ("best", name.split("/")[0])]
+    possible = [name for name in chosen if name in checkpoints and wanted in ("best", name.split("/")[0])]
     if not possible:
         raise InputError(f"{scores}: has no run of '{wanted}' on {dataset} with a checkpoint")
     best = min(possible, key=lambda name: chosen[name])
-    return best, files[best]
+    return best, checkpoints[best]
 
 
 def segment_scan(

@@ -14,6 +14,7 @@ from scan2seg.config.base import plugin_params
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.errors import InputError
 from scan2seg.orientation import turn
+from scan2seg.readers.dependencies import scan_files
 from scan2seg.readers.scan import Scan
 from scan2seg.reconstruction import half_acquisition, preprocessing
 from scan2seg.reconstruction.centre_search import find_centre
@@ -106,6 +107,7 @@ def reconstruct_scan(
         geometry = make_geometry(scan, settings, centre.value)
         sampling = Sampling.of(scan.angles, geometry.size)
         sampling.warn(scan.path.name)
+        raw = scan_files({"projections": source} if isinstance(source, str | Path) else source, settings.model_dump())
         correction.counts = Counts()
         with storage.creating(output) as group:
             shape = (geometry.slices, *(part.stop - part.start for part in geometry.crop))
@@ -119,7 +121,7 @@ def reconstruct_scan(
             report_counts(correction.counts, scan, settings)
             group.attrs.update(
                 {
-                    "provenance": provenance.record(settings.model_dump(mode="json"), [scan.path]),
+                    "provenance": provenance.record(settings.model_dump(mode="json"), raw),
                     "centre": centre.as_dict(),
                     "units": settings.units,
                     "orientation": settings.orientation,

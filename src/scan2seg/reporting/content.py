@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from scan2seg import storage
-from scan2seg.evaluation.runs import Run, read_run
+from scan2seg.evaluation.runs import IDENTITY, Run, locate_run, read_run
 
 Json = dict[str, Any]
 
@@ -22,12 +22,13 @@ class DatasetInput(TypedDict):
 
 
 class RunInput(TypedDict):
-    """One model trained once, with the folder of its results."""
+    """One model trained once, with the folders of its training and of its application, mostly the same."""
 
     dataset: str
     model: str
     replicate: str
     run: Path
+    applied: Path
 
 
 class ScanInput(TypedDict):
@@ -87,26 +88,31 @@ class ReportRun:
     """A run with its scores, its curves and its prediction."""
 
     folder: Path
+    applied: Path
     scores: Run
     history: History
 
     @property
     def prediction(self) -> Path | None:
         """The predicted labels, None where they were not kept."""
-        path = self.folder / "prediction.zarr"
+        path = self.file("prediction.zarr")
         return path if path.exists() else None
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file of the run, of its application or else of its training."""
+        return self.applied / name if (self.applied / name).exists() else self.folder / name
 
 
 def load_runs(runs: list[RunInput]) -> list[ReportRun]:
     """Read the scored runs; a run without ``metrics.json`` (nothing to score against) is left out."""
     found = []
     for entry in runs:
-        folder = Path(entry["run"])
-        if not (folder / "metrics.json").exists():
+        folder, applied = Path(entry["run"]), Path(entry["applied"])
+        files = locate_run(folder, applied)
+        if not files["metrics"].exists():
             continue
-        files = {key: folder / f"{key}.json" for key in ("metrics", "training", "timing")}
-        run = read_run({**files, "per_image": folder / "per_image.csv"})
-        found.append(ReportRun(folder, run, read_history(folder / "history.csv")))
+        run = read_run({**files, **{name: entry[name] for name in IDENTITY}})  # type: ignore[literal-required]
+        found.append(ReportRun(folder, applied, run, read_history(folder / "history.csv")))
     return found
 
 

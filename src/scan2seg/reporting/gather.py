@@ -1,71 +1,42 @@
-"""Finding the files that a report is made of, from the experiment's summary and the folder of results."""
+"""The inputs of the report, from what the catalogue says of an experiment and the folder of results."""
 
 from pathlib import Path
 from typing import Any
 
 from scan2seg.reporting.content import ReportInputs, RunInput
 
+_PATHS = ("stack", "split", "run", "applied", "reconstruction", "denoised", "labels", "table")
 
-def gather_inputs(summary: dict[str, Any], results: Path) -> ReportInputs:
+
+def gather_inputs(content: dict[str, Any], results: Path) -> ReportInputs:
     """Return the inputs of ``render_report``.
 
     Args:
-        summary: ``Experiment.summary()``.
+        content: ``Catalogue.report_content()``, whose paths count from the results folder.
         results: the folder of all results.
     """
-    report = results / "reports" / summary["experiment"]
-    return {
-        "experiment": summary["experiment"],
-        "title": summary["description"] or summary["experiment"],
-        "datasets": [
-            {
-                "name": name,
-                "stack": results / name / "stack.zarr",
-                "split": results / name / "split.json",
-                "published": dataset["published"],
-            }
-            for name, dataset in summary["datasets"].items()
-            if (results / name / "stack.zarr").exists()
-        ],
-        "runs": gather_runs(summary["runs"], results),
-        "scans": [
-            {
-                "dataset": dataset,
-                "scan": scan,
-                "reconstruction": results / dataset / "scans" / scan / "reconstruction.zarr",
-                "denoised": results / dataset / "scans" / scan / "denoised.zarr",
-                "labels": results / dataset / "scans" / scan / "labels.zarr" if simulated else None,
-            }
-            for dataset, scan, simulated in summary["scans"]
-        ],
-        "scores": report / "scores.csv",
-        "tables": report / "tables.md",
-        "settings": summary,
-        "segmentations": [
-            {"scan": scan, "labels": results / "segmentations" / scan / "labels.zarr"}
-            for scan in summary["segmentations"]
-        ],
-        "studies": [
-            {
-                "name": name,
-                "dataset": dataset,
-                "table": results / dataset / "studies" / name / "study.csv",
-                "settings": study,
-            }
-            for dataset in summary["datasets"]
-            for name, study in summary["studies"].items()
-        ],
+    report = results / "reports" / content["experiment"]
+    parts = {
+        name: [_placed(entry, results) for entry in content[name]]
+        for name in ("datasets", "runs", "scans", "segmentations", "studies")
     }
+    rest = {name: content[name] for name in ("experiment", "title", "settings")}
+    return {**rest, **parts, "scores": report / "scores.csv", "tables": report / "tables.md"}  # type: ignore[typeddict-item]
 
 
 def gather_runs(runs: list[list[str]], results: Path) -> list[RunInput]:
-    """Return dataset, model, replicate and folder of each run."""
+    """Return the runs of a list of dataset, model, replicate and the folders of training and application."""
     return [
         {
             "dataset": dataset,
             "model": model,
             "replicate": replicate,
-            "run": results / dataset / "runs" / model / replicate,
+            "run": results / folder,
+            "applied": results / applied,
         }
-        for dataset, model, replicate in runs
+        for dataset, model, replicate, folder, applied in runs
     ]
+
+
+def _placed(entry: dict[str, Any], results: Path) -> dict[str, Any]:
+    return {key: results / value if key in _PATHS and value else value for key, value in entry.items()}

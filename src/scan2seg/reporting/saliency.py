@@ -25,7 +25,7 @@ def saliency_pictures(stack: Path, runs: Sequence[ReportRun]) -> list[list[Pictu
     rows: dict[int, list[Picture]] = {}
     shown: set[str] = set()
     for run in runs:
-        path = run.folder / "saliency.zarr"
+        path = run.file("saliency.zarr")
         if run.scores.model in shown or len(shown) == MOST_MODELS or not path.exists():
             continue
         maps, origins = storage.open_array(path, "map"), np.asarray(storage.open_array(path, "origin")[:])

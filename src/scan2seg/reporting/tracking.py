@@ -143,7 +143,7 @@ class _Target:
 def _import_run(target: _Target, run: ReportRun, settings: Json | None, parent: str) -> str:
     recorded = run.scores.training.get("provenance", {}).get("settings", {})
     parameters = dict(_flatten(settings if settings is not None else recorded))
-    paths = [run.folder / name for name in FILES if (run.folder / name).exists()]
+    paths = [run.file(name) for name in FILES if run.file(name).exists()]
     content = provenance.fingerprint([_files_hash(paths), parameters])
 
     def fill(client: Any, identity: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,20 @@ def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list
     Raises:
         InputError: files are missing, unreadable, or do not belong together.
     """
-    kind = {"simulation": "scan"}.get(source["kind"], source["kind"])
-    items: list[Item] = importlib.import_module(f"scan2seg.sources.{kind}").list_items(source, scans)
+    items: list[Item] = _module(source).list_items(source, scans)
     return items
+
+
+def _module(source: dict[str, Any]) -> ModuleType:
+    kind = {"simulation": "scan"}.get(source["kind"], source["kind"])
+    return importlib.import_module(f"scan2seg.sources.{kind}")
+
+
+def input_paths(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list[Path]:
+    """List the files and stores that a stack is made of."""
+    if scans:
+        return [Path(files[key]) for files in scans.values() for key in ("volume", "labels") if files.get(key)]
+    return [Path(path) for path in _module(source).input_files(_module(source).SOURCE.model_validate(source))]
 
 
 def find_files(pattern: str, key: str) -> list[Path]:

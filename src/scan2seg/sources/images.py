@@ -28,6 +28,9 @@ class _Pair:
     part: str | None = None
 
 
+SOURCE = ImageSource
+
+
 def input_files(source: ImageSource) -> list[str]:
     """List every file of the source."""
     files = [str(path) for pair in _pairs(source) for path in (pair.image, pair.label) if path is not None]

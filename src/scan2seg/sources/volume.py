@@ -18,6 +18,8 @@ from scan2seg.sources import Item
 from scan2seg.sources.resampling import resample
 from scan2seg.sources.volume_files import find_volumes
 
+SOURCE = VolumeSource
+
 
 def input_files(source: VolumeSource) -> list[str]:
     """List every file of the source."""

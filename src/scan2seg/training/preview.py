@@ -11,7 +11,7 @@ from scan2seg.config.base import plugin_params
 from scan2seg.config.training import NormalisationSettings
 from scan2seg.errors import InputError
 from scan2seg.labels import IGNORE
-from scan2seg.normalisation import fit_normalisation, standardise
+from scan2seg.normalisation import fit_normalisation
 from scan2seg.storage import open_store, replacing
 
 
@@ -38,16 +38,9 @@ def preview_augmentation(patches: Path, recipe: dict[str, Any], output: Path, *,
     image: Any = store["image"]
     label: Any = store["label"]
     normalisation = fit_normalisation(
-        NormalisationSettings.model_validate(recipe["normalisation"]),
-        image,
-        train.tolist(),
-        recipe["architecture"].get("encoder"),
+        NormalisationSettings.model_validate(recipe["normalisation"]), image, train.tolist()
     )
-    pixels = [np.asarray(image[int(index)]) for index in chosen]
-    if normalisation.per_image:
-        known: Any = store["statistics"]
-        pixels = [standardise(each, np.asarray(known[int(index)])) for each, index in zip(pixels, chosen, strict=True)]
-    images = torch.from_numpy(np.stack(pixels))
+    images = torch.from_numpy(np.stack([np.asarray(image[int(index)]) for index in chosen]))
     labels = torch.from_numpy(np.stack([np.asarray(label[int(index)]) for index in chosen]))
     columns = [(normalisation(images), labels)]
     torch.manual_seed(seed)

@@ -59,8 +59,6 @@ def _write_table(path: Path, results: list[Json]) -> None:
 
 def _write_model(path: Path, model: Json, winner: Json, place: str) -> None:
     content = vary_model(Model.model_validate(model), winner["values"]).model_dump(mode="json")
-    if any(key.split(".")[0] == "patching" for key in winner["values"]):
-        content["patching"] = {**content["patching"], "name": None}  # the name of the base model's patches
     measure = (
         f"{winner['monitor'].replace('_', ' ').replace('iou', 'IoU')} {winner['score']:.4f} on {winner['dataset']}"
     )

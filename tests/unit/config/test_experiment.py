@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import DATASET, MODEL, make_images
 
+from scan2seg.catalogue import Catalogue
 from scan2seg.config.check import check_file
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.problems import ConfigurationError
@@ -267,8 +268,10 @@ def test_one_pretraining_is_shared_by_models_that_differ_elsewhere(folder: Path)
     entries = ", ".join(f"{{base: ./small.yaml, name: {name}, {keys}}}" for name, keys in changes.items())
     change(folder / "try.yaml", "[./small.yaml]", f"[./small.yaml, {entries}]")
     (folder / "w.pt").write_bytes(b"")
-    folders = {name: model.pretraining_folder() for name, model in load_experiment(folder / "try.yaml").models.items()}
-    assert folders["same"] == folders["small"] and len(set(folders.values())) == len(changes)
+    experiment = load_experiment(folder / "try.yaml")
+    catalogue, dataset = Catalogue(experiment), next(iter(experiment.datasets))
+    keys = {name: catalogue.encoder_of(dataset, model).key for name, model in experiment.models.items()}
+    assert keys["same"] == keys["small"] and len(set(keys.values())) == len(changes)
 
 
 def test_a_recipe_without_pretraining_is_what_it_was(folder: Path) -> None:

@@ -180,7 +180,7 @@ def test_the_model_is_chosen_by_its_mean_and_the_replicate_by_its_validation_sco
     assert (best["model"], best["replicate"], best["rank"]) == ("lucky", "seed0", "2")
     chosen = [(row["model"], row["replicate"]) for row in rows if row["chosen"] == "1"]
     assert chosen == [("steady", "seed1"), ("lucky", "seed1"), ("fitted", "seed0")]
-    checkpoints = [tmp_path / row["model"] / row["replicate"] / "checkpoint.pt" for row in rows]
+    checkpoints = {f"{row['model']}/{row['replicate']}": tmp_path / "checkpoint.pt" for row in rows}
     assert choose_model(scores, "demo", checkpoints)[0] == "steady/seed1"
     assert choose_model(scores, "demo", checkpoints, "lucky")[0] == "lucky/seed1"
 

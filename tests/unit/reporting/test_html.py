@@ -129,7 +129,13 @@ def test_missing_histories_predictions_labels_and_costs(tmp_path):
     unlabelled = example_report.write_dataset(tmp_path, "unlabelled", 6, labelled=False)
     content["datasets"].append(unlabelled)
     content["runs"].append(
-        {"dataset": "unlabelled", "model": "unet", "replicate": "seed0", "run": tmp_path / "nowhere"}
+        {
+            "dataset": "unlabelled",
+            "model": "unet",
+            "replicate": "seed0",
+            "run": tmp_path / "nowhere",
+            "applied": tmp_path / "nowhere",
+        }
     )
     text = render(content, tmp_path / "out")
     assert "No run of this dataset kept a training history" in text

@@ -41,7 +41,7 @@ def model_of(architecture: Any = None) -> Model:
     content = {
         "name": "small",
         "architecture": architecture or {"method": "unet", "encoder": None, "width": 4, "depth": 2},
-        "patching": {"size": 32, "name": "shared"},
+        "patching": {"size": 32},
         "training": {"epochs": 2, "batch_size": 8, "precision": "float32"},
         "inference": {"flips": True},
     }
@@ -136,7 +136,7 @@ def compare(folder: Path, results: list[dict[str, Any]]) -> tuple[Model, list[st
 def test_the_best_trial_becomes_a_complete_model_file(tmp_path: Path) -> None:
     model, lines = compare(tmp_path, [result_of(0.4, 8), result_of(0.6, 16), result_of(None, 32)])
     assert model.name == "rates" and model.patching.size == 16 and model.loss[0]["method"] == "dice"
-    assert model.patching.folder() != "shared" and model.inference.flips
+    assert model.inference.flips
     assert set(yaml.safe_load((tmp_path / "best.yaml").read_text())) == set(Model.model_fields)
     assert lines[0].endswith("reason,patching.size,loss") and len(lines) == 4
     assert ",failed," in lines[3] and lines[3].endswith('32,"[""dice""]"')

@@ -1,0 +1,38 @@
+"""What every script of the workflow does around its stage: the log, the errors, and who owns the outputs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scan2seg.logging import stage
+from scan2seg.ownership import owning
+from scan2seg.provenance import fingerprint
+from scan2seg.workflow_outputs import SINCE
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[bool]:
+    """Run a job of the workflow; yield False where another process made the same outputs since it was asked for.
+
+    Raises:
+        SystemExit: with status 1 after an error; the message is logged.
+    """
+    with stage(snakemake.rule, snakemake.log[0], snakemake.resources.get("mem_mb")):
+        outputs = [Path(output) for output in snakemake.output]
+        since = float(os.environ.get(SINCE, "inf"))
+        with owning(outputs, snakemake.rule, describe_job(snakemake), since) as needed:
+            yield needed
+
+
+def describe_job(snakemake: Any) -> str:
+    """Return a fingerprint of what decides the outputs of a job: its rule, parameters, and inputs by size and time."""
+    states = {str(path): _state(Path(path)) for path in snakemake.input}
+    return fingerprint([snakemake.rule, dict(snakemake.params.items()), states])
+
+
+def _state(path: Path) -> list[int]:
+    stamp = path / ".snakemake_timestamp"
+    found = (stamp if stamp.exists() else path).stat()
+    return [0 if path.is_dir() else found.st_size, found.st_mtime_ns]

@@ -1,0 +1,88 @@
+"""What the report of an experiment is made of, by the names that the experiment gives its parts."""
+
+from typing import TYPE_CHECKING
+
+from scan2seg.catalogue.thing import Json
+from scan2seg.catalogue.volumes import DenoisedVolume, Volume, reconstruction_of
+
+if TYPE_CHECKING:
+    from scan2seg.catalogue import Catalogue
+
+
+def report_content(catalogue: "Catalogue") -> Json:
+    """Return what the report is about, JSON-ready, with all paths relative to the results folder."""
+    experiment = catalogue.experiment
+    summary = experiment.summary()
+    scored = experiment.models or experiment.studies
+    return {
+        "experiment": summary["experiment"],
+        "title": summary["description"] or summary["experiment"],
+        "settings": summary,
+        "things": sorted(thing.path for thing in catalogue.things()),
+        "datasets": [
+            {
+                "name": name,
+                "stack": catalogue.splits_of[name].stack.path,
+                "split": catalogue.splits_of[name].path if scored else None,
+                "published": summary["datasets"][name]["published"],
+            }
+            for name, dataset in experiment.datasets.items()
+            if dataset.has_labels()
+        ],
+        "runs": [
+            {
+                "dataset": run.dataset,
+                "model": run.model,
+                "replicate": run.replicate,
+                "run": run.folder,
+                "applied": run.applied,
+            }
+            for run in catalogue.runs
+        ],
+        "scans": [
+            {"dataset": name, "scan": scan, **_scan_paths(volume)} for name, scan, volume in _named_volumes(catalogue)
+        ],
+        "segmentations": [
+            {"scan": segmentation.name, "labels": segmentation.path}
+            for segmentation in catalogue.segmentations.values()
+        ],
+        "studies": [
+            {
+                "name": study,
+                "dataset": name,
+                "table": catalogue.search(name, study).path,
+                "settings": summary["studies"][study],
+            }
+            for name, dataset in experiment.datasets.items()
+            if dataset.has_labels()
+            for study in experiment.studies
+        ],
+    }
+
+
+def report_data(catalogue: "Catalogue") -> list[str]:
+    """Return the paths of stacks, splits, volumes and tables of studies that the report shows."""
+    content = report_content(catalogue)
+    found = [dataset[key] for dataset in content["datasets"] for key in ("stack", "split") if dataset[key]]
+    found += [study["table"] for study in content["studies"]]
+    return list(dict.fromkeys([*found, *catalogue.volumes()]))
+
+
+def _named_volumes(catalogue: "Catalogue") -> list[tuple[str, str, Volume]]:
+    experiment = catalogue.experiment
+    found = [
+        (name, scan, volume)
+        for name in experiment.datasets
+        for scan, volume in catalogue.splits_of[name].stack.volumes.items()
+    ]
+    new = [(name, scan) for name, dataset in experiment.new_scans.items() for scan in dataset.scans()]
+    return found + [(name, scan, catalogue.new_volumes[scan]) for name, scan in new]
+
+
+def _scan_paths(volume: Volume) -> Json:
+    reconstruction = reconstruction_of(volume)
+    return {
+        "reconstruction": reconstruction.path,
+        "denoised": volume.path if isinstance(volume, DenoisedVolume) else None,
+        "labels": reconstruction.simulation.labels if reconstruction.simulation else None,
+    }

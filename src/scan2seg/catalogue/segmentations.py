@@ -1,0 +1,56 @@
+"""New scans segmented by the best model of an experiment."""
+
+from dataclasses import dataclass
+
+from scan2seg.catalogue.runs import Training
+from scan2seg.catalogue.thing import Dependencies, Json, Thing
+from scan2seg.catalogue.volumes import Volume
+
+
+@dataclass(frozen=True)
+class Segmentation(Thing):
+    """The labels of a new volume by a model, or by the best of several: which one is known once they are scored."""
+
+    volume: Volume
+    model: str
+    trainings: dict[str, Training]
+    inference: dict[str, Json]
+    replicates: dict[str, tuple[str, ...]]
+    trained_on: str
+
+    def checkpoints(self) -> dict[str, str]:
+        """Return MODEL/REPLICATE, as the experiment names them, to the checkpoint of every run to choose from."""
+        return {
+            f"{name}/{replicate}": f"{training.path}/{replicate}/checkpoint.pt"
+            for name, training in self._candidates().items()
+            for replicate in self.replicates[name]
+        }
+
+    @property
+    def content(self) -> Json:
+        """The volume, the models to choose from, how they are applied, and how one is chosen."""
+        return {
+            "volume": self.volume.key,
+            "model": "best" if self.model == "best" else self.trainings[self.model].key,
+            "trainings": {name: training.key for name, training in self._candidates().items()},
+            "inference": {name: self.inference[name] for name in self._candidates()},
+            "replicates": {name: list(self.replicates[name]) for name in self._candidates()},
+        }
+
+    @property
+    def parents(self) -> tuple[Thing, ...]:
+        """The volume and the models."""
+        return (self.volume, *self._candidates().values())
+
+    @property
+    def path(self) -> str:
+        """The store of the labels."""
+        return f"segmentations/{self.folder}/labels.zarr"
+
+    def dependencies(self) -> Dependencies:
+        """Return the code of the segmentation and of the architectures."""
+        modules = {training.architecture_module() for training in self._candidates().values()}
+        return Dependencies(modules=("scan2seg.inference.segmentation", *sorted(modules)))
+
+    def _candidates(self) -> dict[str, Training]:
+        return self.trainings if self.model == "best" else {self.model: self.trainings[self.model]}

@@ -1,0 +1,147 @@
+"""Simulated projections, reconstructions and denoised volumes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from scan2seg import plugins
+from scan2seg.catalogue.thing import Dependencies, Json, Thing, make_key
+from scan2seg.config.base import plugin_params
+from scan2seg.config.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Simulation(Thing):
+    """The projections of a simulated scan and its true labels."""
+
+    settings: Json
+
+    @property
+    def content(self) -> Json:
+        """The settings of the simulation."""
+        return self.settings
+
+    @property
+    def path(self) -> str:
+        """The projections."""
+        return f"simulations/{self.folder}/projections.h5"
+
+    @property
+    def labels(self) -> str:
+        """The true labels."""
+        return f"simulations/{self.folder}/labels.zarr"
+
+    def dependencies(self) -> Dependencies:
+        """Return the code of the simulation."""
+        return Dependencies(modules=("scan2seg.simulation.scan",))
+
+
+@dataclass(frozen=True)
+class Reconstruction(Thing):
+    """The reconstructed volume of a scan; ``source`` is what the reader is told of a scan that is not simulated."""
+
+    source: Json
+    settings: Json
+    splits: int
+    simulation: Simulation | None = None
+
+    @property
+    def content(self) -> Json:
+        """Files, reader and settings; or the simulation and settings."""
+        source = self.simulation.key if self.simulation else self.source
+        return {"source": source, "settings": self.settings, "splits": self.splits}
+
+    @property
+    def parents(self) -> tuple[Thing, ...]:
+        """The simulation, if it is one."""
+        return (self.simulation,) if self.simulation else ()
+
+    def scan_source(self, results: str) -> Json:
+        """Return what the reader is told: the user's files, or those of the simulation in the results folder."""
+        return {"projections": f"{results}/{self.simulation.path}"} if self.simulation else self.source
+
+    @property
+    def path(self) -> str:
+        """The store of the volume."""
+        return f"reconstructions/{self.folder}/volume.zarr"
+
+    def dependencies(self) -> Dependencies:
+        """Return the raw files, and the code of reader, backend and stripe removal."""
+        from scan2seg.readers.dependencies import scan_files, scan_readers
+
+        files = () if self.simulation else scan_files(self.source, self.settings)
+        readers = ("data_exchange",) if self.simulation else scan_readers(self.source)
+        modules = (
+            "scan2seg.reconstruction.scan",
+            plugins.module_name("reconstruction", self.settings["backend"]["method"]),
+            plugins.module_name("reconstruction.stripes", self.settings["stripes"]["method"]),
+            *(plugins.module_name("readers.scans", name) for name in readers),
+        )
+        return Dependencies(files, modules)
+
+
+@dataclass(frozen=True)
+class DenoisedVolume(Thing):
+    """A denoised volume; where there is no step of denoising there is none, and the reconstruction serves."""
+
+    reconstruction: Reconstruction
+    steps: tuple[Json, ...]
+
+    @property
+    def content(self) -> Json:
+        """The reconstruction and the steps."""
+        return {"reconstruction": self.reconstruction.key, "steps": list(self.steps)}
+
+    @property
+    def parents(self) -> tuple[Thing, ...]:
+        """The reconstruction."""
+        return (self.reconstruction,)
+
+    @property
+    def path(self) -> str:
+        """The store of the volume."""
+        return f"volumes/{self.folder}/volume.zarr"
+
+    def dependencies(self) -> Dependencies:
+        """Return the code of the denoisers."""
+        steps = (plugins.module_name("denoising", step["method"]) for step in self.steps)
+        return Dependencies(modules=("scan2seg.denoising.scan", *steps))
+
+
+Volume = Reconstruction | DenoisedVolume
+
+
+def reconstruction_of(volume: Volume) -> Reconstruction:
+    """Return the reconstruction that a volume is or comes from."""
+    return volume.reconstruction if isinstance(volume, DenoisedVolume) else volume
+
+
+def stages_of(volume: Volume) -> list[Volume]:
+    """Return the reconstruction, and the denoised volume where there is one."""
+    return [volume.reconstruction, volume] if isinstance(volume, DenoisedVolume) else [volume]
+
+
+def export_path(volume: Volume, settings: Json) -> str:
+    """Return where a volume lies in another format: beside the store; of settings of its own, under their key."""
+    module = plugins.load("formats", settings["method"])
+    default = {"method": settings["method"], **module.Params().model_dump(mode="json")}
+    mark = "" if settings == default else f"-{make_key(settings)}"
+    return f"{volume.path.rpartition('/')[0]}/volume{mark}{module.SUFFIX}"
+
+
+def scan_volumes(dataset: Dataset) -> dict[str, Volume]:
+    """Return the final volume of every scan of a dataset, by the scan's name; none where the source is no scan."""
+    return {name: _volume(dataset, name, scan) for name, scan in dataset.scans().items()}
+
+
+def _volume(dataset: Dataset, name: str, scan: dict[str, Any]) -> Volume:
+    simulation = Simulation(name, scan) if dataset.source.kind == "simulation" else None
+    source = {} if simulation else dataset.scan_source(name)
+    steps = dataset.denoising()
+    reconstruction = Reconstruction(name, source, dataset.reconstruction(name), _count_splits(steps), simulation)
+    return DenoisedVolume(name, reconstruction, tuple(steps)) if steps else reconstruction
+
+
+def _count_splits(steps: list[Json]) -> int:
+    """Return into how many sets the first denoiser wants the projections divided; 0 for most."""
+    splits = getattr(plugins.load("denoising", steps[0]["method"]), "splits", None) if steps else None
+    return int(splits(plugin_params("denoising", steps[0]))) if splits else 0

@@ -1,0 +1,66 @@
+"""Which files a scan or volume is read from, and which readers read them, without reading more than headers."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from scan2seg import plugins
+from scan2seg.errors import InputError
+
+SCANS, VOLUMES = "readers.scans", "readers.volumes"
+
+
+def scan_files(source: dict[str, Any], settings: dict[str, Any]) -> tuple[str, ...]:
+    """List the raw files of a scan, and the file of angles that the settings of its reconstruction name.
+
+    Raises:
+        InputError: a pattern matches nothing.
+    """
+    from scan2seg.sources import find_files
+
+    found: list[str] = []
+    for key in ("projections", "flats", "darks", "angles"):
+        for pattern in _as_list(source.get(key)):
+            found.extend(str(path) for path in find_files(pattern, key))
+    angles = settings.get("angles")
+    return (*found, *([angles] if isinstance(angles, str) else []))
+
+
+def scan_readers(source: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the readers that a scan is read with: the given one, or those that recognise its files.
+
+    Of files that are not there yet, it is all readers.
+    """
+    if source.get("paths"):
+        return ("hdf5",)
+    names: set[str] = set()
+    for key in ("projections", "flats", "darks"):
+        for pattern in _as_list(source.get(key)):
+            given = source.get("reader") if key == "projections" else None
+            names.update([given] if given else _recognise(pattern))
+    return tuple(sorted(names))
+
+
+def volume_readers(files: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the readers that take the suffixes of files; none takes an image's."""
+    endings = {Path(file).name.lower() for file in files}
+    return tuple(
+        name
+        for name in plugins.names(VOLUMES)
+        if any(ending.endswith(plugins.load(VOLUMES, name).SUFFIXES) for ending in endings)
+    )
+
+
+def _recognise(pattern: str) -> list[str]:
+    from scan2seg.sources import find_files
+
+    try:
+        path = find_files(pattern, "projections")[0]
+        return [next(name for name in plugins.names(SCANS) if plugins.load(SCANS, name).recognises(path))]
+    except (InputError, StopIteration):
+        return list(plugins.names(SCANS))
+
+
+def _as_list(value: Any) -> list[str]:
+    """Return the paths and patterns of a key that may hold one, several, or numbers."""
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]

@@ -1,0 +1,49 @@
+"""What Snakemake does to outputs before and after a job, fitted to stages that write theirs whole or not at all.
+
+Snakemake removes the outputs of a job before it submits it, so a refused submission, a killed job or a second
+snakemake that wants the same thing would destroy what is finished and may be read at that moment. A stage replaces
+its target by a renaming, so nothing needs to be removed first; and what it leaves keeps its time, so that a thing
+which another process made is not taken for newer than what was made from it.
+"""
+
+import os
+import sys
+import time
+from typing import Any
+
+SINCE = "SCAN2SEG_SINCE"
+"""The environment variable that tells jobs when the snakemake that decided on them started."""
+
+
+def keep_outputs(workflow: Any) -> None:
+    """Let outputs stay until their stage replaces them; nobody needs to unlock or to name what is incomplete.
+
+    Owner files (``ownership.py``) take the place of Snakemake's lock of the whole folder, so that several
+    experiments run in one results folder at once.
+    """
+    from snakemake.io import _IOFile
+    from snakemake.jobs import Job
+
+    os.environ.setdefault(SINCE, repr(time.time()))
+    # neither is there where snakemake only looks
+    if workflow.execution_settings:
+        workflow.execution_settings.lock = False
+        workflow.execution_settings.keep_incomplete = True
+    if workflow.dag_settings:
+        workflow.dag_settings.force_incomplete = True
+    if getattr(Job.remove_existing_output, "keeps", False):
+        return
+    touch = _IOFile.touch
+
+    async def remove_logs(job: Any) -> None:
+        for log in job.log:
+            await log.remove(remove_non_empty_dir=False)
+
+    def touch_new(file: Any, times: Any = None) -> None:
+        stamp = os.path.join(file, ".snakemake_timestamp") if os.path.isdir(file) else str(file)
+        if times is not None or "--touch" in sys.argv or not os.path.exists(stamp):
+            touch(file, times)
+
+    remove_logs.keeps = True  # type: ignore[attr-defined]
+    Job.remove_existing_output = remove_logs
+    _IOFile.touch = touch_new

@@ -1,0 +1,122 @@
+"""What decides where a thing lies: equal things are one, unlike ones never share a path."""
+
+from pathlib import Path
+
+import pytest
+
+from scan2seg.catalogue import Catalogue
+from scan2seg.catalogue.stacks import Split, Stack
+from scan2seg.catalogue.thing import make_key
+from scan2seg.config.experiment import load_experiment
+
+EXPERIMENT = """
+datasets: [{datasets}]
+models: [{models}]
+replicates: {replicates}
+{more}
+"""
+PILLAR = """
+source:
+  kind: simulation
+  scans: {one: {size: 48, rows: 12, projections: 60}, two: {size: 48, rows: 12, projections: 60, seed: 3}}
+  denoising: [{method: gaussian, radius: 0.7}]
+classes: [background, matrix, precipitate, inclusion]
+split: {strategy: grouped}
+"""
+SMALL = """
+architecture: {method: unet, encoder: null, width: 4, depth: 2}
+patching: {size: 32, stride: 16}
+resources: {gpus: 0}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "pillar.yaml").write_text(PILLAR)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    return tmp_path
+
+
+def catalogue(folder: Path, name: str = "one", datasets: str = "./pillar.yaml", models: str = "./small.yaml",
+              replicates: str = "{seeds: [0]}", more: str = "") -> Catalogue:  # fmt: skip
+    path = folder / f"{name}.yaml"
+    path.write_text(EXPERIMENT.format(datasets=datasets, models=models, replicates=replicates, more=more))
+    return Catalogue(load_experiment(path))
+
+
+def paths(found: Catalogue) -> set[str]:
+    return {thing.path for thing in found.things()}
+
+
+def variant(base: str, changes: str) -> str:
+    return f"{{base: ./{base}.yaml, name: other, {changes}}}"
+
+
+def test_two_experiments_that_ask_for_the_same_share_it_whatever_they_call_it(folder: Path) -> None:
+    first = catalogue(folder)
+    named = catalogue(folder, "two", "{base: ./pillar.yaml, name: a}", "{base: ./small.yaml, name: b, description: x}")
+    assert paths(first) == paths(named)
+    assert [(run.dataset, run.model) for run in named.runs] == [("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("datasets", "models", "new"),
+    [
+        (variant("pillar", "source: {scans: {one: {size: 64}}}"), "./small.yaml", "simulations"),
+        (variant("pillar", "source: {reconstruction: {stripes: filtering}}"), "./small.yaml", "reconstructions"),
+        (variant("pillar", "source: {denoising: [median]}"), "./small.yaml", "volumes"),
+        (variant("pillar", "classes: [background, matrix, precipitate, inclusion], pixel_size: 2.0"), "./small.yaml", "stacks"),
+        (variant("pillar", "split: {seed: 5}"), "./small.yaml", "splits"),
+        ("./pillar.yaml", variant("small", "patching: {stride: 8}"), "patches"),
+        ("./pillar.yaml", variant("small", "optimizer: {learning_rate: 0.01}"), "runs"),
+        ("./pillar.yaml", variant("small", "training: {epochs: 3}"), "runs"),
+    ],
+)  # fmt: skip
+def test_a_change_makes_what_depends_on_it_anew_and_shares_the_rest(
+    folder: Path, datasets: str, models: str, new: str
+) -> None:
+    order = ["simulations", "reconstructions", "volumes", "stacks", "splits", "patches", "runs"]
+
+    def kinds(found: set[str]) -> set[str]:
+        return {next(kind for kind in ("splits", "patches", *order) if f"{kind}/" in path) for path in found}
+
+    before, after = paths(catalogue(folder)), paths(catalogue(folder, "two", datasets, models))
+    assert kinds(after - before) == set(order[order.index(new) :])
+    assert kinds(after & before) >= set(order[: order.index(new)])
+
+
+def test_what_changes_no_content_changes_no_key(folder: Path) -> None:
+    before = paths(catalogue(folder))
+    changed = "resources: {mem_mb: 9999, runtime: 7, threads: 3}, description: words"
+    assert paths(catalogue(folder, "two", models=f"{{base: ./small.yaml, {changed}}}")) == before
+    assert paths(catalogue(folder, "two", replicates="{seeds: [0, 1, 2]}")) == before
+    published = "published: [{model: a, source: b, mean_iou: 0.5}]"
+    assert paths(catalogue(folder, "two", datasets=f"{{base: ./pillar.yaml, {published}}}")) == before
+
+
+def test_other_settings_of_inference_share_the_training_and_have_predictions_of_their_own(folder: Path) -> None:
+    changed = catalogue(folder, "two", models=f"./small.yaml, {variant('small', 'inference: {overlap: 0.5}')}")
+    first, second = changed.runs
+    assert first.folder == second.folder == first.applied
+    assert second.applied.startswith(f"{first.folder}/inference-") and len(second.applied.split("-")[-1]) == 8
+    assert changed.applications[second.applied.removeprefix("runs/")]["overlap"] == 0.5
+
+
+def test_folds_are_another_split_and_an_ensemble_names_its_members(folder: Path) -> None:
+    folds = catalogue(folder, "two", replicates="{folds: 2, seeds: [0]}")
+    assert set(folds.all_of(Split)) != set(catalogue(folder).all_of(Split))
+    assert set(folds.all_of(Stack)) == set(catalogue(folder).all_of(Stack))
+    both = f"./small.yaml, {variant('small', 'training: {epochs: 3}')}"
+    joined = catalogue(folder, "three", models=both, more="ensembles: {mean: [small, other]}")
+    run = joined.runs[-1]
+    members = joined.member_predictions(run.thing, "seed0")
+    assert len(members) == 2 and all("/seed0/inference-" in path for path in members)
+
+
+def test_keys_are_of_content_alone() -> None:
+    assert make_key({"a": 1, "b": [2.5, None]}) == make_key({"b": [2.5, None], "a": 1}) == "fbb68c4d"
+    assert make_key({"a": 1}) != make_key({"a": 1.0})
+    with pytest.raises(TypeError):
+        make_key({"a": Path()})
+    with pytest.raises(ValueError, match="JSON"):
+        make_key(float("nan"))
