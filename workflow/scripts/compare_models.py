@@ -8,11 +8,12 @@ from scan2seg.reporting.gather import gather_runs
 
 def main(snakemake):
     scores, tables = Path(snakemake.output.scores), Path(snakemake.output.tables)
-    runs = gather_runs(snakemake.params.runs, scores.parents[2])
+    params = snakemake.params
+    runs = gather_runs(params.runs, scores.parents[2])
     files = [{**run, **locate_run(run["run"], run["applied"])} for run in runs]
     with job(snakemake) as needed:
         if needed:
-            compare_models(files, scores, tables, snakemake.params.reference, snakemake.params.published)
+            compare_models(files, scores, tables, params.reference, params.published, params.variants)
 
 
 if __name__ == "__main__":

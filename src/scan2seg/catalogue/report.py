@@ -18,6 +18,7 @@ def report_content(catalogue: "Catalogue") -> Json:
         "experiment": summary["experiment"],
         "title": summary["description"] or summary["experiment"],
         "settings": summary,
+        "variants": variants(catalogue),
         "things": sorted(thing.path for thing in catalogue.things()),
         "datasets": [
             {
@@ -58,6 +59,15 @@ def report_content(catalogue: "Catalogue") -> Json:
             for study in experiment.studies
         ],
     }
+
+
+def variants(catalogue: "Catalogue") -> list[list[str]]:
+    """Return the names of the datasets that come from one file, where there are several, in the experiment's order."""
+    families: dict[str, list[str]] = {}
+    for name, dataset in catalogue.experiment.datasets.items():
+        if dataset.has_labels():
+            families.setdefault(catalogue.experiment.files[f"datasets.{name}"], []).append(name)
+    return [names for names in families.values() if len(names) > 1]
 
 
 def report_data(catalogue: "Catalogue") -> list[str]:

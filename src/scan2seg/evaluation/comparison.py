@@ -1,7 +1,7 @@
 """The stage ``compare_models``: all runs of an experiment in one table, and the ranking in words people read."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.evaluation.run_measures import MEASURES, measure
 from scan2seg.evaluation.runs import Run, read_run
 from scan2seg.evaluation.units import MINIMUM_UNITS, Units
+from scan2seg.evaluation.variants import rank_variants
 
 Json = dict[str, Any]
 CHOICE = "The replicate to use is the best on its validation images, or the first where no such score is known."
@@ -36,7 +37,12 @@ COSTS = {
 
 
 def compare_models(
-    runs: list[dict[str, Any]], scores: Path, tables: Path, reference: str | None, published: list[dict[str, Any]]
+    runs: list[dict[str, Any]],
+    scores: Path,
+    tables: Path,
+    reference: str | None,
+    published: list[dict[str, Any]],
+    variants: Sequence[Sequence[str]] = (),
 ) -> None:
     """Write ``scores.csv``, a row a dataset, model and replicate, and ``tables.md``, the ranking of every dataset.
 
@@ -49,6 +55,7 @@ def compare_models(
         reference: the model that the others are tested against; None for no test.
         published: rows of the literature, "model", "mean_iou", "source" and more; a row's "dataset" says where it
             belongs. They stand in a table of their own and take no part in the ranking.
+        variants: names of datasets that come from one file, which are compared with each other too.
 
     Raises:
         InputError: a file is missing or unreadable.
@@ -58,8 +65,9 @@ def compare_models(
     if reference and read and not any(run.model == reference for run in read):
         logging.warn("the reference model '%s' is not among the models: nothing is tested", reference)
     _write_scores(scores, ranking)
+    text = write_tables(ranking, reference, published) + "".join(_variant_tables(read, names) for names in variants)
     with storage.replacing(tables) as partial:
-        partial.write_text(write_tables(ranking, reference, published), "utf-8")
+        partial.write_text(text, "utf-8")
 
 
 def cost(run: Run, name: str) -> Any:
@@ -89,6 +97,26 @@ def write_tables(ranking: dict[str, list[Ranked]], reference: str | None, publis
         parts += [f"## {dataset}\n", _ranking_table(rows, reference), _class_table(rows), _cost_table(rows)]
         parts += [_published_table(mine)] if mine else []
     return "\n".join(parts)
+
+
+def _variant_tables(runs: list[Run], names: Sequence[str]) -> str:
+    """Return a table of the variants of a dataset, a block of rows a model; empty where nothing can be compared."""
+    found = rank_variants(runs, names)
+    if not found:
+        return ""
+    first = found[0].reference
+    head = ["model", "variant", "mean IoU", "spread", f"difference to {first}", "95 % interval of it", "p (Holm)"]
+    body = []
+    for ranking in found:
+        for row in ranking.rows:
+            against = row.against
+            p_value = "-" if row.p_holm is None else f"{row.p_holm:.2g}"
+            shown = [number(against.value if against else None, sign=True)]
+            shown += [interval(against.interval if against else None), p_value]
+            body.append([ranking.model, row.model, number(row.mean), number(row.spread), *shown])
+    row = found[0].rows[0]
+    note = f"Over the {row.images} test images that all variants share. {describe_uncertainty(row.units, first)}"
+    return f"\n## Variants of {first}\n\n" + markdown_table(head, body) + f"\n{note}\n"
 
 
 def _ranking_table(rows: list[Ranked], reference: str | None) -> str:

@@ -4,7 +4,7 @@ import csv
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from scan2seg import storage
 from scan2seg.evaluation.runs import IDENTITY, Run, locate_run, read_run
@@ -62,6 +62,7 @@ class ReportInputs(TypedDict):
     tables: Path | None
     settings: Json
     segmentations: list[Json]
+    variants: NotRequired[list[list[str]]]
     studies: list[StudyInput]
 
 

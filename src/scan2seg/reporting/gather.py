@@ -20,7 +20,7 @@ def gather_inputs(content: dict[str, Any], results: Path) -> ReportInputs:
         name: [_placed(entry, results) for entry in content[name]]
         for name in ("datasets", "runs", "scans", "segmentations", "studies")
     }
-    rest = {name: content[name] for name in ("experiment", "title", "settings")}
+    rest = {name: content[name] for name in ("experiment", "title", "settings", "variants")}
     return {**rest, **parts, "scores": report / "scores.csv", "tables": report / "tables.md"}  # type: ignore[typeddict-item]
 
 

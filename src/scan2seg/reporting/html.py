@@ -19,6 +19,7 @@ from scan2seg.reporting.panels import DISCREPANCIES
 from scan2seg.reporting.sections import DatasetSection, build_section
 from scan2seg.reporting.segmentations import SegmentationSummary, summarise_segmentation
 from scan2seg.reporting.studies import StudySummary, summarise_study
+from scan2seg.reporting.variants import VariantTable, variant_tables
 from scan2seg.reporting.volumes import ScanSummary, summarise_scan
 
 
@@ -29,6 +30,7 @@ class _Page:
     segmentations: list[SegmentationSummary]
     studies: list[StudySummary]
     overview: tables.Table | None
+    variants: list[VariantTable]
     provenance: list[tuple[str, str]]
 
 
@@ -76,6 +78,7 @@ def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
         done,
         [study for study in studied if study is not None],
         _overview(ranked),
+        variant_tables([run.scores for run in runs], content.get("variants") or []),
         _describe(settings),
     )
 

@@ -63,7 +63,7 @@ def test_two_experiments_that_ask_for_the_same_share_it_whatever_they_call_it(fo
     ("datasets", "models", "new"),
     [
         (variant("pillar", "source: {scans: {one: {size: 64}}}"), "./small.yaml", "simulations"),
-        (variant("pillar", "source: {reconstruction: {stripes: filtering}}"), "./small.yaml", "reconstructions"),
+        (variant("pillar", "source: {reconstruction: {minimum_transmission: 0.02}}"), "./small.yaml", "reconstructions"),
         (variant("pillar", "source: {denoising: [median]}"), "./small.yaml", "volumes"),
         (variant("pillar", "classes: [background, matrix, precipitate, inclusion], pixel_size: 2.0"), "./small.yaml", "stacks"),
         (variant("pillar", "split: {seed: 5}"), "./small.yaml", "splits"),
