@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from scan2seg import logging, provenance, storage
 from scan2seg.errors import InputError
 from scan2seg.evaluation import statistics
-from scan2seg.evaluation.cases import score_cases
 from scan2seg.evaluation.confusion import IGNORE, overlap_counts
 from scan2seg.evaluation.measurement import Measurement, number
+from scan2seg.evaluation.measures.agreement import balanced_accuracy
+from scan2seg.evaluation.measures.controls import negative_control
 from scan2seg.evaluation.metrics import (
     IMAGE_SCORES,
     class_scores,
@@ -25,6 +26,7 @@ from scan2seg.evaluation.microstructure import Microstructure, compare
 from scan2seg.evaluation.pair import Pair
 from scan2seg.evaluation.runs import COUNTS
 from scan2seg.evaluation.units import MINIMUM_UNITS, choose_units
+from scan2seg.evaluation.volume_scores import score_cases
 
 Json = dict[str, Any]
 IDENTITY = ("dataset", "model", "replicate", "split")
@@ -37,9 +39,9 @@ def score_prediction(stack: Path, prediction: Path, metrics: Path, per_image: Pa
     means over images stand beside them under "mean_image" (see ``metrics.image_scores`` for their definition).
     Means over classes are over those that the truth of the scored images holds; "stray_pixels" counts what is predicted
     beside them.
-    "measures" holds what ``measurement`` and ``cases`` describe: agreement beyond chance, surfaces in the unit of the
-    pixel sizes, particles, the scores by distance to the image's edge, the calibration where ``probability`` was kept,
-    and volumes and patients as a whole. per_image.csv has those of each image.
+    "measures" holds what ``measurement`` and ``volume_scores`` describe: agreement beyond chance, surfaces in the unit
+    of the pixel sizes, particles, the scores by distance to the image's edge, the calibration where ``probability`` was
+    kept, and volumes and patients as a whole. per_image.csv has those of each image.
 
     One image is in memory at a time, and of volumes that are scored as a whole one volume.
 
@@ -76,11 +78,13 @@ def _score_images(opened: Pair, identity: dict[str, str]) -> tuple[dict[int, NDA
     measured = Measurement(opened.classes, unit)
     matrices: dict[int, NDArray[np.int64]] = {}
     rows: list[Json] = []
+    positive = np.zeros((len(opened.classes),) * 2, np.int64)
     for image, true, guess in logging.progress(opened, "score", total=len(opened)):
         known = true != IGNORE
         if not known.any():
             continue
         matrix = matrices[image] = opened.count(image, true, guess)
+        positive += opened.count(image, true, true)
         edge = opened.pixel_sizes[image] if opened.pixel_sizes else 1.0
         truth.add(true, known, edge)
         predicted.add(guess, known, edge)
@@ -94,7 +98,19 @@ def _score_images(opened: Pair, identity: dict[str, str]) -> tuple[dict[int, NDA
         raise InputError(f"{opened.stack}: {what}, so nothing is scored")
     summed = np.sum(list(matrices.values()), axis=0)
     content = {"microstructure": compare(truth, predicted, opened.classes, unit), "measures": measured.summary(summed)}
-    return matrices, rows, content
+    controls = {"shuffled": _control(negative_control(summed)), "truth": _control(positive)}
+    return matrices, rows, content | {"controls": controls}
+
+
+def _control(matrix: NDArray[Any]) -> Json:
+    """Return the scores of a control: the prediction with its pixels shuffled, or the truth in the prediction's place.
+
+    The latter goes the way of every prediction, so that anything but 1 is an error of the scoring.
+    """
+    scores = class_scores(matrix)
+    means = {"mean_iou": mean_present(scores["iou"]), "mean_dice": mean_present(scores["dice"])}
+    accuracy = {"pixel_accuracy": pixel_accuracy(matrix), "balanced_accuracy": balanced_accuracy(matrix)}
+    return {name: number(value) for name, value in {**means, **accuracy}.items()}
 
 
 def _image_row(matrix: NDArray[np.int64], classes: list[str]) -> dict[str, float | int]:

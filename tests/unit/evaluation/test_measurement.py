@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from scan2seg import storage
-from scan2seg.evaluation import cases, measurement
+from scan2seg.evaluation import measurement, volume_scores
 from scan2seg.evaluation.score import score_prediction
 
 CLASSES = ["matrix", "pore", "fibre"]
@@ -126,9 +126,24 @@ def test_cases_are_measured_in_three_dimensions_with_the_spacing_of_voxels(tmp_p
     assert found["dice"] == pytest.approx(dice.mean(), rel=1e-6)
     unknown = score(tmp_path, truth, guess, groups)[0]["cases"]["rows"][0]
     assert unknown["dice"] == whole["dice"] and "do not say the spacing" in unknown["reason"]
-    monkeypatch.setattr(cases, "MOST_VOXELS", 100)
+    monkeypatch.setattr(volume_scores, "MOST_VOXELS", 100)
     large = score(tmp_path, truth, guess, groups, **given)[0]["cases"]["rows"][0]
     assert large["dice"] == whole["dice"] and large["hausdorff_95"]["pore"] is None
     assert large["reason"] == "no distances: 7,200 voxels, more than 100"
     parted = score(tmp_path, truth, guess, ["first", "second"] * 6, **given)[0]["cases"]["rows"][0]
     assert parted["reason"] == "its images are not consecutive slices of one size"
+
+
+def test_controls_are_scored_the_way_of_every_prediction(tmp_path):
+    """Shuffled pixels score as scikit-learn says of a real shuffle, and the truth is perfect."""
+    from sklearn.metrics import jaccard_score
+
+    truth, guess = draw(4)
+    truth[:, :2] = 255
+    score(tmp_path, truth, guess, list("abcdef"))
+    controls = json.loads((tmp_path / "metrics.json").read_text())["controls"]
+    assert set(controls["truth"].values()) == {1.0}
+    known = truth != 255
+    shuffled = np.random.default_rng(0).permutation(guess[known])
+    expected = jaccard_score(truth[known], shuffled, average="macro")
+    assert controls["shuffled"]["mean_iou"] == pytest.approx(expected, abs=0.01)
