@@ -1,3 +1,3 @@
 """From raw X-ray projections to a benchmark of segmentation models."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
