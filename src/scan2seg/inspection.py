@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from scan2seg.errors import InputError
+from scan2seg.errors import InputError, refuse_pipe
 
 
 def inspect_path(path: Path) -> dict[str, Any]:
@@ -14,6 +14,7 @@ def inspect_path(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder")
+    refuse_pipe(path)
     if path.suffix == ".pt":
         return _describe_checkpoint(path)
     if path.suffix == ".json":

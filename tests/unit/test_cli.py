@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,11 @@ def test_inspect_shows_stores_and_refuses_nonsense(tmp_path: Path, capsys: pytes
     shown = json.loads(capsys.readouterr().out)
     assert shown["attributes"]["pixel_size"] == 0.5 and "(3, 4, 5)" in shown["arrays"]["volume"]
     (tmp_path / "x.h5").write_bytes(b"no HDF5")
-    for name in ("x.h5", "nothing.zarr"):
+    os.mkfifo(tmp_path / "pipe.tif")
+    for name in ("x.h5", "nothing.zarr", "pipe.tif"):
         assert main(["inspect", str(tmp_path / name)]) == 2
         assert name in capsys.readouterr().err
+    assert main(["centres", str(tmp_path / "pipe.tif")]) == 2
 
 
 def test_describe_and_ranking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from scan2seg import plugins
-from scan2seg.errors import InputError
+from scan2seg.errors import InputError, refuse_pipe
 from scan2seg.readers.angles import angles_from, checked_radians, match_angles
 from scan2seg.readers.scan import Contents, Frames, Scan
 
@@ -103,6 +103,7 @@ def describe(scan: Scan) -> dict[str, Any]:
 
 
 def _open(paths: list[Path], reader: str | None, datasets: dict[str, Any] | None = None) -> tuple[str, Contents]:
+    refuse_pipe(paths[0])
     if datasets:
         reader = "hdf5"
     if reader is None:

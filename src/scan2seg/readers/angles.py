@@ -48,8 +48,10 @@ def read_angles(path: Path) -> tuple[Angles, str]:
     """
     try:
         if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False).astype(np.float64).reshape(-1), "degrees"
+            return _array_of_angles(np.load(path, allow_pickle=False), path), "degrees"
         lines = path.read_text("utf-8-sig").splitlines()
+    except InputError:
+        raise
     except Exception as error:  # numpy reads the header as Python code: damaged ones raise nearly anything
         raise InputError(f"{path}: is not a file of angles, one a line ({error})") from None
     numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
@@ -118,6 +120,13 @@ def checked_radians(angles: Angles | None, unit: str | None, count: int, where: 
             f"(from 0) at {angles[equal[0]]:.6g}. Were these angles written? Give angles:"
         )
     return np.asarray(angles * (2 * np.pi * turns / extent), dtype=np.float64)
+
+
+def _array_of_angles(values: Any, path: Path) -> Angles:
+    """Return the numbers of an array that has one axis longer than one."""
+    if values.dtype.kind not in "uif" or values.size != max(values.shape, default=1):
+        raise InputError(f"{path}: holds an array {values.shape} of {values.dtype}; save one real number a projection")
+    return np.asarray(values, dtype=np.float64).reshape(-1)
 
 
 def _cells(line: str) -> list[str]:

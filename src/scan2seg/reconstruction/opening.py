@@ -12,6 +12,7 @@ from scan2seg.errors import InputError
 from scan2seg.readers import open_scan
 from scan2seg.readers.scan import Frames, Scan
 from scan2seg.reconstruction.geometry import make_geometry
+from scan2seg.reconstruction.sampling import Sampling
 
 _SAMPLED_PROJECTIONS, _SAMPLED_ROWS = 8, 3
 
@@ -33,13 +34,15 @@ def open_configured(source: dict[str, Any] | Path | str, settings: Reconstructio
 def check_scan(source: dict[str, Any] | Path | str, settings: ReconstructionSettings | None = None) -> list[str]:
     """List what would keep a scan from its reconstruction, from its headers and a few rows; empty when all is well.
 
-    Reads three rows of eight projections spread over the scan, and these rows of the flats and darks.
+    Reads three rows of eight projections spread over the scan, and these rows of the flats and darks. Angles that are
+    few, or that leave a wedge out, are a warning.
     """
     settings = settings or ReconstructionSettings()
     try:
         with open_configured(source, settings) as scan:
             middle = (scan.shape[2] - 1) / 2
-            make_geometry(scan, settings, middle if settings.centre == "auto" else settings.centre)
+            geometry = make_geometry(scan, settings, middle if settings.centre == "auto" else settings.centre)
+            Sampling.of(scan.angles, geometry.size).warn(scan.path.name)
             return list(_check_samples(scan, settings))
     except InputError as error:
         return [str(error)]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.errors import InputError
+from scan2seg.errors import InputError, refuse_pipe
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,7 @@ def find_files(pattern: str, key: str) -> list[Path]:
     if not found:
         raise InputError(f"{key}: nothing matches '{pattern}'; correct the path (relative to the YAML file)")
     for path in found:
-        # what does not exist any more, a dangling link say, is for the reader to name
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise InputError(f"{key}: '{path}' is a pipe, a socket or a device; name files")
+        refuse_pipe(path, key)
     return found
 
 

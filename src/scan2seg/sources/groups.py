@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scan2seg.config.groups import FOLDER, PLACE, Groups, GroupTable
-from scan2seg.errors import InputError
+from scan2seg.errors import InputError, refuse_pipe
 from scan2seg.sources import Item
 
 
@@ -72,6 +72,7 @@ def _names(image: Path) -> list[str]:
 
 def _read_rows(table: GroupTable) -> dict[str, str]:
     path = Path(table.file)
+    refuse_pipe(path, "source.groups.file")
     try:
         lines = path.read_text("utf-8-sig").splitlines()
         separator = max(",;\t", key=lines[0].count) if lines else ","

@@ -55,6 +55,13 @@ def test_pipes_and_devices_are_not_opened(folder: Path, name: str) -> None:
     assert "is a folder, a pipe or a device; name a YAML file" in message_of(folder / "pipe.yaml")
 
 
+def test_a_table_of_groups_that_is_a_pipe_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "patients.csv")
+    cells = folder / "cells.yaml"
+    cells.write_text(cells.read_text().replace("  images:", "  groups: {file: ./patients.csv}\n  images:"))
+    assert "source.groups.file: " in message_of(cells)
+
+
 def test_what_reads_slowly_or_never_ends_has_bounds(folder: Path) -> None:
     experiment = folder / "try.yaml"
     experiment.write_text(experiment.read_text() + "replicates: {seeds: [" + "9" * 5000 + "]}\n")

@@ -74,6 +74,13 @@ def test_files_that_could_be_read_wrongly(tmp_path, text, message):
         read_angles(tmp_path / "a.txt")
 
 
+@pytest.mark.parametrize("array", [np.stack([np.arange(181), TURN], axis=1), TURN * 1j, np.array(["0", "1"])])
+def test_arrays_that_are_no_list_of_real_numbers(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(InputError, match="save one real number a projection"):
+        read_angles(tmp_path / "a.npy")
+
+
 def test_a_damaged_numpy_file(tmp_path):
     np.save(tmp_path / "a.npy", TURN)
     content = (tmp_path / "a.npy").read_bytes().replace(b", }", b"( }")

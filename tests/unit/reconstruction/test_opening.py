@@ -42,6 +42,12 @@ def test_what_the_check_advises_satisfies_it(tmp_path):
     assert check_scan({"projections": path, "angles": DEGREES, "flats": None}, ReconstructionSettings(already_normalised=True)) == []  # fmt: skip
 
 
+def test_a_missing_wedge_is_told_before_the_reconstruction(scan, caplog):
+    assert check(scan) == [] and not caplog.messages
+    assert check(scan, angles={"start": 0, "stop": 90}) == []
+    assert len(caplog.messages) == 1 and "no projection for 9" in caplog.messages[0]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
