@@ -1,26 +1,42 @@
 """The device and the precision that a job computes with."""
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
-
-import torch
 
 from scan2seg.errors import InputError
 
+_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+
 
 def choose_device(wanted: str = "auto", count: int = 1) -> str:
-    """Return ``cuda`` or ``cpu``.
+    """Return ``cuda`` or ``cpu`` for ``auto``, ``cuda`` or ``cpu``.
 
     Raises:
         InputError: a GPU is asked for and there is none, or there are GPUs, but fewer than are asked for.
     """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError("device: cuda is asked for, but torch sees no GPU; use auto or cpu")
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
-    if device == "cuda" and torch.cuda.device_count() < count:
-        seen = torch.cuda.device_count()
+    if wanted == "cpu":
+        return "cpu"
+    seen = _count_gpus()
+    if not seen:
+        if wanted == "cuda":
+            raise InputError("device: cuda is asked for, but torch sees no GPU; use auto or cpu, or run on a GPU node")
+        return "cpu"
+    if seen < count:
         raise InputError(f"training.devices: {count}, but torch sees {seen} GPU(s); lower it or raise resources.gpus")
-    return device
+    return "cuda"
+
+
+def _count_gpus() -> int:
+    """Count the GPUs that torch sees; importing it takes seconds, so not where there cannot be one."""
+    possible = "torch" in sys.modules or any(Path(driver).exists() for driver in _DRIVERS)
+    if not possible or find_spec("torch") is None:
+        return 0
+    import torch
+
+    return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
 
 
 def choose_precision(wanted: str, device: str) -> str:
@@ -28,6 +44,8 @@ def choose_precision(wanted: str, device: str) -> str:
     if wanted != "auto":
         return wanted
     if device == "cuda":
+        import torch
+
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
     return "bfloat16" if _cpu_has_bfloat16() else "float32"
 
@@ -36,23 +54,31 @@ def autocast(device: str, precision: str) -> AbstractContextManager[Any]:
     """Return the context in which a model computes in this precision."""
     if precision == "float32":
         return nullcontext()
+    import torch
+
     return torch.autocast(device, dtype=getattr(torch, precision))
 
 
 def set_threads(threads: int) -> None:
     """Let torch use this many processor cores."""
+    import torch
+
     torch.set_num_threads(max(1, threads))
 
 
 def synchronise(device: str) -> None:
     """Wait until the GPU has finished, so that a clock tells the truth."""
     if device == "cuda":
+        import torch
+
         torch.cuda.synchronize()
 
 
 def peak_memory(device: str) -> int:
     """Return the most memory used so far in bytes: of the GPU where there is one, else of the process."""
     if device == "cuda":
+        import torch
+
         return int(torch.cuda.max_memory_allocated())
     import resource
 
@@ -61,6 +87,8 @@ def peak_memory(device: str) -> int:
 
 def _cpu_has_bfloat16() -> bool:
     """Tell whether the processor multiplies bfloat16 in hardware; torch's emulation is slower than float32."""
+    import torch
+
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
         check = getattr(torch.cpu, name, None)
         if check is not None and check():

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from scan2seg.config.labels import Colour, LabelMapping
 from scan2seg.errors import InputError
-
-IGNORE = 255
+from scan2seg.ignore import IGNORE
 
 
 def map_labels(raw: NDArray[Any], mapping: LabelMapping, classes: Sequence[str]) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.errors import InputError
-from scan2seg.labels import IGNORE
+from scan2seg.ignore import IGNORE
 from scan2seg.logging import info, progress, warn
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab

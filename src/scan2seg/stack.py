@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from scan2seg.config.labels import LabelMapping
 from scan2seg.errors import InputError
-from scan2seg.labels import IGNORE, holds_no_named_colour, map_labels, word_unnamed
+from scan2seg.ignore import IGNORE
+from scan2seg.labels import holds_no_named_colour, map_labels, word_unnamed
 from scan2seg.logging import info, progress, warn
 from scan2seg.provenance import record
 from scan2seg.sources import Item, input_paths, list_items

@@ -3,7 +3,8 @@ import pytest
 
 from scan2seg.config.labels import LabelMapping
 from scan2seg.errors import InputError
-from scan2seg.labels import IGNORE, map_labels
+from scan2seg.ignore import IGNORE
+from scan2seg.labels import map_labels
 
 CLASSES = ["a", "b", "c"]
 

@@ -8,8 +8,6 @@ from torch import Tensor, nn
 
 from scan2seg.errors import InputError
 
-IGNORE = 255
-
 
 class FittedModel(nn.Module):
     """A module whose whole state is in buffers, empty before ``fit`` and sized by it.

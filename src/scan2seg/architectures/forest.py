@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scan2seg.architectures.fitted import IGNORE, FittedModel
+from scan2seg.architectures.fitted import FittedModel
 from scan2seg.augmentation.smoothing import smooth
 from scan2seg.errors import InputError
+from scan2seg.ignore import IGNORE
 
 
 class RandomForest(FittedModel):

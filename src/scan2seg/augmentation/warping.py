@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-IGNORE = 255
+from scan2seg.ignore import IGNORE
 
 
 def warp(images: Tensor, labels: Tensor, grid: Tensor, moved: Tensor, border: str) -> tuple[Tensor, Tensor]:

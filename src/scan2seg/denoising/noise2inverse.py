@@ -59,17 +59,17 @@ def depth(params: Params) -> tuple[int, int, int]:
 
 def measure(sample: NDArray[np.float32], params: Params) -> dict[str, Any]:
     """Train the network on a sample (part, z, y, x)."""
-    from scan2seg.denoising.device import use_cuda
     from scan2seg.denoising.split_training import train
+    from scan2seg.device import choose_device
 
     settings = params.model_dump(exclude={"splits", "device"})
-    return {"weights": train(sample, **settings, device="cuda" if use_cuda(params.device) else "cpu")}
+    return {"weights": train(sample, **settings, device=choose_device(params.device))}
 
 
 def denoise(volume: NDArray[np.float32], params: Params, measured: dict[str, Any], threads: int) -> NDArray[np.float32]:
     """Denoise a block given as its reconstructions (part, z, y, x); the result is (z, y, x)."""
-    from scan2seg.denoising.device import use_cuda
     from scan2seg.denoising.split_training import apply
+    from scan2seg.device import choose_device
 
-    device = "cuda" if use_cuda(params.device) else "cpu"
+    device = choose_device(params.device)
     return apply(volume, measured["weights"], device, params.half_precision)

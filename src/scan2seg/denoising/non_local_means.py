@@ -54,15 +54,15 @@ def measure(sample: NDArray[np.float32], params: Params) -> dict[str, Any]:
 
 def denoise(volume: NDArray[np.float32], params: Params, measured: dict[str, Any], threads: int) -> NDArray[np.float32]:
     """Denoise a volume (z, y, x), mirrored beyond its edges; without noise nothing changes."""
-    from scan2seg.denoising.device import use_cuda
     from scan2seg.denoising.nlm_numba import non_local_means
+    from scan2seg.device import choose_device
 
     noise = float(measured["noise"])
     if noise == 0:
         return volume.copy()
     h, subtracted = params.strength * noise, noise if params.subtract_noise else 0.0
     shape = (params.patch_size, params.patch_distance, params.dimensions, params.window)
-    if use_cuda(params.device):
+    if choose_device(params.device) == "cuda":
         from scan2seg.denoising import nlm_torch
 
         return nlm_torch.non_local_means(volume, h, subtracted, *shape, device="cuda")

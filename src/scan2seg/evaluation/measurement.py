@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.evaluation.confusion import IGNORE
 from scan2seg.evaluation.measures.agreement import balanced_accuracy, cohens_kappa
 from scan2seg.evaluation.measures.calibration import Reliability
 from scan2seg.evaluation.measures.particles import Detections, detect_particles
@@ -20,6 +19,7 @@ from scan2seg.evaluation.measures.position import EdgeCounts
 from scan2seg.evaluation.measures.surfaces import bounding_box, surface_distances
 from scan2seg.evaluation.metrics import class_scores, mean_present, pixel_accuracy
 from scan2seg.evaluation.microstructure import MINIMUM_SIZE
+from scan2seg.ignore import IGNORE
 
 Json = dict[str, Any]
 MOST_PIXELS = 2**24

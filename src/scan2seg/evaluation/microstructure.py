@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.evaluation.confusion import IGNORE
+from scan2seg.ignore import IGNORE
 
 MINIMUM_SIZE = 10
 """Pixels below which a component is noise, not a particle."""

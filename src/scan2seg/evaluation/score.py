@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scan2seg import logging, provenance, storage
 from scan2seg.errors import InputError
 from scan2seg.evaluation import statistics
-from scan2seg.evaluation.confusion import IGNORE, overlap_counts
+from scan2seg.evaluation.confusion import overlap_counts
 from scan2seg.evaluation.measurement import Measurement, number
 from scan2seg.evaluation.measures.agreement import balanced_accuracy
 from scan2seg.evaluation.measures.controls import negative_control
@@ -27,6 +27,7 @@ from scan2seg.evaluation.pair import Pair
 from scan2seg.evaluation.runs import COUNTS
 from scan2seg.evaluation.units import MINIMUM_UNITS, choose_units
 from scan2seg.evaluation.volume_scores import score_cases
+from scan2seg.ignore import IGNORE
 
 Json = dict[str, Any]
 IDENTITY = ("dataset", "model", "replicate", "split")

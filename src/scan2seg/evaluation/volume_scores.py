@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.evaluation.confusion import IGNORE
 from scan2seg.evaluation.measurement import mean_known, number
 from scan2seg.evaluation.measures.surfaces import bounding_box, surface_distances
 from scan2seg.evaluation.metrics import class_scores
 from scan2seg.evaluation.pair import Pair
+from scan2seg.ignore import IGNORE
 
 Json = dict[str, Any]
 MOST_VOXELS = 2**27

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from scan2seg.errors import InputError
+from scan2seg.ignore import IGNORE
 from scan2seg.inference.blocks import run_blocks
-from scan2seg.labels import IGNORE
 from scan2seg.provenance import record
 from scan2seg.storage import create_array, creating, open_store
 

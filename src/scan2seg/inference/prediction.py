@@ -13,9 +13,9 @@ from torch import Tensor
 
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
+from scan2seg.ignore import IGNORE
 from scan2seg.inference.blocks import block_length, run_blocks
 from scan2seg.inference.tiling import Predictor
-from scan2seg.labels import IGNORE
 from scan2seg.logging import info
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-IGNORE = 255
+from scan2seg.ignore import IGNORE
+
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 

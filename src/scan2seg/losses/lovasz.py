@@ -23,7 +23,7 @@ def build(params: Params, class_weights: "Tensor | None") -> "Loss":
     """Make the loss: the mean over classes, by their weights, of the Lovász extension of the IoU loss."""
     import torch
 
-    from scan2seg.losses.common import IGNORE
+    from scan2seg.ignore import IGNORE
 
     def one(logits: "Tensor", target: "Tensor", keep: "Tensor") -> "Tensor":
         probability = logits.softmax(1).movedim(1, -1)[keep]

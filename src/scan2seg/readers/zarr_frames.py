@@ -12,7 +12,7 @@ from scan2seg.readers.scan import Frames, Selection
 from scan2seg.readers.zarr_chunks import find_gaps
 
 
-def open_store(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def open_arrays(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the arrays of a store by name (an array alone is named '') and its attributes.
 
     Raises:

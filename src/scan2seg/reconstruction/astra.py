@@ -36,8 +36,8 @@ def reconstruct(
         InputError: ASTRA is not installed, or there is no GPU.
     """
     from scan2seg.errors import InputError
-    from scan2seg.reconstruction.devices import optional_library
     from scan2seg.reconstruction.filters import detector_direction
+    from scan2seg.reconstruction.libraries import optional_library
 
     library = optional_library("astra", "conda install -c astra-toolbox -c nvidia astra-toolbox")
     if not library.use_cuda():

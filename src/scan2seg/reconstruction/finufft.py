@@ -40,8 +40,8 @@ def reconstruct(
 
     import scipy.fft
 
-    from scan2seg.reconstruction.devices import optional_library
     from scan2seg.reconstruction.gridding_kernel import make_plan
+    from scan2seg.reconstruction.libraries import optional_library
 
     library = optional_library("finufft", "pip install finufft")
     rows, _, columns = sinograms.shape

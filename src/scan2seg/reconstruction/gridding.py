@@ -26,9 +26,9 @@ def reconstruct(
     device: str = "cpu",
 ) -> NDArray[np.float32]:
     """Reconstruct slices; see ``scan2seg.reconstruction`` for the contract and ``gridding_kernel`` for the method."""
-    from scan2seg.reconstruction.devices import use_cuda
+    from scan2seg.device import choose_device
 
-    if use_cuda(device):
+    if choose_device(device) == "cuda":
         from scan2seg.reconstruction import gridding_torch
 
         return gridding_torch.reconstruct(

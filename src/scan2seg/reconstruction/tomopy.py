@@ -38,7 +38,7 @@ def reconstruct(
     Raises:
         InputError: TomoPy is not installed.
     """
-    from scan2seg.reconstruction.devices import optional_library
+    from scan2seg.reconstruction.libraries import optional_library
     from scan2seg.reconstruction.shifting import moved_origin
 
     library = optional_library("tomopy", "conda install -c conda-forge tomopy")

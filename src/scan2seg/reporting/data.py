@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg import storage
-from scan2seg.evaluation.confusion import IGNORE
+from scan2seg.ignore import IGNORE
 from scan2seg.reporting.content import read_optional_json
 from scan2seg.reporting.tables import UNKNOWN, Cell, Table, number, percent, text
 from scan2seg.split import check_split, judge_split

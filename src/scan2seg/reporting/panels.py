@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scan2seg import storage
-from scan2seg.evaluation.confusion import IGNORE
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
+from scan2seg.ignore import IGNORE
 from scan2seg.reporting.charts import FigureFolder, data_uri, new_figure, styled
 from scan2seg.reporting.content import Json, ReportRun
 

@@ -12,7 +12,7 @@ from scan2seg.reporting import tables
 from scan2seg.reporting.content import Json, ScanInput, read_optional_json
 from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_grey
 from scan2seg.reporting.tables import Table
-from scan2seg.reporting.volumes import Picture, open_volume
+from scan2seg.reporting.volumes import Picture, open_voxels
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def summarise_segmentation(entry: Json, scans: Sequence[ScanInput]) -> Segmentat
     path = entry.get("labels")
     if path is None or not Path(path).exists():
         return None
-    labels = open_volume(Path(path))
+    labels = open_voxels(Path(path))
     attributes: dict[str, Any] = dict(storage.open_store(path).attrs)
     summary = read_optional_json(Path(path).with_name("summary.json"))
     classes = [str(name) for name in attributes.get("classes", [])]
@@ -47,7 +47,7 @@ def summarise_segmentation(entry: Json, scans: Sequence[ScanInput]) -> Segmentat
     ]
     volume = (source.get("denoised") or source.get("reconstruction")) if source else None
     if volume is not None and volume.exists():
-        grey = np.asarray(open_volume(volume)[middle]).astype(np.float32)
+        grey = np.asarray(open_voxels(volume)[middle]).astype(np.float32)
         slices.insert(0, Picture(f"slice {middle + 1} of {labels.shape[0]}", picture_uri(to_grey(grey))))
     legend = list(zip(classes, (f"rgb{colour}" for colour in colours), strict=False))
     return SegmentationSummary(str(entry.get("scan", "scan")), facts, _fractions(summary), slices, legend)

@@ -20,7 +20,7 @@ from scan2seg.errors import InputError
 from scan2seg.evaluation.comparison import COSTS, cost
 from scan2seg.evaluation.runs import Run
 from scan2seg.reporting.content import ReportRun, load_runs
-from scan2seg.reporting.tracking_store import open_store
+from scan2seg.reporting.tracking_store import open_tracking
 from scan2seg.secrets import hide_credentials
 
 Json = dict[str, Any]
@@ -65,7 +65,7 @@ def log_to_mlflow(
     loaded = load_runs([{**run} for run in runs])  # type: ignore[typeddict-item]
     settings = {(run["dataset"], run["model"], run["replicate"]): run.get("settings") for run in runs}
     try:
-        with open_store(uri, marker) as (client, location):
+        with open_tracking(uri, marker) as (client, location):
             target = _Target(client, _experiment_id(client, experiment, location))
             parent = target.put(experiment, _files_hash([report, tables, *_pictures(figures)]), None, _attach_files(
                 [(report, None), (tables, None), *((path, "figures") for path in _pictures(figures))]

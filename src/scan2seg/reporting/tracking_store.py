@@ -19,7 +19,7 @@ _USER, _PASSWORD = "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"
 
 
 @contextmanager
-def open_store(uri: str | None, marker: Path) -> Iterator[tuple[Any, str | None]]:
+def open_tracking(uri: str | None, marker: Path) -> Iterator[tuple[Any, str | None]]:
     """Yield an MLflow client and where artifacts go (None: where the server says).
 
     Args:

@@ -46,7 +46,7 @@ def summarise_scan(entry: ScanInput, figures: FigureFolder) -> ScanSummary | Non
     known, main = _existing(entry.get("labels")), after or before
     if main is None:
         return None
-    volume = open_volume(main)
+    volume = open_voxels(main)
     depth = int(volume.shape[0])
     middle = depth // 2
     facts = _facts(main, volume)
@@ -63,7 +63,7 @@ def summarise_scan(entry: ScanInput, figures: FigureFolder) -> ScanSummary | Non
     return ScanSummary(entry["dataset"], entry["scan"], facts, slices, pictures, colours)
 
 
-def open_volume(path: Path) -> zarr.Array[Any]:
+def open_voxels(path: Path) -> zarr.Array[Any]:
     """Open the array (z, y, x) of a store of grey values or of labels."""
     return storage.open_array(path, "label" if "label" in storage.open_store(path) else "volume")
 
@@ -76,7 +76,7 @@ def _known_labels(path: Path | None, z: int) -> tuple[list[Picture], list[tuple[
     """Return a picture of the labels of one slice and the colours of the classes; nothing without labels."""
     if path is None:
         return [], []
-    labels = np.asarray(open_volume(path)[z])
+    labels = np.asarray(open_voxels(path)[z])
     attributes: dict[str, Any] = dict(storage.open_store(path).attrs)
     names = [str(name) for name in attributes.get("classes") or []]
     colours = class_colours(max(len(names), int(labels[labels < 255].max(initial=0)) + 1))
@@ -107,7 +107,7 @@ def _detail(before: Path | None, after: Path | None, z: int) -> list[tuple[str, 
     """
     if before is None or after is None or not storage.open_store(after).attrs.get("denoising"):
         return []
-    pair = [np.asarray(open_volume(path)[z]).astype(np.float32) for path in (before, after)]
+    pair = [np.asarray(open_voxels(path)[z]).astype(np.float32) for path in (before, after)]
     if pair[0].shape != pair[1].shape:
         return []
     crop = tuple(_middle_part(length) for length in pair[0].shape)

@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 from scan2seg import plugins
+from scan2seg.augmentation.chain import build_chain
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.config.base import plugin_params
 from scan2seg.config.training import OptimizerSettings, ScheduleSettings
 from scan2seg.device import autocast
 from scan2seg.errors import InputError
-from scan2seg.labels import IGNORE
+from scan2seg.ignore import IGNORE
 from scan2seg.training.data import BatchLoader
 from scan2seg.training.optimisation import make_optimizer, make_schedule
 from scan2seg.training.processes import gather, rank
 
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 _ADVICE = "Lower optimizer.learning_rate or set training.gradient_clipping"
 
 
@@ -55,7 +55,7 @@ class TrainingModule(lightning.LightningModule):
         self.loader = loader
         self.seed = seed
         self.losses = [_build_loss(settings, weights) for settings in recipe["loss"]]
-        self.augmentations = [_build_augmentation(settings) for settings in recipe["augmentation"]]
+        self.augment = build_chain(recipe["augmentation"])
         self.weightings = [_build_weighting(settings) for settings in recipe["weighting"]]
         self.confusion = torch.zeros(model.classes, model.classes, dtype=torch.int64)
         self.sums: dict[str, list[Tensor]] = {"train_loss": [], "validation_loss": []}
@@ -165,8 +165,7 @@ class TrainingModule(lightning.LightningModule):
         """
         with torch.autocast(images.device.type, enabled=False):
             images = self.model.normalisation(images)
-            for augment in self.augmentations:
-                images, labels = augment(images, labels)
+            images, labels = self.augment(images, labels)
         return images.contiguous(memory_format=self.model.memory_format), labels
 
     def _name_patches(self, images: Tensor, indices: Any) -> str:
@@ -196,12 +195,6 @@ class TrainingModule(lightning.LightningModule):
 def _build_loss(settings: dict[str, Any], weights: Tensor | None) -> tuple[float, Loss]:
     params = plugin_params("losses", settings)
     return params.weight, plugins.load("losses", settings["method"]).build(params, weights)
-
-
-def _build_augmentation(settings: dict[str, Any]) -> Augmentation:
-    params = plugin_params("augmentation", settings)
-    apply = plugins.load("augmentation", settings["method"]).apply
-    return lambda images, labels: apply(params, images, labels)
 
 
 def _build_weighting(settings: dict[str, Any]) -> Callable[[Tensor], Tensor]:

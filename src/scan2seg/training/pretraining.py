@@ -7,7 +7,6 @@ They carry nothing of what is hidden, for it is hidden before the encoder. The d
 
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from scan2seg import plugins
 from scan2seg.architectures import unet
-from scan2seg.config.base import plugin_params
+from scan2seg.augmentation.chain import Augmentation, build_chain
 from scan2seg.config.pretraining import PretrainingSettings
 from scan2seg.config.training import NormalisationSettings, OptimizerSettings, ScheduleSettings
 from scan2seg.device import autocast, choose_device, peak_memory, set_threads
 from scan2seg.encoders.build import AlignedEncoder
 from scan2seg.errors import InputError
-from scan2seg.labels import IGNORE
+from scan2seg.ignore import IGNORE
 from scan2seg.logging import info, warn
 from scan2seg.normalisation import Normalisation, fit_normalisation
 from scan2seg.provenance import fingerprint, record
@@ -81,7 +79,9 @@ def pretrain_encoder(
         NormalisationSettings.model_validate(recipe["normalisation"]), image, data.train.tolist()
     )
     network = build_network(recipe, normalisation.output_channels or data.image.shape[1])
-    run = _Run(network.to(device), normalisation.to(device), data, settings, _augmentations(recipe), device)
+    run = _Run(
+        network.to(device), normalisation.to(device), data, settings, build_chain(recipe["augmentation"]), device
+    )
     identity = fingerprint([recipe, created["created"]])
     run.settle(recipe["precision"], output / "training", identity)
     info("%s on %s in %s", recipe["encoder"], device, run.precision)
@@ -113,7 +113,7 @@ class _Run:
     normalisation: Normalisation
     data: Patches
     settings: PretrainingSettings
-    augmentations: list[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]]
+    augment: Augmentation
     device: str
     precision: str = "float32"
     precision_check: dict[str, Any] | None = None
@@ -199,8 +199,7 @@ class _Run:
     def _hide(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Normalise and augment a batch; return what the network sees, what it should find, and where."""
         images = self.normalisation(images)
-        for augment in self.augmentations:
-            images, labels = augment(images, labels)
+        images, _ = self.augment(images, labels)
         size = (images.shape[2], images.shape[3])
         mask = draw_mask(len(images), size, self.settings.mask_size, self.settings.mask_share).to(images.device)
         return hide(images, mask).contiguous(memory_format=torch.channels_last), images, mask
@@ -229,15 +228,6 @@ def load_state(path: Path, identity: str, parts: dict[str, Any]) -> list[dict[st
         part.load_state_dict(content["parts"][name])
     rows: list[dict[str, Any]] = content["rows"]
     return rows
-
-
-def _augmentations(recipe: dict[str, Any]) -> list[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]]:
-    def make(settings: dict[str, Any]) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        params = plugin_params("augmentation", settings)
-        apply = plugins.load("augmentation", settings["method"]).apply
-        return lambda images, labels: apply(params, images, labels)
-
-    return [make(settings) for settings in recipe["augmentation"]]
 
 
 def _describe(run: _Run, rows: list[dict[str, Any]], dataset: str, stack: Path) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from scan2seg import plugins
-from scan2seg.config.base import plugin_params
+from scan2seg.augmentation.chain import build_chain
 from scan2seg.config.training import NormalisationSettings
 from scan2seg.errors import InputError
-from scan2seg.labels import IGNORE
+from scan2seg.ignore import IGNORE
 from scan2seg.normalisation import fit_normalisation
 from scan2seg.storage import open_store, replacing
 
@@ -43,13 +42,10 @@ def preview_augmentation(patches: Path, recipe: dict[str, Any], output: Path, *,
     images = torch.from_numpy(np.stack([np.asarray(image[int(index)]) for index in chosen]))
     labels = torch.from_numpy(np.stack([np.asarray(label[int(index)]) for index in chosen]))
     columns = [(normalisation(images), labels)]
+    augment = build_chain(recipe["augmentation"])
     torch.manual_seed(seed)
     for _ in range(3):
-        changed, changed_labels = columns[0]
-        for settings in recipe["augmentation"]:
-            apply = plugins.load("augmentation", settings["method"]).apply
-            changed, changed_labels = apply(plugin_params("augmentation", settings), changed, changed_labels)
-        columns.append((changed, changed_labels))
+        columns.append(augment(*columns[0]))
     if images.ndim == 5:
         middle = images.shape[2] // 2
         columns = [(changed[:, :, middle], changed_labels[:, middle]) for changed, changed_labels in columns]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.evaluation.confusion import IGNORE
+from scan2seg.ignore import IGNORE
 
 BINS = 15
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.evaluation.confusion import IGNORE
+from scan2seg.ignore import IGNORE
 
 EDGES = (0, 4, 8, 16, 32, 64, 128)
 """Where the distance bins begin, in pixels; the last one has no end."""

@@ -26,11 +26,11 @@ def open_frames(paths: list[Path], params: Params) -> Contents:
     """
     from scan2seg.errors import InputError
     from scan2seg.readers.units import attempt, micrometres
-    from scan2seg.readers.zarr_frames import frames, numbers, open_store
+    from scan2seg.readers.zarr_frames import frames, numbers, open_arrays
 
     if len(paths) != 1:
         raise InputError(f"{paths[0]}: one Zarr store is a scan, {len(paths)} match")
-    arrays, attributes = open_store(paths[0])
+    arrays, attributes = open_arrays(paths[0])
     choices = [params.data] if params.data else ["data", "exchange/data", ""]
     name = next((choice for choice in choices if choice in arrays), None)
     if name is None and len(arrays) == 1 and not params.data:
