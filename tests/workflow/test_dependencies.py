@@ -9,7 +9,7 @@ import pytest
 from helpers import MODEL, make_images
 from pipeline import Pipeline
 
-from scan2seg.encoders.build import build_encoder
+from scan2seg.encoders.build import create
 
 pytestmark = pytest.mark.slow
 # what surrounds every job; an edit to it changes no output
@@ -84,7 +84,7 @@ def write_data(folder: Path) -> None:
         grey = (labels * 80 + generator.normal(60, 5, labels.shape)).astype(np.float32)
         write_volume(folder, name, grey, labels, nibabel, tifffile)
     torch.manual_seed(0)
-    weights = build_encoder("resnet18", 3).state_dict()
+    weights = create("resnet18", 3).state_dict()
     save_file({key: value.contiguous() for key, value in weights.items()}, folder / "weights.safetensors")
 
 
