@@ -7,7 +7,7 @@ from typing import Any
 
 from scan2seg import logging, storage
 from scan2seg.evaluation.ranking import Ranked, rank
-from scan2seg.evaluation.run_measures import MEASURES, measure
+from scan2seg.evaluation.run_measures import MEASURES, describe_controls, describe_unit, measure, tabulate
 from scan2seg.evaluation.runs import Run, read_run
 from scan2seg.evaluation.units import MINIMUM_UNITS, Units
 from scan2seg.evaluation.variants import rank_variants
@@ -94,7 +94,13 @@ def write_tables(ranking: dict[str, list[Ranked]], reference: str | None, publis
         parts.append("No model was trained, so there is nothing to compare.\n")
     for dataset, rows in ranking.items():
         mine = [row for row in published if row.get("dataset", dataset) == dataset]
-        parts += [f"## {dataset}\n", _ranking_table(rows, reference), _class_table(rows), _cost_table(rows)]
+        parts += [
+            f"## {dataset}\n",
+            _ranking_table(rows, reference),
+            _class_table(rows),
+            _measure_table(rows),
+            _cost_table(rows),
+        ]
         parts += [_published_table(mine)] if mine else []
     return "\n".join(parts)
 
@@ -137,6 +143,7 @@ def _ranking_table(rows: list[Ranked], reference: str | None) -> str:
             cells += [interval(found.interval if found else None), p_value]
         body.append([*cells, row.chosen.replicate])
     notes = [describe_scores(rows[0]), describe_uncertainty(rows[0].units, reference if tested else None), CHOICE]
+    notes += describe_controls(rows)
     return markdown_table(head, body) + "\n" + "\n".join(notes) + "\n"
 
 
@@ -179,6 +186,12 @@ def _class_table(rows: list[Ranked]) -> str:
     body = [[row.model, *(number(row.class_iou(name)) for name in names)] for row in rows]
     stray = "".join(f"\n{line}\n" for line in describe_stray(rows))
     return "### IoU a class\n\n" + markdown_table(["model", *names], body) + stray
+
+
+def _measure_table(rows: list[Ranked]) -> str:
+    head, body = tabulate(rows)
+    shown = [[model, *map(number, values)] for model, values in body]
+    return "### More measures, mean over replicates\n\n" + markdown_table(["model", *head], shown) if head else ""
 
 
 def _cost_table(rows: list[Ranked]) -> str:
@@ -260,6 +273,7 @@ def _write_scores(path: Path, ranking: dict[str, list[Ranked]]) -> None:
                 *summary,
                 *shown,
                 *MEASURES,
+                "distance_unit",
                 *COSTS,
                 *(f"{kind}_{name}" for kind in kinds for name in names),
             ]
@@ -269,7 +283,7 @@ def _write_scores(path: Path, ranking: dict[str, list[Ranked]]) -> None:
             cells = [run.metrics[key] for key in identity]
             cells += [place, run.validation_score, int(run is row.chosen), *(run.metrics[key] for key in summary)]
             cells += [row.images, row.units.count, low, high, *(run.metrics["mean_image"].get(key) for key in image)]
-            cells += [measure(run, key) for key in MEASURES]
+            cells += [*(measure(run, key) for key in MEASURES), describe_unit(run)]
             cells += [cost(run, key) for key in COSTS]
             cells += [run.metrics["classes"].get(name, {}).get("iou") for name in names]
             cells += [run.metrics["stray_pixels"].get(name, 0) for name in names]

@@ -62,7 +62,7 @@ class FigureFolder:
         for colour, variable in _REPLACED.items():
             body = body.replace(colour, variable)
         body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-        body = re.sub(r"\bid=\"(?:figure|patch|axes|matplotlib|text|line2d|xtick|ytick)\.?[\w.]*\"", "", body)
+        body = re.sub(r"\bid=\"(?:figure|patch|legend|axes|matplotlib|text|line2d|xtick|ytick)\.?[\w.]*\"", "", body)
         body = re.sub(r"font: ([^;\"']*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--font)", body)
         label = Markup.escape(description)
         width = figure.get_figwidth() * PIXELS_PER_INCH

@@ -1,7 +1,7 @@
 """The sections of the page: every dataset's ranking, classes, cost, curves, pictures, data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -14,7 +14,9 @@ from scan2seg.reporting import figures as draw
 from scan2seg.reporting import tables
 from scan2seg.reporting.charts import FigureFolder
 from scan2seg.reporting.content import DatasetInput, ReportRun
+from scan2seg.reporting.controls import with_controls
 from scan2seg.reporting.data import DataSummary, summarise
+from scan2seg.reporting.measures import MeasuresSection, build_measures
 from scan2seg.reporting.panels import ImagePanel, class_colours, image_panels
 from scan2seg.reporting.saliency import saliency_pictures
 from scan2seg.reporting.score_tables import (
@@ -63,6 +65,7 @@ class DatasetSection:
     microstructure: Table | None = None
     microstructure_chart: Markup | None = None
     hardware: list[str] = field(default_factory=list)
+    measures: MeasuresSection | None = None
 
 
 def build_section(
@@ -79,13 +82,13 @@ def build_section(
     tested = reference if any(row.model == reference for row in rows) else None
     chart = _Charts(folder, name)
     colours = [f"rgb{colour}" for colour in class_colours(len(names))]
-    return DatasetSection(
+    section = DatasetSection(
         **base,
         headline=_headline(rows[0]),
         winner=rows[0],
         verdict=lead_of_the_winner(rows),
         notes=[describe_scores(rows[0]), describe_uncertainty(rows[0].units, tested), CHOICE],
-        ranking=ranking_table(rows, published, tested),
+        ranking=with_controls(ranking_table(rows, published, tested), rows),
         ranking_chart=chart("ranking", draw.ranking(rows, published), "Mean IoU of every model"),
         classes=class_table(rows, names),
         cost=cost_table(rows),
@@ -99,6 +102,8 @@ def build_section(
         microstructure_chart=chart("phases", draw.phase_fractions(rows, names), "Phase fractions of every model"),
         hardware=_hardware(rows),
     )
+    shown = [panel.name for panel in section.panels]
+    return replace(section, measures=build_measures(stack, rows, runs, chart, shown))
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A sortable table; marked rows come from elsewhere and stay below the others, ``best`` is the row to stress."""
+    """A sortable table; marked rows come from elsewhere and stay below the others, ``best`` is the row to stress.
+
+    ``controls`` stand below all others; ``alarm`` says that one of them failed.
+    """
 
     columns: list[str]
     rows: list[list[Cell]]
     marked: list[list[Cell]] = field(default_factory=list)
     caption: str = ""
     best: int | None = None
+    controls: list[list[Cell]] = field(default_factory=list)
+    alarm: str = ""
 
 
 def text(value: str, note: str = "") -> Cell:

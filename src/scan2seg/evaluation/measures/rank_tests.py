@@ -78,10 +78,9 @@ def seeds_needed(difference: float, spread: float, alpha: float = 0.05, power: f
 
     if spread <= 0 or difference == 0:
         return most if difference == 0 else 2
-    for count in range(2, most):
-        freedom, shift = 2 * count - 2, abs(difference) / spread * np.sqrt(count / 2)
-        limit = t.ppf(1 - alpha / 2, freedom)
-        found = 1 - nct.cdf(limit, freedom, shift) + nct.cdf(-limit, freedom, shift)
-        if not found < power:
-            return count
-    return most
+    counts = np.arange(2, most)
+    freedom, shift = 2 * counts - 2, abs(difference) / spread * np.sqrt(counts / 2)
+    limit = t.ppf(1 - alpha / 2, freedom)
+    found = 1 - nct.cdf(limit, freedom, shift) + nct.cdf(-limit, freedom, shift)
+    enough = np.flatnonzero(~(found < power))  # where the shift is too large to compute, it is found for certain
+    return int(counts[enough[0]]) if len(enough) else most
