@@ -32,6 +32,8 @@ class Style:
 
     def convolution(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, bias: bool = True) -> nn.Conv2d:
         """Return a convolution that keeps the size at stride 1."""
+        if kernel == 1 and stride > 1:
+            return StridedPointwise(inputs, outputs, stride, bias)
         padding = kernel // 2
         mode = self.padding if padding else "zeros"
         return nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=bias, padding_mode=cast(Any, mode))
@@ -54,6 +56,23 @@ class Style:
     def drop(self) -> nn.Module:
         """Return a dropout layer."""
         return nn.Dropout2d(self.dropout) if self.dropout else nn.Identity()
+
+
+class StridedPointwise(nn.Conv2d):
+    """A 1 x 1 convolution of every so many-th row and column: what ``nn.Conv2d`` with a stride computes.
+
+    The stride is taken from the image first. With it inside the convolution, torch 2.15 on processors with AVX512_BF16
+    writes beyond its memory in training, where images are channels-last and have fewer than 16 channels.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, bias: bool = True) -> None:
+        """Make a convolution from ``inputs`` to ``outputs`` channels; parameters are those of ``nn.Conv2d``."""
+        super().__init__(inputs, outputs, 1, bias=bias)
+        self.step = stride
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride), rounded up."""
+        return super().forward(input[:, :, :: self.step, :: self.step])
 
 
 class Convolutions(nn.Sequential):
