@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scan2seg.architectures.naming import name_groups
 from scan2seg.errors import InputError
 
 
@@ -71,7 +72,12 @@ def labelled_pixels(images: Tensor, labels: Tensor, classes: int, limit: int, se
 def log_shares(groups: Tensor, labels: Tensor, count: int, classes: int) -> Tensor:
     """Return the logarithm of each class's share among the pixels of each group, (count, classes).
 
-    Half a pixel a class is added, so that no share is zero; a group without pixels has equal shares.
+    Half a pixel a class is added, so that no share is zero; a group without pixels has equal shares. The class that
+    ``name_groups`` gives a group has the greatest share: where another one has it, the two are exchanged.
     """
-    counts = torch.bincount(groups * classes + labels, minlength=count * classes).reshape(count, classes).double() + 0.5
-    return (counts / counts.sum(1, keepdim=True)).log().float()
+    counts = torch.bincount(groups * classes + labels, minlength=count * classes).reshape(count, classes)
+    names = torch.from_numpy(name_groups(counts.numpy()))[:, None]
+    most = counts.argmax(1, keepdim=True)
+    shares = counts.double() + 0.5
+    shares = shares.scatter(1, most, shares.gather(1, names)).scatter(1, names, shares.gather(1, most))
+    return (shares / shares.sum(1, keepdim=True)).log().float()

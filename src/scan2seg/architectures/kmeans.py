@@ -14,7 +14,7 @@ class Params(Settings):
     """Settings of k-means."""
 
     clusters: int | None = Field(None, ge=2, le=64)
-    """How many clusters; null: as many as there are classes."""
+    """How many clusters; null: as many as there are classes. More where a class has several kinds of pixels."""
     samples: int = Field(200_000, ge=100)
     """The most pixels that are clustered, drawn at random."""
     restarts: int = Field(4, ge=1)

@@ -14,7 +14,8 @@ class Params(Settings):
     """Settings of Otsu's method."""
 
     levels: int | None = Field(None, ge=2, le=16)
-    """Into how many levels the grey values are cut; null: as many as there are classes."""
+    """Into how many levels the grey values are cut; null: as many as there are classes. More where a
+    class has several, such as nuclei that are bright on dark in some images and dark on bright in others."""
     bins: int = Field(256, ge=16, le=4096)
     """Bins of the histogram, between the least and the greatest value of the training images."""
 

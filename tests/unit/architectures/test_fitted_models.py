@@ -1,5 +1,7 @@
 """Fitted models against scikit-image and scikit-learn."""
 
+from itertools import product
+
 import numba
 import numpy as np
 import pytest
@@ -8,10 +10,12 @@ from skimage.feature import hessian_matrix, hessian_matrix_eigvals
 from skimage.filters import gaussian, threshold_multiotsu
 from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import jaccard_score
 
 from scan2seg import plugins
 from scan2seg.architectures.forest import multiscale_features
 from scan2seg.architectures.grey_levels import otsu_thresholds
+from scan2seg.architectures.naming import name_groups
 from scan2seg.errors import InputError
 
 torch.set_num_threads(1)
@@ -120,3 +124,33 @@ def test_the_forest_is_fitted_and_walked_with_the_threads_given(threads: int, mo
         assert (jobs, numba.get_num_threads()) == ([threads], threads)
     finally:
         torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("name", ["otsu", "kmeans"])
+def test_a_rare_class_that_no_level_is_mostly_of_is_found(name: str) -> None:
+    torch.manual_seed(0)
+    labels = (torch.rand(2, 60, 60) < 0.05).long()
+    bright = torch.where(labels == 1, 0.95, 0.2) > torch.rand(labels.shape)  # a fifth of the bright pixels is class 1
+    images = (bright + 0.05 * torch.randn(labels.shape))[:, None]
+    model = make(name, 2)
+    model.fit(images, labels, seed=0)
+    assert torch.equal(model(images).argmax(1), bright.long())
+
+
+def test_levels_are_named_for_the_greatest_mean_iou() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(12):
+        classes, groups = generator.choice([2, 3]), generator.choice([3, 4, 5])
+        centres = generator.permutation(groups)[:classes]
+        near = np.exp(-((np.arange(groups)[:, None] - centres) ** 2))
+        counts = (near * 10 ** generator.uniform(2, 5, classes)).astype(np.int64)
+        answers = [np.array(names) for names in product(range(classes), repeat=groups) if len(set(names)) > 1]
+        best = max(mean_iou(counts, names) for names in answers)
+        found = name_groups(counts)
+        assert len(set(found)) > 1
+        assert mean_iou(counts, found) == pytest.approx(best, rel=0.02)
+
+
+def mean_iou(counts: np.ndarray, names: np.ndarray) -> float:
+    truth, predicted = np.broadcast_arrays(np.arange(counts.shape[1]), names[:, None])
+    return float(jaccard_score(truth.ravel(), predicted.ravel(), average="macro", sample_weight=counts.ravel()))
