@@ -7,8 +7,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _few_threads() -> None:
-    """Two cores: more threads than that only wait for each other."""
+def _one_thread() -> None:
+    """A process a core runs the tests: more threads than that spend their time waiting for each other."""
     import torch
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)

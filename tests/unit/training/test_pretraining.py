@@ -74,6 +74,14 @@ def pretrain(data: Path, output: Path, **changes: Any) -> dict[str, torch.Tensor
     return load_file(output / "encoder.safetensors")
 
 
+@pytest.fixture(scope="module")
+def finished(labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an undisturbed run on the labelled images."""
+    folder = tmp_path_factory.mktemp("finished")
+    pretrain(labelled, folder)
+    return folder
+
+
 @given(st.tuples(st.integers(2, 50), st.integers(2, 50)), st.integers(1, 16), st.floats(0.01, 0.99), st.integers(0, 99))
 def test_whole_blocks_are_hidden_and_as_many_as_asked_for(
     size: tuple[int, int], block: int, share: float, seed: int
@@ -130,22 +138,21 @@ def test_the_reconstruction_of_a_texture_becomes_better_than_the_mean() -> None:
     assert errors[-1] < 0.7 * blind and errors[-1] < 0.6 * errors[0]
 
 
-def test_a_seed_decides_the_file(labelled: Path, tmp_path: Path) -> None:
-    first = pretrain(labelled, tmp_path / "1")
-    pretrain(labelled, tmp_path / "2")
-    files = [(tmp_path / name / "encoder.safetensors").read_bytes() for name in "12"]
+def test_a_seed_decides_the_file(labelled: Path, finished: Path, tmp_path: Path) -> None:
+    first = pretrain(labelled, tmp_path / "same")
+    files = [(folder / "encoder.safetensors").read_bytes() for folder in (finished, tmp_path / "same")]
     assert files[0] == files[1]
-    other = pretrain(labelled, tmp_path / "3", pretraining={**model_of().recipe()["pretraining"], "seed": 1})
+    other = pretrain(labelled, tmp_path / "other", pretraining={**model_of().recipe()["pretraining"], "seed": 1})
     assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
-    rows = list(csv.DictReader((tmp_path / "1" / "history.csv").open()))
+    rows = list(csv.DictReader((finished / "history.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"] and all(float(row["train_loss"]) > 0 for row in rows)
-    assert not (tmp_path / "1" / "training").exists()
+    assert not (finished / "training").exists()
 
 
 def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(
-    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    labelled: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = pretrain(labelled, tmp_path / "whole")
+    whole = load_file(finished / "encoder.safetensors")
     kept = pretraining.save_state
 
     def stop(path: Path, identity: str, parts: Any, rows: list[Any]) -> None:
@@ -167,8 +174,8 @@ def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(
         assert pretraining.load_state(tmp_path / "state.pt", "of other settings", parts) == []
 
 
-def test_training_starts_from_every_weight_of_the_encoder(labelled: Path, tmp_path: Path) -> None:
-    state = pretrain(labelled, tmp_path)
+def test_training_starts_from_every_weight_of_the_encoder(labelled: Path, finished: Path) -> None:
+    state = load_file(finished / "encoder.safetensors")
     for architecture in (
         {"method": "unet", "encoder": "resnet18"},
         {"method": "unet_plus_plus", "encoder": "resnet18", "depth": 4},
@@ -176,7 +183,7 @@ def test_training_starts_from_every_weight_of_the_encoder(labelled: Path, tmp_pa
     ):
         recipe = model_of(architecture=architecture).recipe()
         recipe, facts = start_from(
-            recipe, tmp_path / "encoder.safetensors", labelled / "stack.zarr", labelled / "split.json"
+            recipe, finished / "encoder.safetensors", labelled / "stack.zarr", labelled / "split.json"
         )
         model = SegmentationModel(recipe["architecture"], Normalisation(1), 1, 3)
         loaded = encoder_state(model.network)
@@ -187,7 +194,7 @@ def test_training_starts_from_every_weight_of_the_encoder(labelled: Path, tmp_pa
 
 
 def test_a_model_is_trained_from_it_and_says_so(labelled: Path, unlabelled: Path, tmp_path: Path) -> None:
-    pretrain(unlabelled, tmp_path / "encoder")
+    pretrain(unlabelled, tmp_path / "encoder", pretraining={"epochs": 1})
     facts = read_json(tmp_path / "encoder" / "pretraining.json")
     assert facts["images"] == 4
     files = [labelled / "patches.zarr", labelled / "split.json"]
@@ -203,16 +210,15 @@ def test_a_model_is_trained_from_it_and_says_so(labelled: Path, unlabelled: Path
 
 
 def test_only_training_images_are_used_and_test_images_are_refused(
-    labelled: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    labelled: Path, finished: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    pretrain(labelled, tmp_path / "own")
     split, stack = read_json(labelled / "split.json"), open_store(labelled / "stack.zarr")
     hashes: Any = stack.attrs["hashes"]
-    used = read_json(tmp_path / "own" / "pretraining.json")["image_hashes"]
+    used = read_json(finished / "pretraining.json")["image_hashes"]
     assert used == [hashes[index] for index in split["train"]]
     same = tmp_path_factory.mktemp("same")
     make_images(same, count=10)
-    pretrain(write_patches(same, labelled=False), tmp_path / "all")
+    pretrain(write_patches(same, labelled=False), tmp_path / "all", pretraining={"epochs": 1})
     assert len(read_json(tmp_path / "all" / "pretraining.json")["image_hashes"]) == 10
     with pytest.raises(InputError, match=r"holds 2 of the test images, such as cell_0"):
         start_from(
