@@ -39,6 +39,7 @@ def kill_at(pipeline: Pipeline, rule: str) -> None:
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_every_stage_completes_and_equals_an_undisturbed_one(
     pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -77,6 +78,7 @@ def scan_pipeline(folder: Path, damage: str) -> Pipeline:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -96,6 +98,7 @@ def test_a_damaged_scan_ends_in_one_clear_message(tmp_path: Path, damage: str, m
     assert not list((tmp_path / "results").rglob("*.zarr"))
 
 
+@pytest.mark.slow
 def test_one_slice_is_a_volume_like_any_other(tmp_path: Path) -> None:
     made = scan_pipeline(tmp_path, "one slice")
     result = made.run("--until", "denoise_scan")

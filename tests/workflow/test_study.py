@@ -5,6 +5,7 @@ import csv
 import pytest
 from pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
 EXPERIMENT = """
 datasets: [cells]
 models: []

@@ -24,6 +24,7 @@ from scan2seg.storage import open_store, read_json
 from scan2seg.training.train import train_model
 from scan2seg.validation import check_dataset
 
+pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[2] / "config" / "experiments"
 RECIPES: dict[str, list[str]] = {
     "aa7075": ["unet_patches"],

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from helpers import MODEL
 from pipeline import Pipeline
 
@@ -17,6 +18,7 @@ DEEP = (
 )
 
 
+@pytest.mark.slow
 def test_a_three_dimensional_network_learns_and_is_scored_reported_and_put_to_work(tmp_path: Path) -> None:
     made = Pipeline(tmp_path)
     config, results = tmp_path / "config", tmp_path / "results"
