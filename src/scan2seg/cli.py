@@ -158,7 +158,7 @@ def _load_model(name: str) -> "Model":
 
 
 def _describe(given: argparse.Namespace) -> None:
-    """Build a model as training would, and show its size, cost and receptive field."""
+    """Build a model as training would, but with random weights, and show its size, cost and receptive field."""
     from scan2seg.architectures.description import describe_model
     from scan2seg.checkpoint import SegmentationModel
     from scan2seg.normalisation import Normalisation
@@ -166,7 +166,9 @@ def _describe(given: argparse.Namespace) -> None:
     model = _load_model(given.model)
     channels = model.normalisation.channels
     normalisation = Normalisation(given.channels, output_channels=channels)
-    module = SegmentationModel(model.architecture, normalisation, given.channels, given.classes)
+    # neither size nor cost depends on the weights, so that none need be there
+    architecture = {key: value for key, value in model.architecture.items() if key not in ("pretrained", "sha256")}
+    module = SegmentationModel(architecture, normalisation, given.channels, given.classes)
     from scan2seg.inspection import word_description
 
     print(f"{model.name}: {model.description}\n")

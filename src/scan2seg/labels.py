@@ -49,12 +49,13 @@ def word_unnamed(names: Sequence[str], looked_at: int, mapping: LabelMapping) ->
 
 
 def _map_colours(
-    raw: NDArray[Any], mapping: LabelMapping, colours: dict[str, Colour | None], classes: Sequence[str]
+    raw: NDArray[Any], mapping: LabelMapping, colours: dict[str, Colour | list[Colour] | None], classes: Sequence[str]
 ) -> NDArray[np.uint8]:
     if raw.ndim == 2:
         raw = np.repeat(raw[:, :, None], 3, axis=2)
     raw = _to_bytes(raw)
-    named = [(classes.index(name), colour) for name, colour in colours.items() if colour is not None]
+    given = {name: colour if isinstance(colour, list) else [colour] for name, colour in colours.items() if colour}
+    named = [(classes.index(name), colour) for name, listed in given.items() for colour in listed]
     named += [(IGNORE, colour) for colour in mapping.ignore_values if isinstance(colour, tuple)]
     rest = [name for name, colour in colours.items() if colour is None]
     labels = np.full(raw.shape[:2], classes.index(rest[0]) if rest else IGNORE, np.uint8)

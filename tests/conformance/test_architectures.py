@@ -31,6 +31,7 @@ TINY = {
     "manet": {**SMALL, "decoder_channels": [16, 16, 8, 8, 8], "attention_channels": 8},
     "pan": SMALL,
     "pspnet": {**SMALL, "decoder_channels": 16},
+    "regularised_unet": {"encoder": "mobilenet_v2", "depth": 5, "decoder_channels": [16, 8, 8, 8]},
     "resunet": {"filters": [4, 8, 8]},
     "segformer": {"decoder_channels": 16},
     "swin_unetr": {"feature_size": 12, "heads": [1, 1, 2, 2], "depths": [1, 1, 1, 1], "window": 4},

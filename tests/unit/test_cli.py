@@ -45,8 +45,23 @@ def test_inspect_shows_stores_and_refuses_nonsense(tmp_path: Path, capsys: pytes
     assert main(["centres", str(tmp_path / "pipe.tif")]) == 2
 
 
-def test_describe_and_ranking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_describe_and_ranking(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert main(["describe", "otsu"]) == 0
+    # no weights are here, and none are needed to say what a model costs
+    monkeypatch.setenv("SCAN2SEG_WEIGHTS", str(tmp_path))
+    capsys.readouterr()
+    assert main(["describe", "drn_a_18", "--size", "32"]) == 0
+    told = capsys.readouterr().out
+    for line in (
+        "parameters: 25860417",
+        "frozen_parameters: 14714688",
+        "output_stride: 16",
+        "flops: ",
+        "receptive_field",
+    ):
+        assert line in told
     assert main(["describe", "unnett"]) == 2
     assert "there is no such file in models" in capsys.readouterr().err
     assert main(["ranking", str(tmp_path)]) == 2

@@ -18,6 +18,9 @@ def test_values_colours_divisor_and_nearest_level() -> None:
     mapping = LabelMapping(label_colours={"b": (255, 0, 0), "c": (0, 0, 255), "a": None})
     assert map_labels(colours, mapping, CLASSES).tolist() == [[1, 2, 0]]
 
+    mapping = LabelMapping.model_validate({"label_colours": {"b": [[255, 0, 0], [0, 0, 255]], "a": None}})
+    assert map_labels(colours, mapping, CLASSES).tolist() == [[1, 1, 0]]
+
     mapping = LabelMapping(label_divisor=1000)
     assert map_labels(np.array([[2001, 1999, 7]]), mapping, CLASSES).tolist() == [[2, 1, 0]]
 

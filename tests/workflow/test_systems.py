@@ -27,7 +27,7 @@ from scan2seg.validation import check_dataset
 pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[2] / "config" / "experiments"
 RECIPES: dict[str, list[str]] = {
-    "aa7075": ["unet_patches"],
+    "aa7075": ["xlearn_tuned"],
     "soc_nickel": ["vgg16_unet"],
     "driving": ["drn_a_18"],
     "brats2015": ["mobilenet_unet"],

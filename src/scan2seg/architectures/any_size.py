@@ -106,21 +106,32 @@ class AnySize(nn.Module):
         return torch.cat([torch.zeros_like(logits), logits], 1) if self.sigmoid else logits
 
 
-class TolerantBatchNorm2d(nn.BatchNorm2d):
+class _Tolerant(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation that uses its running statistics for a single value a channel instead of failing.
 
     Global pooling of a batch of one image gives one value a channel, whose variance does not exist.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (N, C, H, W)."""
-        if self.training and input.shape[0] * input.shape[2] * input.shape[3] == 1:
+        """Normalise (N, C, ...)."""
+        if self.training and input.numel() == input.shape[1]:
             return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, False, 0, self.eps)
         return super().forward(input)
 
 
+class TolerantBatchNorm1d(_Tolerant, nn.BatchNorm1d):
+    """Of dense layers, where the batch is one patch."""
+
+
+class TolerantBatchNorm2d(_Tolerant, nn.BatchNorm2d):
+    """Of images."""
+
+
 def tolerate_single_values(network: nn.Module) -> None:
-    """Turn every plain ``BatchNorm2d`` of the network into a ``TolerantBatchNorm2d``, in place."""
+    """Turn every plain ``BatchNorm1d`` and ``BatchNorm2d`` of the network into a tolerant one, in place."""
+    kinds: dict[type[nn.Module], type[_Tolerant]] = {
+        nn.BatchNorm1d: TolerantBatchNorm1d,
+        nn.BatchNorm2d: TolerantBatchNorm2d,
+    }
     for module in network.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = TolerantBatchNorm2d
+        module.__class__ = kinds.get(type(module), type(module))

@@ -158,7 +158,8 @@ class EncoderDecoder(nn.Module):
     Args:
         encoder: images -> list of features, each half the size of the one before.
         bridge: is applied to the deepest features.
-        levels: from the deepest upwards; the last may lie above the first features and then has no skip.
+        levels: from the deepest upwards; the last may lie above the first features and then has no skip. There may be
+            fewer than features.
         head: the last layer; its output is resized to the image by ``AnySize``.
         extra_heads: for the outputs of the levels before the last, nearest first; used in train mode only.
     """

@@ -1,6 +1,7 @@
-"""What a model costs and sees: parameters, operations, receptive field, output levels."""
+"""What a model costs and sees: parameters, operations, output stride, receptive field, output levels."""
 
 import copy
+import math
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 _SHARE = 0.95
+_WIDENING = 64
 
 
 def describe_model(module: nn.Module, channels: int, size: tuple[int, ...] | int) -> dict[str, Any]:
@@ -19,11 +21,11 @@ def describe_model(module: nn.Module, channels: int, size: tuple[int, ...] | int
         size: height and width (or depth, height and width) of the image to count for, or one number for all.
 
     Returns:
-        JSON-ready: ``size``; ``dimensions``; ``parameters`` and ``trainable_parameters``; ``flops`` of one
-        image, a multiplication and an addition counted as two, of convolutions and matrix products;
-        ``receptive_field``: the side in pixels of the box of input that can change the centre's logits, and
-        ``effective_receptive_field`` of the smallest centred box with 95 % of the gradient, both at most ``size``;
-        ``output_levels`` in training.
+        JSON-ready: ``size``; ``dimensions``; ``parameters``, and of these ``trainable_parameters`` and
+        ``frozen_parameters``; ``output_stride``; ``flops`` of one image, a multiplication and an addition counted as
+        two, of convolutions and matrix products; ``receptive_field``: the side in pixels of the box of input that
+        can change the centre's logits, and ``effective_receptive_field`` of the smallest centred box with 95 % of the
+        gradient, both at most ``size``; ``output_levels`` in training.
         A model that is fitted has its state counted as parameters, and null for the rest.
     """
     dimensions = int(getattr(module, "DIMENSIONS", 2))
@@ -34,6 +36,8 @@ def describe_model(module: nn.Module, channels: int, size: tuple[int, ...] | int
         "dimensions": dimensions,
         "parameters": sum(value.numel() for value in values),
         "trainable_parameters": sum(value.numel() for value in values if value.requires_grad),
+        "frozen_parameters": sum(value.numel() for value in values if not value.requires_grad),
+        "output_stride": None,
         "flops": None,
         "receptive_field": None,
         "effective_receptive_field": None,
@@ -49,6 +53,7 @@ def describe_model(module: nn.Module, channels: int, size: tuple[int, ...] | int
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         module(images)
     description["flops"] = int(counter.get_total_flops())
+    description["output_stride"] = output_stride(module, images)
     full, effective = receptive_field(module, images)
     description |= {"receptive_field": full, "effective_receptive_field": effective}
     with torch.no_grad():
@@ -57,6 +62,37 @@ def describe_model(module: nn.Module, channels: int, size: tuple[int, ...] | int
     description["output_levels"] = len(outputs) if isinstance(outputs, list) else 1
     module.train(training)
     return description
+
+
+def output_stride(module: nn.Module, images: Tensor) -> int | None:
+    """Return by how much the encoder's deepest features are smaller than its input, to the nearest power of two.
+
+    It is by how many pixels the input must grow for one more, since encoders without padding lose some at the edge.
+    Of a network without a part of the name ``encoder`` it is the smallest output of a convolution that counts. Features
+    that are enlarged afterwards, for an encoder cannot be dilated, count as the encoder gives them. None: there are no
+    such features.
+    """
+    named = [part for name, part in module.named_modules() if name.split(".")[-1] == "encoder"]
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def look(_: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor | list[Tensor]) -> None:
+        seen.append((inputs[0], outputs if isinstance(outputs, Tensor) else outputs[-1]))
+
+    # what brings features to their promised size stands around the library's encoder, its ``model``
+    encoder: nn.Module | None = getattr(named[0], "model", named[0]) if named else None
+    watched = [encoder] if encoder else [part for part in module.modules() if isinstance(part, nn.Conv2d | nn.Conv3d)]
+    hooks = [part.register_forward_hook(look) for part in watched]
+    with torch.no_grad():
+        module(images)
+        for hook in hooks:
+            hook.remove()
+        if encoder and seen:
+            inputs, features = seen[0]
+            wider = encoder(nn.functional.pad(inputs[:1], (0, _WIDENING)))[-1]
+            ratios = [_WIDENING / max(wider.shape[-1] - features.shape[-1], 1)]
+        else:
+            ratios = [images.shape[-1] / output.shape[-1] for _, output in seen]
+    return int(2 ** round(math.log2(max(ratios)))) if ratios else None
 
 
 def receptive_field(module: nn.Module, images: Tensor) -> tuple[list[int], list[int]]:

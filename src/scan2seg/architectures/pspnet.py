@@ -17,11 +17,11 @@ class Params(EncoderSettings, OutputSettings):
 
     encoder: EncoderName = "resnet18"
     """Name of an encoder."""
-    depth: int = Field(3, ge=2, le=5)
-    """How often the encoder halves the size; 3 reads its features at an eighth, as common libraries do. The paper
-    has 5 with ``output_stride: 8``."""
-    output_stride: Literal[8, 16, 32] = 32
-    """Beyond which the encoder is dilated instead of halved."""
+    depth: int = Field(5, ge=2, le=5)
+    """How many stages of the encoder are used; all of them as published. 3 drops the last two, as common libraries do:
+    another and much smaller network."""
+    output_stride: Literal[8, 16, 32] = 8
+    """Beyond which the encoder is dilated instead of halved; 8 as published."""
     decoder_channels: int = Field(512, ge=1)
     """Channels after the pyramid."""
     dropout: float = Field(0.2, ge=0, lt=1)

@@ -107,10 +107,13 @@ class DenseBottleneck(nn.Module):
         super().__init__()
         places = side * side
         hidden = places // 2
-        self.squeeze = nn.Sequential(nn.Conv2d(inputs, 1, 3, padding=1), nn.ReLU(inplace=True), nn.Flatten())
+        normalised = style.normalisation == "batch"
+        squeeze = [nn.Conv2d(inputs, 1, 3, padding=1), style.normalise(1), nn.ReLU(inplace=True), nn.Flatten()]
+        self.squeeze = nn.Sequential(*squeeze)
         dense: list[nn.Module] = []
         for before, after, rate in ((places, hidden, 0.2), (hidden, hidden, 0.25), (hidden, places, 0.25)):
-            dense += [nn.Linear(before, after), nn.ReLU(inplace=True), nn.Dropout(rate)]
+            norm = nn.BatchNorm1d(after) if normalised else nn.Identity()
+            dense += [nn.Linear(before, after), norm, nn.ReLU(inplace=True), nn.Dropout(rate)]
         self.dense = nn.Sequential(*dense, nn.Unflatten(1, (1, side, side)))
         self.spread = nn.Sequential(*transposed(1, outputs // 2, style), *transposed(outputs // 2, outputs, style))
 

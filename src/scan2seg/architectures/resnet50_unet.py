@@ -18,7 +18,7 @@ class Params(EncoderSettings, DecoderSettings):
     encoder: EncoderName = "resnet50"
     """Name of an encoder. The published network freezes all but its last block: ``freeze: [1, 2, 3, 4]``."""
     skips: Literal["add", "concatenate"] = "add"
-    """``add``: as published; ``concatenate``: the modified variant."""
+    """How the skip connections are merged; ``add`` as published."""
     convolutions: int = Field(3, ge=1, le=6)
     """Convolutions in a level of the decoder, each followed by normalisation and activation."""
     last_channels: int = Field(32, ge=1)

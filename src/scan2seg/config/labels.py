@@ -14,9 +14,9 @@ class LabelMapping(Settings):
 
     label_values: dict[str, int | list[int]] | None = None
     """Class name to the value, or the values, that mean it."""
-    label_colours: dict[str, Colour | None] | None = None
-    """Class name to its exact colour [red, green, blue] of 0 to 255; null means every other colour. Masks of another
-    type are scaled: red is [255, 0, 0] in a file of 16 bits or of 0 to 1 too."""
+    label_colours: dict[str, Colour | list[Colour] | None] | None = None
+    """Class name to its exact colour [red, green, blue] of 0 to 255, or a list of them; null means every other colour.
+    Masks of another type are scaled: red is [255, 0, 0] in a file of 16 bits or of 0 to 1 too."""
     label_divisor: int | None = Field(default=None, ge=1)
     """Labels are divided by this number first, without remainder (33001 with 1000 is 33)."""
     label_nearest: dict[str, float] | None = None

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from scan2seg import logging
+from scan2seg.encoders.dilation import dilate_inception_v3, is_inception_v3
 from scan2seg.encoders.freezing import freeze_parts, hold_statistics
 from scan2seg.encoders.names import check_name
 from scan2seg.encoders.pruning import prune_unused
@@ -114,12 +115,18 @@ def create(name: str, channels: int, depth: int = 5, output_stride: int = 32) ->
     import segmentation_models_pytorch as smp
 
     check_name(name)
+    if output_stride >= 2**depth:
+        output_stride = 32  # nothing is to be dilated, so whether the encoder can be is no matter
     if name.startswith("tv-"):
         from scan2seg.encoders.torchvision_models import TorchvisionEncoder
 
         if output_stride < 2**depth:
             logging.warn("encoder %s cannot be dilated: its deepest features are resized instead", name)
         return TorchvisionEncoder(name, channels, depth)
+    if output_stride < 32 and is_inception_v3(name):
+        inception = create(name, channels, depth)
+        dilate_inception_v3(inception.model, output_stride)
+        return inception
     # Windowed transformers refuse other sizes than the one of their training unless told otherwise.
     extra = {"strict_img_size": False} if "swin" in name else {}
     arguments = {"name": name, "in_channels": channels, "depth": depth, "weights": None, **extra}

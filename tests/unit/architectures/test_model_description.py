@@ -18,6 +18,7 @@ def test_two_convolutions_are_counted_by_hand() -> None:
     weights = (2 * 4 * 9, 4 * 3 * 25)
     assert found["parameters"] == sum(weights) + 4 + 3
     assert found["trainable_parameters"] == found["parameters"] - weights[0]
+    assert found["frozen_parameters"] == weights[0] and found["output_stride"] == 1
     assert found["flops"] == 2 * sum(weights) * 32 * 32
     assert found["receptive_field"] == [7, 7]
     assert 3 <= found["effective_receptive_field"][0] <= 7

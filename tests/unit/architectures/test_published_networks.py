@@ -1,5 +1,8 @@
 """Published networks: what their papers and systems say of layers, channels and dilations is what is built."""
 
+import copy
+import functools
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +11,10 @@ import torch
 from torch import nn
 
 from scan2seg import plugins
+from scan2seg.architectures.description import output_stride
 from scan2seg.architectures.published_blocks import PatchByPatch, PyramidPooling, ResPath, StandardisedConvolution
 from scan2seg.config.experiment import load_experiment
+from scan2seg.encoders.dilation import dilate_inception_v3
 
 torch.set_num_threads(1)
 EXPERIMENTS = Path(__file__).parents[3] / "config" / "experiments"
@@ -99,6 +104,73 @@ def test_xlearns_baseline_has_the_parameters_of_the_published_network() -> None:
     assert rates == [0.2, 0.25, 0.25]
 
 
+def test_the_tuned_baseline_normalises_before_every_relu_and_has_a_channel_a_class() -> None:
+    network = make("xlearn", channels=1, classes=3, normalisation="batch", output="softmax")
+    kinds = (nn.ReLU, nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm1d, nn.BatchNorm2d)
+    layers = [layer for layer in network.modules() if isinstance(layer, kinds)]
+    before = [type(layers[place - 1]).__name__ for place, layer in enumerate(layers) if type(layer) is nn.ReLU]
+    assert set(before) == {"TolerantBatchNorm1d", "TolerantBatchNorm2d"} and before.count("TolerantBatchNorm1d") == 3
+    assert of_kind(network, nn.ConvTranspose2d)[-1].out_channels == 3
+    with torch.no_grad():
+        assert network.train()(torch.zeros(1, 1, 32, 32)).shape == (1, 3, 32, 32)
+
+
+def test_inception_v3_is_dilated_from_a_stride_of_eight_without_another_weight() -> None:
+    timm: Any = importlib.import_module("timm.models.inception_v3")
+    torch.manual_seed(0)
+    convolution = functools.partial(timm.ConvNormAct, padding=0)
+    halved = nn.ModuleDict({"Mixed_6a": timm.InceptionB(8, convolution), "Mixed_7a": timm.InceptionD(8, convolution)})
+    dilated = copy.deepcopy(halved)
+    dilate_inception_v3(dilated, 8)
+    assert list(dilated.state_dict()) == list(halved.state_dict())
+    halved.eval()
+    dilated.eval()
+    images = torch.randn(1, 8, 21, 21)
+    with torch.no_grad():
+        # What the halved block says stands at every second place of the dilated one,
+        assert torch.allclose(halved["Mixed_6a"](images), dilated["Mixed_6a"](images)[:, :, ::2, ::2], atol=1e-5)
+        # and after two halvings at every fourth.
+        below = halved["Mixed_7a"](images[:, :, ::2, ::2])
+        assert torch.allclose(below, dilated["Mixed_7a"](images)[:, :, ::4, ::4], atol=1e-5)
+
+
+SIZES = [
+    ("aa7075", "pspnet", 64.45, 0, 8),
+    ("aa7075", "pspnet_inception", 28.10, 0, 8),
+    ("aa7075", "unet_plus_plus", 70.32, 0, 32),
+    ("aa7075", "deeplabv3_plus_xception", 41.04, 0, 16),
+    ("aa7075", "xlearn_tuned", 1.03, 0, 8),
+    ("soc_nickel", "vgg16_unet", 25.86, 14.71, 16),
+    ("soc_nickel", "resnet50_unet_frozen", 71.87, 23.51, 32),
+    ("driving", "resnet50_unet", 63.59, 8.54, 32),
+    ("driving", "spp", 56.15, 0, 32),
+    ("driving", "spp_unet", 60.43, 0, 32),
+    ("driving", "drn_a_18", 11.19, 0, 8),
+    ("brats2015", "mobilenet_unet", 5.70, 0, 32),
+    ("brats2015", "unet_plain", 31.0, 0, 16),
+    ("brats2015", "sd_unet", 3.9, 0, 16),
+]
+"""Millions of parameters, of frozen ones, and the output stride. Building the large ones takes long."""
+
+
+@pytest.mark.parametrize(
+    ("experiment", "model", "millions", "frozen", "stride"),
+    [pytest.param(*size, marks=[pytest.mark.slow] if size[2] > 30 or "inception" in size[1] else []) for size in SIZES],
+)
+def test_a_published_recipe_has_the_published_size(
+    experiment: str, model: str, millions: float, frozen: float, stride: int
+) -> None:
+    loaded = load_experiment(EXPERIMENTS / f"{experiment}.yaml")
+    recipe, classes = loaded.models[model], len(next(iter(loaded.datasets.values())).classes)
+    channels = recipe.normalisation.channels or {"driving": 3, "brats2015": 4}.get(experiment, 1)
+    settings = {key: value for key, value in recipe.architecture.items() if key != "pretrained"}
+    network = make(str(settings.pop("method")), channels, classes, **settings)
+    held = sum(value.numel() for value in network.parameters() if not value.requires_grad)
+    assert parameters(network) / 1e6 == pytest.approx(millions, abs=0.05)
+    assert held / 1e6 == pytest.approx(frozen, abs=0.05)
+    assert output_stride(network.eval(), torch.zeros(1, channels, 96, 96)) == stride
+
+
 def test_patches_of_an_image_are_seen_one_by_one() -> None:
     class Turn(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -144,29 +216,3 @@ def test_drn_keeps_an_eighth_of_the_size_and_dilates_instead() -> None:
         network.eval()(torch.zeros(1, 3, 128, 128))
     assert min(sizes) == 16
     assert {layer.dilation[0] for layer in of_kind(network, nn.Conv2d)} == {1, 2, 4}
-
-
-@pytest.mark.parametrize(
-    ("experiment", "model"),
-    [
-        ("aa7075", "deeplabv3_plus_xception"),
-        ("aa7075", "unet_plus_plus_inception"),
-        ("aa7075", "pspnet_inception"),
-        ("aa7075", "pspnet"),
-        ("driving", "resnet50_unet"),
-        ("driving", "spp"),
-        ("soc_nickel", "vgg16_unet"),
-    ],
-)
-def test_a_published_pair_of_architecture_and_encoder_is_built(experiment: str, model: str) -> None:
-    settings = dict(load_experiment(EXPERIMENTS / f"{experiment}.yaml").models[model].architecture)
-    name, freeze = settings.pop("method"), settings.get("freeze")
-    module = plugins.load("architectures", name)
-    network = module.build(module.Params.model_validate({**settings, "pretrained": "none"}), 3, 2)
-    with torch.no_grad():
-        assert network.eval()(torch.zeros(1, 3, 64, 96)).shape == (1, 2, 64, 96)
-    trained = [key for key, value in network.named_parameters() if ".encoder." in key and value.requires_grad]
-    if freeze == [1, 2, 3, 4]:
-        assert trained and all("layer4" in key for key in trained)
-    if freeze == "encoder":
-        assert not trained
