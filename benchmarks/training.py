@@ -40,9 +40,9 @@ def make_patches(count, size, device):
     train = np.arange(count)
     place = "cuda" if device == "cuda" else "memory"
     origin = np.zeros((count, 3), np.int32)
-    return Patches(
-        image.to(device), label.to(device), train, train[:0], histogram, origin, ["a", "b"], ["x"], (size, size), place
-    )
+    statistics, names = np.ones((count, 2, 1), np.float32), (["a", "b"], ["x"])
+    images, labels = image.to(device), label.to(device)
+    return Patches(images, labels, train, train[:0], histogram, origin, *names, (size, size), place, statistics)
 
 
 def recipe_of(arguments):

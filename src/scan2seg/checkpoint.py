@@ -16,11 +16,15 @@ from scan2seg.errors import InputError
 from scan2seg.normalisation import Normalisation
 from scan2seg.storage import replacing
 
-FORMAT = 1
+FORMAT = 2
+"""Of the file; 1 held the normalisation of each tile by itself."""
 
 
 class SegmentationModel(nn.Module):
-    """Images in their own grey values (N, C, *spatial) to logits (N, K, *spatial)."""
+    """Images in their own grey values (N, C, *spatial) to logits (N, K, *spatial).
+
+    With ``normalisation: per_image`` they come standardised, see ``normalisation.standardise``.
+    """
 
     def __init__(self, architecture: dict[str, Any], normalisation: Normalisation, channels: int, classes: int) -> None:
         """Build the network that the architecture's plugin describes, behind the normalisation."""
@@ -57,7 +61,7 @@ def save_checkpoint(path: Path, model: SegmentationModel, description: dict[str,
         "channels": model.channels,
         "class_count": model.classes,
         "normalisation": {
-            "channels": model.normalisation.shift.shape[0],
+            "channels": model.normalisation.channels,
             "per_image": model.normalisation.per_image,
             "output_channels": model.normalisation.output_channels,
         },
@@ -72,10 +76,12 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel,
     """Rebuild the model in eval mode on a device; return it with its description.
 
     Raises:
-        InputError: the file is missing, truncated, not ours, or does not fit its own architecture.
+        InputError: the file is missing, truncated, not ours, of another format, does not fit its own architecture, or
+            holds weights that are infinite or not a number.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+        _check_content(path, content)
         normalisation = Normalisation(
             content["normalisation"]["channels"],
             per_image=content["normalisation"]["per_image"],
@@ -89,6 +95,25 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel,
     except Exception as error:
         raise InputError(f"{path}: is not a readable checkpoint ({type(error).__name__}: {error})") from None
     return model.eval().to(device), content["description"]
+
+
+def _check_content(path: Path, content: Any) -> None:
+    """Refuse what is no checkpoint of this format, before anything is built from it."""
+    if not isinstance(content, dict) or "format" not in content:
+        raise InputError(f"{path}: is not a checkpoint of scan2seg: it does not say its format; give a checkpoint.pt")
+    if content["format"] != FORMAT:
+        raise InputError(
+            f"{path}: has the format {content['format']}, this version reads {FORMAT}; train the model anew"
+        )
+    expected = {"architecture", "channels", "class_count", "normalisation", "state", "description"}
+    if missing := sorted(expected - set(content)):
+        raise InputError(f"{path}: lacks {', '.join(missing)}; the file is damaged: train the model anew")
+    tensors = {name: value for name, value in content["state"].items() if value.is_floating_point()}
+    if broken := [name for name, value in tensors.items() if not torch.isfinite(value).all()]:
+        raise InputError(
+            f"{path}: {len(broken)} of {len(tensors)} tensors hold infinite values or none, such as {broken[0]}; "
+            "its predictions would mean nothing: train the model anew"
+        )
 
 
 def without_downloads(architecture: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Patches: the windows of the training and validation images that a network sees.
 
 A store with ``image`` (p, c, y, x) float32, ``label`` (p, y, x) uint8,
+``statistics`` (p, 2, c) mean and standard deviation of the whole image, or volume, that each is cut from,
 ``origin`` (p, 3) image index, row and column, ``histogram`` (p, classes) pixels of each class, ``split`` (p,)
 0 for training and 1 for validation, and the attributes names, classes, settings, statistics and provenance.
 Test images are never in it.
@@ -24,6 +25,7 @@ from scan2seg.config.patching import PatchingSettings
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.logging import info, progress, warn
+from scan2seg.normalisation import measure_images
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
 from scan2seg.storage import create_array, creating, open_store, read_json, shard_length
@@ -62,10 +64,15 @@ def extract_patches(stack: Path, split: Path, output: Path, settings: PatchingSe
     validation = set(divided["validation"])
     classes: list[str] = list(store.attrs["classes"])  # type: ignore[arg-type]
     with creating(output) as group:
-        histogram = _write_windows(group, store, plan, settings, len(classes))
+        histogram, statistics = _write_windows(group, store, plan, settings, len(classes))
         origin = np.array([(images.start, row, column) for images, row, column in plan.windows], np.int32)
         sides = np.array([images.start in validation for images, _, _ in plan.windows], np.uint8)
-        for name, values in (("origin", origin), ("histogram", histogram), ("split", sides)):
+        for name, values in (
+            ("origin", origin),
+            ("histogram", histogram),
+            ("split", sides),
+            ("statistics", statistics),
+        ):
             chunks = tuple(max(length, 1) for length in values.shape)
             array = group.create_array(name, shape=values.shape, dtype=values.dtype, chunks=chunks)
             array[:] = values
@@ -173,7 +180,7 @@ def choose_windows(
 
 def _write_windows(
     group: zarr.Group, store: zarr.Group, plan: Plan, settings: PatchingSettings, classes: int
-) -> NDArray[np.int64]:
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     windows, size = plan.windows, plan.size
     axes = "zyx"[-len(size) :]
     channels = store["image"].shape[1] * (2 * settings.neighbours + 1)  # type: ignore[union-attr]
@@ -187,6 +194,8 @@ def _write_windows(
     blocks = [slice(start, min(start + per_shard, len(windows))) for start in range(0, len(windows), per_shard)]
     slab = (settings.depth or 1, *size[-2:])
     run_of = {index: run for run in plan.runs for index in run}
+    statistics = np.zeros((len(windows), 2, channels), np.float32)
+    measured = _Statistics(store, settings)
     current: range | None = None
     pixels: NDArray[Any]
     truth: NDArray[Any]
@@ -200,10 +209,32 @@ def _write_windows(
                 current = images
             cut[place] = cut_window(pixels, (0, row, column), slab).reshape(shape[1:])
             labels[place] = cut_window(truth, (0, row, column), slab, fill=IGNORE).reshape(size)
+            statistics[block.start + place] = measured.of(images, pixels)
             histogram[block.start + place] = np.bincount(labels[place].ravel(), minlength=256)[:classes]
         image[block] = cut
         label[block] = labels
-    return histogram
+    return histogram, statistics
+
+
+class _Statistics:
+    """Mean and deviation of what patches are cut from: each image, with ``depth`` each volume, measured once."""
+
+    def __init__(self, store: zarr.Group, settings: PatchingSettings) -> None:
+        self.store, self.settings = store, settings
+        volumes = list_volumes(store) if settings.depth else []
+        self.volume_of = {index: volume for volume in volumes for index in volume}
+        self.found: dict[range, NDArray[np.float32]] = {}
+
+    def of(self, images: range, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Return (2, c) for the images of a patch, whose pixels (c, z, y, x) are read already."""
+        whole = self.volume_of.get(images.start, images)
+        if whole not in self.found:
+            alone = whole == images and len(images) == 1
+            self.found = {whole: measure_images((lambda _: pixels) if alone else self._read, whole)}
+        return self.found[whole]
+
+    def _read(self, images: range) -> NDArray[np.float32]:
+        return read_slab(self.store, images, self.settings.neighbours, images)
 
 
 def _read_labels(store: zarr.Group, images: range, size: Sequence[int]) -> NDArray[Any]:

@@ -43,7 +43,13 @@ try:
     EXPERIMENT = load_experiment(CONFIG_FILE, config, check)
     CATALOGUE = Catalogue(EXPERIMENT)
     if workflow.is_main_process:
+        from scan2seg.forecast import describe_needs, find_shortages
+
         check_results(EXPERIMENT.settings.results)
+        shortages = list(find_shortages(EXPERIMENT, CONFIG_FILE))
+        if shortages:
+            raise ConfigurationError(shortages)
+        print(*describe_needs(EXPERIMENT), sep="\n", file=sys.stderr)
 except (ConfigurationError, InputError) as error:
     raise WorkflowError(str(error))
 R = EXPERIMENT.settings.results

@@ -17,6 +17,7 @@ def check_file(path: Path) -> str:
     Raises:
         ConfigurationError: with every problem of every file.
     """
+    from scan2seg.forecast import describe_needs, find_shortages
     from scan2seg.validation import check_dataset, find_problems
 
     content = read_yaml(path)
@@ -32,6 +33,9 @@ def check_file(path: Path) -> str:
         held = f"dataset '{dataset.name}' ({dataset.source.kind}, {len(dataset.classes)} classes)"
         return "\n".join([f"{path}: {held} is valid", *_describe_split(dataset, None)])
     experiment = load_experiment(path, check=find_problems)
+    shortages = list(find_shortages(experiment, str(path)))
+    if shortages:
+        raise ConfigurationError(shortages)
     runs = len(list(experiment.runs())) if experiment.models else 0
     counted = f"{len(experiment.datasets)} datasets, {len(experiment.models)} models, {runs} runs"
     trials = sum(len(study.trials()) for study in experiment.studies.values())
@@ -41,7 +45,7 @@ def check_file(path: Path) -> str:
         first, *rest = _describe_split(dataset, experiment.settings.replicates.folds) or [""]
         lines += [f"{name}: {first}", *rest] if first else []
     lines += [f"warning: {path}: segment: {line}" for line in warn_of_new_scans(experiment)]
-    return "\n".join(lines)
+    return "\n".join([*lines, *describe_needs(experiment)])
 
 
 def _describe_split(dataset: Dataset, folds: int | None) -> list[str]:

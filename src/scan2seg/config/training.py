@@ -11,16 +11,26 @@ from scan2seg.config.base import Plugin, Settings
 class NormalisationSettings(Settings):
     """How grey values become the network's input; statistics come from the training images alone."""
 
-    method: Literal["standardise", "scale", "range", "none"] = "standardise"
-    """standardise: minus mean, by standard deviation; scale: divided by ``divisor``; range: percentiles to 0..1."""
-    divisor: float = Field(default=255.0, gt=0)
-    """With ``scale``: the number that becomes 1."""
+    method: Literal["standardise", "scale", "range", "imagenet", "none"] = "standardise"
+    """standardise: minus mean, by standard deviation; scale: divided by ``divisor``; range: percentiles to 0..1;
+    imagenet: to 0..1 and then by the mean and deviation that the encoder was trained with, for pre-trained encoders,
+    above all frozen ones."""
+    divisor: float | None = Field(default=None, gt=0)
+    """With ``scale``: the number that becomes 1, 255 when not given. With ``imagenet``, when not given: 255 or 65535
+    for whole numbers, 1 for numbers from 0 to 1, else the least and greatest of the training patches become 0 and 1."""
     percentiles: tuple[float, float] = (0.5, 99.5)
     """With ``range``: the percentiles that become 0 and 1."""
     per_image: bool = False
-    """Statistics of each image by itself instead of the training set's."""
+    """With ``standardise``: mean and deviation of each whole image by itself, of networks on volumes those of each
+    whole volume, instead of the training set's."""
     channels: int | None = Field(default=None, ge=1)
     """Channels of the input; a grey image is repeated to fill them."""
+
+    @model_validator(mode="after")
+    def _check_method(self) -> Self:
+        if self.per_image and self.method != "standardise":
+            raise ValueError(f"per_image: goes with method: standardise, not {self.method}; remove one of them")
+        return self
 
 
 class OptimizerSettings(Settings):
@@ -70,6 +80,8 @@ class TrainingSettings(Settings):
     """Patches a step."""
     samples_per_epoch: int | None = Field(default=None, ge=1)
     """Patches an epoch, drawn anew each time; all of them when not given."""
+    validation_patches: int | None = Field(default=None, ge=1)
+    """The most validation patches an epoch, evenly spread over the images, the same ones each time; null: all."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """auto: bfloat16 where the processor or GPU computes with it, after a comparison with float32 on one batch; where
     they differ by more than rounding explains, and where there is no bfloat16, float32 (GPUs without it: float16)."""

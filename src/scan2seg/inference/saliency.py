@@ -54,7 +54,11 @@ def _read_around(store: zarr.Group, index: int, predictor: Predictor) -> tuple[N
     ((_, volume),) = find_runs(list_volumes(store), [index])
     first = max(volume.start, min(index - depth // 2, volume.stop - depth))
     slices = range(first, min(first + depth, volume.stop))
-    return read_slab(store, slices, predictor.neighbours, volume), index - first
+
+    def read(images: range) -> NDArray[np.float32]:
+        return read_slab(store, images, predictor.neighbours, volume)
+
+    return predictor.normalise(read(slices), read, volume), index - first
 
 
 def gradient_map(predictor: Predictor, tile: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import autocast, choose_device, choose_precision
+from scan2seg.normalisation import measure_images, standardise
 from scan2seg.precision import compare_precision, heed_comparison
 from scan2seg.windows import cut_window, grid_windows, window_starts
 
@@ -59,11 +60,13 @@ class Predictor:
         self.tile: tuple[int, int, int] = (depth[0] if depth else 1, *plane)
         self._weights = blending_weights(self.tile, self.settings.blend).to(self.device)
         self._lock = threading.Lock()
+        self._statistics: dict[range, NDArray[np.float32]] = {}
 
     def predict(self, image: NDArray[np.float32]) -> Tensor:
         """Return the probabilities (k, *spatial) of one image (c, y, x) or volume (c, z, y, x) that is in memory."""
         volume = image.reshape(image.shape[0], -1, *image.shape[-2:])
         slices = range(volume.shape[1])
+        self._statistics.clear()
         found = self.walk(lambda images: volume[:, images.start : images.stop], slices, slices)
         return torch.stack(list(found), dim=1).reshape(-1, *image.shape[1:])
 
@@ -83,7 +86,7 @@ class Predictor:
         starts = [start for start in starts if start < wanted.stop and start + depth > wanted.start]
         before: tuple[Tensor, Tensor] | None = None
         for start, following in zip(starts, [*starts[1:], wanted.stop], strict=True):
-            slab = read(range(start, min(start + depth, volume.stop)))
+            slab = self.normalise(read(range(start, min(start + depth, volume.stop))), read, volume)
             with self._lock:
                 total, weight = self._sum_tiles(slab)
             if before is not None:
@@ -93,6 +96,20 @@ class Predictor:
                 image = total[:, place - start] / weight[place - start]
                 yield image[:, : slab.shape[2], : slab.shape[3]]
             before = (total[:, following - start :], weight[following - start :])
+
+    def normalise(self, slab: NDArray[np.float32], read: Reader, volume: range) -> NDArray[np.float32]:
+        """Return a slab as the model takes it: with ``normalisation: per_image`` by its own mean and deviation.
+
+        They are those of the whole image, for networks on volumes of the whole volume, which is measured once.
+        """
+        if not self.model.normalisation.per_image:
+            return slab
+        if self.model.dimensions == 2:
+            return standardise(slab, measure_images(lambda _: slab, range(1)))
+        with self._lock:
+            if volume not in self._statistics:
+                self._statistics[volume] = measure_images(read, volume)
+        return standardise(slab, self._statistics[volume])
 
     def logits(self, tiles: Tensor) -> Tensor:
         """Return the logits (n, k, z, y, x) of tiles (n, c, z, y, x)."""

@@ -124,6 +124,8 @@ def lead_of_the_winner(rows: Sequence[Ranked]) -> str:
     found, units = compare(rows[0], rows[1]), rows[0].units
     if found is None:
         return ""
+    if not found.value:
+        return f"{rows[0].model} and {rows[1].model} have the same mean IoU."
     lead = f"{rows[0].model} leads {rows[1].model} by {found.value:.3f} in mean IoU"
     if found.p_value is None:
         return f"{lead}. With {units.words}, fewer than {MINIMUM_UNITS}, nothing can be said of how certain that is."

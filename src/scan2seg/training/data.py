@@ -40,6 +40,10 @@ class Patches:
     size: tuple[int, ...]
     place: str
     """``cuda``, ``memory`` or ``disk``."""
+    statistics: NDArray[np.float32]
+    """(p, 2, c) mean and standard deviation of the image that each patch is cut from."""
+    per_image: bool = False
+    """Whether images are standardised by those."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Patches":
         """Share the data: an averaged copy of the training module must not copy them."""
@@ -49,10 +53,17 @@ class Patches:
         """Return images float32 and labels uint8 of the given patches."""
         if isinstance(self.image, Tensor):
             index = torch.as_tensor(indices, device=self.image.device)
-            return self.image[index], self.label[index]
+            return self._standardise(self.image[index], indices), self.label[index]
         images = np.stack([np.asarray(self.image[int(i)]) for i in indices])
         labels = np.stack([np.asarray(self.label[int(i)]) for i in indices])
-        return torch.from_numpy(images), torch.from_numpy(labels)
+        return self._standardise(torch.from_numpy(images), indices), torch.from_numpy(labels)
+
+    def _standardise(self, images: Tensor, indices: NDArray[np.int64]) -> Tensor:
+        if not self.per_image:
+            return images
+        known = torch.from_numpy(self.statistics[indices]).to(images.device)
+        mean, deviation = known.view(*known.shape, *(1,) * (images.ndim - 2)).unbind(dim=1)
+        return (images - mean) / deviation
 
     def describe(self, index: int) -> str:
         """Name a patch for a message."""
@@ -94,7 +105,8 @@ def open_patches(path: Path, split: Path, fold: int | None, device: str) -> Patc
     size = tuple(store.attrs["size"])  # type: ignore[arg-type]
     _warn_of_missing(histogram[train], list(store.attrs["classes"]))  # type: ignore[arg-type]
     classes, names = list(store.attrs["classes"]), list(store.attrs["names"])  # type: ignore[arg-type]
-    return Patches(image, label, train, validation, histogram, origin, classes, names, size, place)  # type: ignore[arg-type]
+    known: NDArray[np.float32] = np.asarray(store["statistics"])
+    return Patches(image, label, train, validation, histogram, origin, classes, names, size, place, known)  # type: ignore[arg-type]
 
 
 def _warn_of_missing(histogram: NDArray[np.int64], classes: list[str]) -> None:
@@ -167,6 +179,13 @@ class BatchLoader:
                 if number + 2 < len(shares):
                     pending.append(pool.submit(self.patches.fetch, shares[number + 2][0]))
                 yield images, labels, group, weight
+
+
+def choose_evenly(indices: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
+    """Return at most so many of the indices, evenly spread; patches lie image by image, so over the images too."""
+    if most is None or most >= len(indices):
+        return indices
+    return indices[(np.arange(most) * len(indices)) // most]
 
 
 def sampling_weights(histogram: NDArray[np.int64]) -> NDArray[np.float64]:

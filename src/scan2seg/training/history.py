@@ -17,6 +17,9 @@ from scan2seg.training.processes import gather
 COLUMNS = ("epoch", "learning_rate", "train_loss", "validation_loss", "validation_mean_iou", "seconds")
 """Columns of history.csv; a row also holds the epoch's energy, for the sum of all parts of a resumed run."""
 
+SILENCE = 30.0
+"""Seconds after which a long epoch says where it is."""
+
 
 class History(Callback):
     """Collects a row an epoch; a resumed run goes on with the rows of the one before."""
@@ -25,8 +28,9 @@ class History(Callback):
         """Start empty, for a training of so many epochs."""
         self.epochs = epochs
         self.rows: list[dict[str, float | int | None]] = []
-        self._started = 0.0
+        self._started = self._said = 0.0
         self._bar: Any = None
+        self._losses: Any = []
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the checkpoint keeps."""
@@ -41,16 +45,33 @@ class History(Callback):
         self._meter = EnergyMeter(trainer.strategy.root_device.type)
         self._meter.start()
         self._started = time.monotonic()
+        self._losses = module.sums["train_loss"]  # type: ignore[index]
         if sys.stderr.isatty():
             from tqdm import tqdm
 
             label = f"epoch {trainer.current_epoch + 1}/{self.epochs}"
             self._bar = tqdm(total=int(trainer.num_training_batches), desc=label, leave=False, file=sys.stderr)
 
-    def on_train_batch_end(self, *arguments: Any, **keywords: Any) -> None:
-        """Move the bar."""
+    def on_train_batch_end(self, trainer: lightning.Trainer, module: Any, outputs: Any, batch: Any, step: int) -> None:
+        """Move the bar; in a log say where a long epoch is."""
         if self._bar is not None:
             self._bar.update()
+        self._say("step", step + 1, int(trainer.num_training_batches), trainer)
+
+    def on_validation_batch_end(self, trainer: lightning.Trainer, *arguments: Any, **keywords: Any) -> None:
+        """Say where a long validation is."""
+        batches: list[Any] = trainer.num_val_batches
+        self._say("validation step", int(arguments[3]) + 1, int(batches[0]), trainer)
+
+    def _say(self, what: str, step: int, steps: int, trainer: lightning.Trainer) -> None:
+        now = time.monotonic()
+        if now - max(self._said, self._started) < SILENCE:
+            return
+        self._said = now
+        spent = now - self._started
+        place = f"epoch {trainer.current_epoch + 1}/{self.epochs}: {what} {step} of {steps}"
+        loss = f", train loss {float(self._losses[-1]):.4f}" if self._losses else ""
+        info("%s%s (%.0f s, about %.0f s left of it)", place, loss, spent, spent / step * (steps - step))
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
         """Add the row of the epoch that ends, and say it; callbacks come before the module's own hook."""

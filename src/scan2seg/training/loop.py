@@ -19,11 +19,12 @@ from scan2seg.config.training import TrainingSettings
 from scan2seg.logging import info, warn
 from scan2seg.storage import read_json, write_json
 from scan2seg.training.averaging import make_averaging
-from scan2seg.training.data import BatchLoader, Patches, class_weights, sampling_weights
+from scan2seg.training.data import BatchLoader, Patches, choose_evenly, class_weights, sampling_weights
 from scan2seg.training.history import History, TimeBudget
 from scan2seg.training.module import DivergedError, TrainingModule
 from scan2seg.training.processes import gather, rank, world
 from scan2seg.training.shortage import explain_shortage
+from scan2seg.training.state import WholeFiles, find_whole
 from scan2seg.training.trust import settle_precision
 
 _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
@@ -123,7 +124,8 @@ def _make_loaders(data: Patches, settings: TrainingSettings, seed: int) -> tuple
     weights = sampling_weights(data.histogram[data.train]) if settings.sampling == "class_balanced" else None
     samples = settings.samples_per_epoch
     loader = BatchLoader(data, data.train, settings.batch_size, seed=seed, weights=weights, samples=samples)
-    validation = BatchLoader(data, data.validation, settings.batch_size) if data.validation.size else None
+    kept = choose_evenly(data.validation, settings.validation_patches)
+    validation = BatchLoader(data, kept, settings.batch_size) if kept.size else None
     return loader, validation
 
 
@@ -183,8 +185,9 @@ def _share_work(device: str) -> dict[str, Any]:
     The environment is named since Lightning would take Slurm's for its own, with one process a task.
     """
     if world() == 1:
-        return {}
-    return {"strategy": DDPStrategy(), "plugins": [LightningEnvironment()], "sync_batchnorm": device == "cuda"}
+        return {"plugins": [WholeFiles()]}
+    plugins = [WholeFiles(), LightningEnvironment()]
+    return {"strategy": DDPStrategy(), "plugins": plugins, "sync_batchnorm": device == "cuda"}
 
 
 def _fit(
@@ -216,12 +219,13 @@ def _explaining(loader: BatchLoader) -> Iterator[None]:
 def _find_state(state: Path, identity: str) -> Path | None:
     """Return the last checkpoint of an unfinished run with the same recipe and data; remove any other state."""
     marker, last = state / "identity.json", state / "last.ckpt"
-    if marker.is_file() and last.is_file() and read_json(marker) == identity:
-        try:
-            torch.load(last, map_location="cpu", weights_only=True)
-        except Exception as error:
-            warn("the state of the unfinished run is damaged (%s): starting anew", type(error).__name__)
-        else:
+    if marker.is_file() and read_json(marker) == identity:
+        found, wrong = find_whole(last)
+        if wrong:
+            chance = "going on from the epoch before" if found else "starting anew"
+            warn("the state of the unfinished run is damaged (%s): %s", wrong, chance)
+        if found:
+            found.replace(last)
             return last
     shutil.rmtree(state, ignore_errors=True)
     write_json(marker, identity)

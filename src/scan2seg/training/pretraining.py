@@ -76,8 +76,9 @@ def pretrain_encoder(
     image: Any = store["image"]
     created: Any = store.attrs["provenance"]
     normalisation = fit_normalisation(
-        NormalisationSettings.model_validate(recipe["normalisation"]), image, data.train.tolist()
+        NormalisationSettings.model_validate(recipe["normalisation"]), image, data.train.tolist(), recipe["encoder"]
     )
+    data.per_image = normalisation.per_image
     network = build_network(recipe, normalisation.output_channels or data.image.shape[1])
     run = _Run(
         network.to(device), normalisation.to(device), data, settings, build_chain(recipe["augmentation"]), device

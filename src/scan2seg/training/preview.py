@@ -10,7 +10,7 @@ from scan2seg.augmentation.chain import build_chain
 from scan2seg.config.training import NormalisationSettings
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
-from scan2seg.normalisation import fit_normalisation
+from scan2seg.normalisation import fit_normalisation, standardise
 from scan2seg.storage import open_store, replacing
 
 
@@ -37,9 +37,16 @@ def preview_augmentation(patches: Path, recipe: dict[str, Any], output: Path, *,
     image: Any = store["image"]
     label: Any = store["label"]
     normalisation = fit_normalisation(
-        NormalisationSettings.model_validate(recipe["normalisation"]), image, train.tolist()
+        NormalisationSettings.model_validate(recipe["normalisation"]),
+        image,
+        train.tolist(),
+        recipe["architecture"].get("encoder"),
     )
-    images = torch.from_numpy(np.stack([np.asarray(image[int(index)]) for index in chosen]))
+    pixels = [np.asarray(image[int(index)]) for index in chosen]
+    if normalisation.per_image:
+        known: Any = store["statistics"]
+        pixels = [standardise(each, np.asarray(known[int(index)])) for each, index in zip(pixels, chosen, strict=True)]
+    images = torch.from_numpy(np.stack(pixels))
     labels = torch.from_numpy(np.stack([np.asarray(label[int(index)]) for index in chosen]))
     columns = [(normalisation(images), labels)]
     augment = build_chain(recipe["augmentation"])

@@ -19,7 +19,7 @@ from scan2seg.logging import info
 from scan2seg.normalisation import fit_normalisation
 from scan2seg.provenance import fingerprint, record
 from scan2seg.storage import open_store, write_json
-from scan2seg.training.data import Patches, open_patches
+from scan2seg.training.data import Patches, choose_evenly, open_patches
 from scan2seg.training.history import write_history
 from scan2seg.training.launcher import launch
 from scan2seg.training.loop import run_loop
@@ -116,6 +116,8 @@ def _train_here(
     if rank() > 0:
         return
     facts = _describe_cost(model, data, result, settings.monitor)
+    validation = choose_evenly(data.validation, settings.validation_patches)
+    facts.update(validation_patches=len(validation))
     facts.update(device=device, devices=world(), pretraining=pretraining, **usage)
     facts.update({key: result[key] for key in ("precision", "precision_check")}, provenance=provenance)
     _write(output, model, data, result, facts)
@@ -156,7 +158,9 @@ def _describe_model(data: Patches, provenance: dict[str, Any]) -> dict[str, Any]
 def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> SegmentationModel:
     settings = NormalisationSettings.model_validate(recipe["normalisation"])
     image: Any = open_store(patches)["image"]
-    normalisation = fit_normalisation(settings, image, data.train.tolist())
+    encoder = recipe["architecture"].get("encoder")
+    normalisation = fit_normalisation(settings, image, data.train.tolist(), encoder)
+    data.per_image = normalisation.per_image
     if not data.histogram.any():
         raise InputError(f"{patches}: no pixel has a label; images without labels can only be pre-trained on")
     model = SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))

@@ -116,6 +116,7 @@ def score_checkpoint(checkpoint: Path, patches: Path, split: Path) -> float:
     """Return the mean IoU of a model on the validation patches: for classical models, which have no epochs."""
     model, _ = load_checkpoint(checkpoint)
     data = open_patches(patches, split, None, "cpu")
+    data.per_image = model.normalisation.per_image
     counts = np.zeros((model.classes, model.classes), np.int64)
     for images, labels, _, _ in BatchLoader(data, data.validation, 64):
         counts += confusion_matrix(labels.numpy(), model(images).argmax(1).numpy(), model.classes)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scan2seg.checkpoint import SegmentationModel, load_checkpoint, save_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
+from scan2seg.inference import timing
 from scan2seg.inference.ensembling import ensemble_predictions
 from scan2seg.inference.prediction import predict_stack
 from scan2seg.inference.saliency import map_saliency
@@ -48,6 +49,7 @@ class Context(Threshold):
 def make_predictor(model: Threshold, tile: tuple[int, int, int], **inference: Any) -> Predictor:
     predictor = Predictor.__new__(Predictor)
     predictor.device, predictor.precision, predictor.model = "cpu", "float32", model
+    predictor._statistics, model.normalisation = {}, Normalisation(1)
     predictor.settings = InferenceSettings(batch_size=3, **inference)
     predictor.classes, predictor.tile, predictor._lock = ["a", "b"], tile, threading.Lock()
     predictor._weights = blending_weights(tile, predictor.settings.blend)
@@ -299,3 +301,11 @@ def test_the_best_model_is_the_first_of_the_ranking_with_a_checkpoint(tmp_path: 
     assert choose_model(scores, "a", checkpoints, "otsu")[0] == "otsu/seed0"
     with pytest.raises(InputError, match="no run of 'gone'"):
         choose_model(scores, "a", checkpoints, "gone")
+
+
+def test_a_machine_that_is_busy_cannot_make_the_model_slower_than_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter(np.cumsum([0, *[1.0, 0.0, 3.0, 0.0] * 6]).tolist())  # the whole takes 1 s, its part 3 s
+    monkeypatch.setattr("scan2seg.inference.timing.time.perf_counter", lambda: next(ticks))
+    found = timing._measure(lambda: None, lambda: None, "cpu", 2, 100)
+    assert found["seconds_model"] == found["seconds_end_to_end"] == 0.5
+    assert found["pixels_per_second_model"] == 200.0
