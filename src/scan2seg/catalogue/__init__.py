@@ -98,9 +98,10 @@ class Catalogue:
 
     def ensemble(self, dataset: str, name: str) -> Ensemble:
         """Return an ensemble on a dataset."""
-        names = self.experiment.settings.ensembles[name]
+        names = self.experiment.members(name)
         members = tuple(self.training(dataset, member) for member in names)
-        return Ensemble(name, members, tuple(self.experiment.inference(member) for member in names))
+        seeds = tuple(member.partition("/")[2] for member in self.experiment.settings.ensembles[name])
+        return Ensemble(name, members, tuple(self.experiment.inference(member) for member in names), seeds)
 
     def search(self, dataset: str, name: str) -> Search:
         """Return a study on a dataset."""
@@ -166,11 +167,7 @@ class Catalogue:
     def member_predictions(self, ensemble: Ensemble, replicate: str) -> list[str]:
         """Return the predictions that a replicate of an ensemble averages: its members' of that name or fold."""
         run = next(run for run in self.runs if run.thing == ensemble)
-        names = []
-        for member in self.experiment.settings.ensembles[run.model]:
-            own, fold = self.experiment.replicates(member), replicate.rpartition("-")[0]
-            names.append(replicate if replicate in own else next(name for name in own if name.startswith(fold)))
-        return ensemble.predictions(names)
+        return ensemble.predictions(self.experiment.member_replicates(run.model, replicate))
 
     def models_of(self, thing: Thing) -> list[Model]:
         """Return the models that a job is about: one, those that share an encoder, or all to choose from."""

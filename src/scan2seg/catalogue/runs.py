@@ -89,12 +89,14 @@ class Ensemble(Thing):
 
     members: tuple[Training, ...]
     inference: tuple[InferenceSettings, ...]
+    seeds: tuple[str, ...]
 
     @property
     def content(self) -> Json:
-        """The members and how they are applied."""
+        """The members, the seeds that are named for them, and how they are applied."""
         inference = [settings.model_dump(mode="json") for settings in self.inference]
-        return {"members": [member.key for member in self.members], "inference": inference}
+        seeds = {"seeds": list(self.seeds)} if any(self.seeds) else {}
+        return {"members": [member.key for member in self.members], "inference": inference, **seeds}
 
     @property
     def parents(self) -> tuple[Thing, ...]:

@@ -14,6 +14,7 @@ from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
 from scan2seg.config.parts import load_part, load_parts, load_pretraining
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
+from scan2seg.config.references import check_references
 from scan2seg.config.study import Study, StudySettings, load_studies
 from scan2seg.config.training import InferenceSettings
 from scan2seg.config.yaml_files import check_content, read_yaml
@@ -91,7 +92,9 @@ class ExperimentSettings(Settings):
     reference_model: str | None = None
     """The model that the others are tested against; the first one when not given."""
     ensembles: dict[Name, list[str]] = {}
-    """Name to the models whose probabilities are averaged."""
+    """Name to the models whose probabilities are averaged, each with the replicate of the same name; ``MODEL/seedN``
+    names the seed, so that one model may be a member several times. Where seeds are named there is one ensemble a fold.
+    """
     studies: dict[Name, StudySettings] = {}
     """Name to a search for good values of a model's keys, on the validation images of each dataset."""
     saliency: bool = False
@@ -139,8 +142,22 @@ class Experiment:
     def inference(self, model: str) -> InferenceSettings:
         """Return how a model is applied; members of an ensemble keep their probabilities."""
         settings = self.models[model].inference
-        member = any(model in names for names in self.settings.ensembles.values())
+        member = any(model in self.members(name) for name in self.settings.ensembles)
         return settings.model_copy(update={"probabilities": True}) if member else settings
+
+    def members(self, ensemble: str) -> list[str]:
+        """Return the models of an ensemble, without the seeds that are named for them."""
+        return [member.partition("/")[0] for member in self.settings.ensembles[ensemble]]
+
+    def member_replicates(self, ensemble: str, replicate: str) -> list[str]:
+        """Return each member's replicate in an ensemble's: the seed named, the same name, or the fold's only one."""
+        fold = replicate.rpartition("seed")[0]
+        names = []
+        for member in self.settings.ensembles[ensemble]:
+            model, _, seed = member.partition("/")
+            own, wanted = self.replicates(model), f"{fold}{seed}" if seed else replicate
+            names.append(wanted if wanted in own else next(name for name in own if name.startswith(fold)))
+        return names
 
     def recipes(self) -> list[Model]:
         """Return the models, and those that studies vary on shared patches."""
@@ -150,7 +167,8 @@ class Experiment:
         """Return the replicates of a model or ensemble."""
         names = self.settings.replicates.names()
         recipe = self.models.get(model)
-        if recipe is not None and recipe.deterministic_fit:
+        once = recipe is not None and recipe.deterministic_fit
+        if once or any("/" in member for member in self.settings.ensembles.get(model, [])):
             first = self.settings.replicates.seeds[0]
             names = [name for name in names if name.endswith(f"seed{first}")]
         return names
@@ -224,7 +242,7 @@ def load_experiment(path: Path | str, content: dict[str, Any] | None = None, che
         )
         experiment = Experiment(settings, datasets, models, studies, new_scans, pretraining, files)
         if not problems:
-            problems.extend(_check_references(experiment, str(path)))
+            problems.extend(check_references(experiment, str(path)))
             recipes = [(files[f"models.{name}"], model) for name, model in models.items()]
             recipes += [(str(path), model) for study in studies.values() for model in study.variants]
             problems.extend(check_compatibility(recipes, datasets, settings.replicates.folds))
@@ -248,50 +266,3 @@ def _read_settings(raw: dict[str, Any], path: Path, problems: list[Problem]) -> 
 
 def _entries(listed: Any) -> list[str | dict[str, Any]]:
     return [entry for entry in listed if isinstance(entry, (str, dict))] if isinstance(listed, list) else []
-
-
-def _check_references(experiment: Experiment, path: str) -> Iterator[Problem]:
-    settings = experiment.settings
-    names = {*experiment.models, *settings.ensembles}
-    listed = ", ".join(sorted(names))
-    if settings.reference_model is not None and settings.reference_model not in names:
-        yield Problem(path, "reference_model", f"is none of {listed}", settings.reference_model)
-    for name, members in settings.ensembles.items():
-        if name in experiment.models:
-            yield Problem(path, f"ensembles.{name}", "a model has this name already; choose another")
-        if len(members) < 2:
-            yield Problem(path, f"ensembles.{name}", "name at least two models", members)
-        for member in members:
-            if member not in experiment.models:
-                yield Problem(path, f"ensembles.{name}", f"is none of {', '.join(experiment.models)}", member)
-    yield from _check_segmentation(experiment, path)
-    trains = "models" if experiment.models else "studies" if experiment.studies else None
-    if trains and not any(dataset.has_labels() for dataset in experiment.datasets.values()):
-        message = "no dataset has labels to train on; set models: [] and no studies to stop at the volumes"
-        yield Problem(path, trains, message)
-
-
-def _check_segmentation(experiment: Experiment, path: str) -> Iterator[Problem]:
-    segment = experiment.settings.segment
-    if segment is None:
-        return
-    names = {*experiment.models}
-    if segment.model != "best" and segment.model not in names:
-        yield Problem(path, "segment.model", f"choose best or one of {', '.join(sorted(names))}", segment.model)
-    if not experiment.models:
-        yield Problem(path, "segment", "needs models: to segment with")
-    trained_on = segment.trained_on
-    if trained_on is None and len(experiment.datasets) > 1:
-        yield Problem(path, "segment.trained_on", "the experiment has several datasets; name one of them")
-    if trained_on is not None and trained_on not in experiment.datasets:
-        yield Problem(path, "segment.trained_on", f"is none of {', '.join(experiment.datasets)}", trained_on)
-    seen: dict[str, str] = {}
-    for name, dataset in experiment.new_scans.items():
-        if experiment.datasets.get(name, dataset) != dataset:
-            message = f"the name '{name}' stands for a dataset with other settings in datasets; give one another name:"
-            yield Problem(path, "segment.datasets", message, name)
-        if not dataset.scans():
-            yield Problem(path, "segment.datasets", "holds no scans; its source must be a scan or a simulation", name)
-        for scan in dataset.scans():
-            if seen.setdefault(scan, name) != name:
-                yield Problem(path, "segment.datasets", f"the scan '{scan}' is in {seen[scan]} too; rename one", name)

@@ -30,20 +30,24 @@ def split_stack(stack: Path, output: Path, settings: SplitSettings, folds: int |
     attrs: dict[str, Any] = open_store(stack).attrs.asdict()
     names, groups, hashes, parts = (list(attrs[key]) for key in ("names", "groups", "hashes", "parts"))
     labelled = bool(attrs["labelled"])
-    kept = _find_foreground(stack) if settings.drop_empty and labelled else list(range(len(names)))
-    if len(kept) < len(names):
-        info("left out %d images that hold the first class only", len(names) - len(kept))
+    everything = list(range(len(names)))
+    foreground = _find_foreground(stack) if settings.drop_empty and labelled else everything
+    kept = everything if settings.drop_empty == "training" else foreground
+    if len(foreground) < len(names):
+        where = " of training" if settings.drop_empty == "training" else ""
+        info("left out%s: the %d images that hold the first class only", where, len(names) - len(foreground))
     if labelled:
         split = make_split(settings, names, groups, hashes, parts, kept)
     else:
         split = {"train": kept, "validation": [], "test": []}
+    divided = make_folds(settings, folds, split, groups, hashes) if folds is not None and labelled else None
+    split, divided = _train_with(foreground, split), divided and [_train_with(foreground, fold) for fold in divided]
     used = set().union(*split.values())
     content: dict[str, Any] = {
         **split,
         "unused": [index for index in range(len(names)) if index not in used],
         "strategy": settings.strategy if labelled else "unlabelled",
     }
-    divided = make_folds(settings, folds, split, groups, hashes) if folds is not None and labelled else None
     if divided is not None:
         content["folds"] = divided
     overlaps = check_split(split, divided, groups, hashes, ordered=settings.strategy == "blocked")
@@ -53,6 +57,15 @@ def split_stack(stack: Path, output: Path, settings: SplitSettings, folds: int |
     info("%s", ", ".join(f"{part} {len(split[part])}" for part in PARTS))
     safe, verdict = judge_split(overlaps)
     (info if safe is not False else warn)("%s", verdict)
+
+
+def _train_with(foreground: list[int], split: Split) -> Split:
+    """Keep of the training images those with foreground."""
+    held = set(foreground)
+    train = [index for index in split["train"] if index in held]
+    if split["train"] and not train:
+        raise InputError("split.drop_empty: every training image holds the first class only")
+    return {**split, "train": train}
 
 
 def _find_foreground(stack: Path) -> list[int]:

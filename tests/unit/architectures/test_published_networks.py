@@ -162,7 +162,7 @@ def test_a_published_recipe_has_the_published_size(
 ) -> None:
     loaded = load_experiment(EXPERIMENTS / f"{experiment}.yaml")
     recipe, classes = loaded.models[model], len(next(iter(loaded.datasets.values())).classes)
-    channels = recipe.normalisation.channels or {"driving": 3, "brats2015": 4}.get(experiment, 1)
+    channels = recipe.normalisation.channels or {"driving": 3}.get(experiment, 1)
     settings = {key: value for key, value in recipe.architecture.items() if key != "pretrained"}
     network = make(str(settings.pop("method")), channels, classes, **settings)
     held = sum(value.numel() for value in network.parameters() if not value.requires_grad)

@@ -113,6 +113,25 @@ def test_folds_are_another_split_and_an_ensemble_names_its_members(folder: Path)
     assert len(members) == 2 and all("/seed0/inference-" in path for path in members)
 
 
+def test_an_ensemble_of_named_seeds_takes_each_and_stands_once_a_fold(folder: Path) -> None:
+    both = f"./small.yaml, {variant('small', 'training: {epochs: 3}')}"
+    mean = "ensembles: {mean: [small/seed0, small/seed1, other/seed0]}"
+    for folds, fold in (("", ""), ("folds: 2, ", "fold1-")):
+        joined = catalogue(folder, "three", models=both, replicates=f"{{{folds}seeds: [0, 1]}}", more=mean)
+        runs = [run for run in joined.runs if run.model == "mean"]
+        assert [run.replicate for run in runs] == (["fold0-seed0", "fold1-seed0"] if folds else ["seed0"])
+        members = joined.member_predictions(runs[-1].thing, runs[-1].replicate)
+        assert [path.split("/")[-3] for path in members] == [f"{fold}seed0", f"{fold}seed1", f"{fold}seed0"]
+        assert members[0].rsplit("/", 3)[0] == members[1].rsplit("/", 3)[0] != members[2].rsplit("/", 3)[0]
+    swapped = catalogue(
+        folder, "three", models=both, replicates="{seeds: [0, 1]}", more=mean.replace("other/seed0", "other/seed1")
+    )
+    unnamed = catalogue(
+        folder, "three", models=both, replicates="{seeds: [0, 1]}", more="ensembles: {mean: [small, other]}"
+    )
+    assert len({found.runs[-1].thing.key for found in (joined, swapped, unnamed)}) == 3
+
+
 def test_keys_are_of_content_alone() -> None:
     assert make_key({"a": 1, "b": [2.5, None]}) == make_key({"b": [2.5, None], "a": 1}) == "fbb68c4d"
     assert make_key({"a": 1}) != make_key({"a": 1.0})

@@ -167,6 +167,21 @@ def test_a_problem_whose_value_is_a_list_is_worded_like_any_other(folder: Path) 
     assert "ensembles.both" in problems_of(folder / "try.yaml")
 
 
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ("[small/seed0, small]", "name the seed of every member or of none"),
+        ("[small/seed0, small/seed0]", "a member stands twice"),
+        ("[small/seed0, small/seed7]", "has no such seed; replicates: has seed0"),
+    ],
+)
+def test_members_of_an_ensemble_that_are_no_runs_are_refused(folder: Path, members: str, said: str) -> None:
+    (folder / "try.yaml").write_text(
+        f"datasets: [./cells.yaml]\nmodels: [./small.yaml]\nensembles: {{both: {members}}}\n"
+    )
+    assert said in problems_of(folder / "try.yaml")
+
+
 def test_a_class_that_only_test_images_hold_is_a_problem(folder: Path) -> None:
     from PIL import Image
 
