@@ -16,7 +16,7 @@ from pipeline import Pipeline
 STAGES = (
     "simulate_scan", "reconstruct_scan", "denoise_scan", "assemble_stack", "split_stack", "extract_patches",
     "train_model", "predict_stack", "ensemble_predictions", "time_inference", "map_saliency", "score_prediction",
-    "compare_models", "segment_scan", "render_report", "log_to_mlflow",
+    "compare_models", "link_runs", "segment_scan", "render_report", "log_to_mlflow",
 )  # fmt: skip
 
 
@@ -25,7 +25,7 @@ def kill_at(pipeline: Pipeline, rule: str) -> None:
     logs = pipeline.folder / "results" / "logs" / rule
     before = {path: path.stat().st_mtime_ns for path in logs.rglob("*.log")} if logs.exists() else {}
     process = subprocess.Popen(
-        pipeline.command("--forcerun", rule, "--until", rule, "--rerun-incomplete", "--nolock"),
+        pipeline.command("--forcerun", rule, "--until", rule),
         cwd=pipeline.folder, env=pipeline.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
@@ -46,7 +46,7 @@ def test_a_run_killed_at_every_stage_completes_and_equals_an_undisturbed_one(
     disturbed = Pipeline(tmp_path_factory.mktemp("disturbed"))
     for rule in STAGES:
         kill_at(disturbed, rule)
-    assert disturbed.run("--rerun-incomplete", "--nolock").returncode == 0
+    assert disturbed.run().returncode == 0
     assert disturbed.jobs() == {}
     for path in sorted(pipeline.folder.glob("results/runs/**/metrics.json")):
         name = path.relative_to(pipeline.folder)
