@@ -64,6 +64,17 @@ def test_a_site_that_takes_gres(cluster: Cluster, finished: Workspace) -> None:
     assert gpus(job) == ["TresPerNode=gres:gpu:1"]
 
 
+def test_a_refused_submission_leaves_what_was_there(cluster: Cluster, finished: Workspace) -> None:
+    before = {path: path.read_bytes() for path in finished.folder.glob("results/stacks/*/splits/*.json")}
+    stores = [path for path in finished.folder.glob("results/stacks/*/stack.zarr") if (path / "zarr.json").exists()]
+    nowhere = {"cpu_partition": "nowhere", "gpu_partition": "nowhere", "gpu_request": "gpu"}
+    profile = finished.adapt_profile("refused", config={"cluster": nowhere})
+    result = finished.snakemake("--forcerun", "assemble_stack", "--retries", "0", profile=profile)
+    assert result.status != 0 and "nowhere" in result.output
+    assert before and {path: path.read_bytes() for path in before} == before
+    assert stores and all((path / "zarr.json").exists() for path in stores)
+
+
 def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finished: Workspace) -> None:
     checkpoint = finished.add_model("greedy", mem_mb=650)
     result = finished.snakemake(checkpoint)
