@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parent
+_AROUND = ("scan2seg.logging", "scan2seg.provenance", "scan2seg.replacement")
 
 
 def source_files(*modules: str) -> list[str]:
@@ -29,6 +30,14 @@ def source_files(*modules: str) -> list[str]:
     return sorted(os.path.relpath(path) for path in found)
 
 
+def script_modules(script: Path) -> list[str]:
+    """List what a script of the workflow imports from the package, also within functions, and what surrounds every job.
+
+    The adapter itself is left out: it changes no output.
+    """
+    return [*(name for name in _names(script) if not name.startswith("scan2seg.adapter")), *_AROUND]
+
+
 def share_source() -> None:
     """Let the scripts that Snakemake starts import the package from this folder, whichever environment they run in."""
     rest = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
@@ -39,13 +48,18 @@ def share_source() -> None:
 
 @cache
 def _imported(path: Path) -> tuple[Path, ...]:
+    return tuple(file for name in _names(path) for file in _locate(name))
+
+
+def _names(path: Path) -> list[str]:
+    """Return the dotted names that a file imports from the package."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return tuple(file for name in sorted(names) if name.startswith("scan2seg.") for file in _locate(name))
+    return sorted(name for name in names if name.startswith("scan2seg."))
 
 
 def _locate(module: str) -> list[Path]:

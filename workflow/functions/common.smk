@@ -12,7 +12,7 @@ from scan2seg.config.experiment import load_experiment
 from scan2seg.config.problems import ConfigurationError
 from scan2seg.config.yaml_files import read_yaml
 from scan2seg.errors import InputError
-from scan2seg.imports import share_source, source_files
+from scan2seg.imports import script_modules, share_source, source_files
 from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
 from scan2seg.results_folder import check_results
@@ -106,17 +106,23 @@ def patches_of(wildcards):
     return path_of(thing(wildcards).nearest(Patches))
 
 
-def code(*modules):
-    """List the source files a stage depends on; untracked ones stay inputs, so that switching reruns nothing."""
-    files = source_files(*modules)
+def code(stage, *modules):
+    """List the source files of a stage: what its script imports, and modules that only its settings name.
+
+    Untracked ones stay inputs, so that switching reruns nothing.
+    """
+    script = Path(workflow.basedir) / "workflow" / "scripts" / f"{stage}.py"
+    files = source_files(*script_modules(script), *modules)
     return (
         files if EXPERIMENT.settings.track_code else [ancient(file) for file in files]
     )
 
 
-def code_of(wildcards):
-    """List the source files that what a job makes depends on."""
-    return code(*CATALOGUE.dependencies(thing(wildcards)).modules)
+def code_of(stage):
+    """List the source files of a stage with the plugins and readers of what it makes."""
+    return lambda wildcards: code(
+        stage, *CATALOGUE.dependencies(thing(wildcards)).modules
+    )
 
 
 def files_of(wildcards):

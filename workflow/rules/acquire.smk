@@ -1,7 +1,7 @@
 # Where projections come from: a simulation, or the user's files.
 rule simulate_scan:
     input:
-        code=code_of,
+        code=code_of("simulate_scan"),
     output:
         projections=f"{R}/simulations/{{simulation}}/projections.h5",
         labels=directory(f"{R}/simulations/{{simulation}}/labels.zarr"),

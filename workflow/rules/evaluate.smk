@@ -6,7 +6,7 @@ rule score_prediction:
     input:
         stack=stack_of,
         prediction=f"{R}/runs/{{run}}/{{applied}}/prediction.zarr",
-        code=code("scan2seg.evaluation.score"),
+        code=code("score_prediction"),
     output:
         metrics=f"{R}/runs/{{run}}/{{applied}}/metrics.json",
         per_image=f"{R}/runs/{{run}}/{{applied}}/per_image.csv",
@@ -37,7 +37,7 @@ rule compare_models:
         per_image=run_files("per_image.csv"),
         training=training_files("training.json"),
         timing=run_files("timing.json", trained=True),
-        code=code("scan2seg.evaluation.comparison"),
+        code=code("compare_models"),
     output:
         scores=f"{REPORT}/scores.csv",
         tables=f"{REPORT}/tables.md",
@@ -70,7 +70,7 @@ rule render_report:
         histories=training_files("history.csv"),
         segmentations=segmentation_files(),
         saliency=saliency_maps(),
-        code=code("scan2seg.reporting.html", "scan2seg.reporting.gather"),
+        code=code("render_report"),
         templates=template_files(),
     output:
         report=report(
@@ -102,7 +102,7 @@ rule link_runs:
         metrics=run_files("metrics.json"),
         timing=run_files("timing.json", trained=True),
         saliency=saliency_maps(),
-        code=code("scan2seg.reporting.links"),
+        code=code("link_runs"),
     output:
         links=directory(f"{REPORT}/runs"),
     log:
@@ -131,7 +131,7 @@ rule log_to_mlflow:
         tables=rules.compare_models.output.tables,
         report=rules.render_report.output.report,
         figures=rules.render_report.output.figures,
-        code=code("scan2seg.reporting.tracking"),
+        code=code("log_to_mlflow"),
     output:
         marker=f"{REPORT}/mlflow.json",
     log:

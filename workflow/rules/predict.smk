@@ -13,9 +13,9 @@ def inference_of(wildcards):
     return CATALOGUE.applications[f"{wildcards.run}/{wildcards.applied}"]
 
 
-def architecture_code(module):
+def architecture_code(stage):
     """List the code of a stage that applies a trained model, and of the model's architecture."""
-    return lambda wildcards: code(module, thing(wildcards).architecture_module())
+    return lambda wildcards: code(stage, thing(wildcards).architecture_module())
 
 
 rule predict_stack:
@@ -23,7 +23,7 @@ rule predict_stack:
         stack=stack_of,
         split=split_of,
         checkpoint=checkpoint_of,
-        code=architecture_code("scan2seg.inference.prediction"),
+        code=architecture_code("predict_stack"),
     output:
         prediction=directory(f"{R}/runs/{{run}}/{{applied}}/prediction.zarr"),
     log:
@@ -56,7 +56,7 @@ rule ensemble_predictions:
                 thing(wildcards), wildcards.applied
             )
         ],
-        code=code_of,
+        code=code_of("ensemble_predictions"),
     output:
         prediction=directory(f"{R}/runs/{{run}}/{{applied}}/prediction.zarr"),
     log:
@@ -81,7 +81,7 @@ rule time_inference:
         stack=stack_of,
         split=split_of,
         checkpoint=checkpoint_of,
-        code=architecture_code("scan2seg.inference.timing"),
+        code=architecture_code("time_inference"),
     output:
         timing=f"{R}/runs/{{run}}/{{applied}}/timing.json",
     log:
@@ -117,7 +117,7 @@ rule map_saliency:
         stack=stack_of,
         split=split_of,
         checkpoint=checkpoint_of,
-        code=architecture_code("scan2seg.inference.saliency"),
+        code=architecture_code("map_saliency"),
     output:
         saliency=directory(f"{R}/runs/{{run}}/{{replicate}}/saliency.zarr"),
     log:
@@ -145,7 +145,7 @@ rule segment_scan:
         checkpoints=lambda wildcards: [
             f"{R}/{path}" for path in thing(wildcards).checkpoints().values()
         ],
-        code=code_of,
+        code=code_of("segment_scan"),
     output:
         labels=directory(f"{R}/segmentations/{{segmentation}}/labels.zarr"),
         summary=f"{R}/segmentations/{{segmentation}}/summary.json",

@@ -5,7 +5,7 @@ rule assemble_stack:
             f"{R}/{path}" for path in thing(wildcards).made_files()
         ],
         files=files_of,
-        code=code_of,
+        code=code_of("assemble_stack"),
     output:
         stack=directory(f"{R}/stacks/{{stack}}/stack.zarr"),
     log:
@@ -33,7 +33,7 @@ rule assemble_stack:
 rule split_stack:
     input:
         stack=rules.assemble_stack.output.stack,
-        code=code_of,
+        code=code_of("split_stack"),
     output:
         split=f"{R}/stacks/{{stack}}/splits/{{split}}.json",
     log:
@@ -58,7 +58,7 @@ rule extract_patches:
     input:
         stack=rules.assemble_stack.output.stack,
         split=lambda wildcards: path_of(thing(wildcards).split),
-        code=code_of,
+        code=code_of("extract_patches"),
     output:
         patches=directory(f"{R}/stacks/{{stack}}/patches/{{patching}}.zarr"),
     log:

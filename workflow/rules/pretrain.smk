@@ -5,7 +5,7 @@ rule pretrain_encoder:
         split=split_of,
         patches=patches_of,
         files=files_of,
-        code=code_of,
+        code=code_of("pretrain_encoder"),
     output:
         encoder=f"{R}/encoders/{{encoder}}/encoder.safetensors",
         history=f"{R}/encoders/{{encoder}}/history.csv",

@@ -3,7 +3,7 @@ rule reconstruct_scan:
     input:
         simulation=lambda wildcards: path_of(*thing(wildcards).parents),
         files=files_of,
-        code=code_of,
+        code=code_of("reconstruct_scan"),
     output:
         volume=directory(f"{R}/reconstructions/{{reconstruction}}/volume.zarr"),
     log:
@@ -29,7 +29,7 @@ rule reconstruct_scan:
 rule denoise_scan:
     input:
         volume=lambda wildcards: path_of(thing(wildcards).reconstruction),
-        code=code_of,
+        code=code_of("denoise_scan"),
     output:
         volume=directory(f"{R}/volumes/{{volume}}/volume.zarr"),
     log:
@@ -64,7 +64,7 @@ rule export_volume:
     input:
         volume=lambda wildcards: path_of(exported(wildcards)[0]),
         code=lambda wildcards: code(
-            "scan2seg.formats.export",
+            "export_volume",
             module_name("formats", exported(wildcards)[1]["method"]),
         ),
     output:

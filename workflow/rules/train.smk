@@ -13,7 +13,7 @@ rule train_model:
         patches=patches_of,
         split=split_of,
         files=files_of,
-        code=code_of,
+        code=code_of("train_model"),
     output:
         checkpoint=f"{R}/runs/{{run}}/{{replicate}}/checkpoint.pt",
         history=f"{R}/runs/{{run}}/{{replicate}}/history.csv",

@@ -7,7 +7,7 @@ rule tune_model:
             f"{R}/{path}" for path in thing(wildcards).earlier(wildcards.trial)
         ],
         files=files_of,
-        code=code_of,
+        code=code_of("tune_model"),
     output:
         trial=f"{R}/studies/{{trials}}/{{trial}}/trial.json",
     log:
@@ -39,7 +39,7 @@ rule tune_model:
 rule compare_trials:
     input:
         trials=lambda wildcards: [f"{R}/{path}" for path in thing(wildcards).files()],
-        code=code_of,
+        code=code_of("compare_trials"),
     output:
         table=f"{R}/studies/{{search}}/study.csv",
         best=f"{R}/studies/{{search}}/best.yaml",

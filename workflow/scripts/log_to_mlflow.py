@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from scan2seg.adapter import job
-from scan2seg.config.experiment import Tracking
+from scan2seg.config.tracking import Tracking
 from scan2seg.reporting.gather import gather_runs
 from scan2seg.reporting.tracking import log_to_mlflow
 

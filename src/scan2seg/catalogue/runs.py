@@ -188,8 +188,8 @@ class Search(Thing):
         return self.trials.files(self.trials.study.trials())
 
     def dependencies(self) -> Dependencies:
-        """Return the code of the comparison."""
-        return Dependencies(modules=("scan2seg.tuning.comparison",))
+        """Return the code of the comparison and of every variant, which it checks."""
+        return Dependencies(modules=self.trials.dependencies().modules)
 
 
 def application_folder(inference: InferenceSettings) -> str:

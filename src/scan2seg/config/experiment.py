@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from scan2seg.config.base import Address, FilePath, Name, Settings, SlurmName
+from scan2seg.config.base import FilePath, Name, Settings, SlurmName
 from scan2seg.config.compatibility import check_compatibility
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
@@ -16,6 +16,7 @@ from scan2seg.config.parts import load_part, load_parts, load_pretraining
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
 from scan2seg.config.references import check_references
 from scan2seg.config.study import Study, StudySettings, load_studies
+from scan2seg.config.tracking import Tracking
 from scan2seg.config.training import InferenceSettings
 from scan2seg.config.yaml_files import check_content, read_yaml
 
@@ -40,14 +41,6 @@ class Replicates(Settings):
         if self.folds is None:
             return [f"seed{seed}" for seed in self.seeds]
         return [f"fold{fold}-seed{seed}" for fold in range(self.folds) for seed in self.seeds]
-
-
-class Tracking(Settings):
-    """Where MLflow keeps the runs."""
-
-    uri: Address | None = None
-    """Address of an MLflow server; null keeps an SQLite file beside the report. A user and password in it reach the
-    server alone; better is ``${NAME}``, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment."""
 
 
 class Cluster(Settings):
