@@ -5,12 +5,14 @@ Nothing is registered anywhere. A kind is the dotted path of a folder below the 
 Listing reads text only, so that a login node without torch can check a configuration.
 """
 
+import ast
 import difflib
 import importlib
 import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from scan2seg.errors import InputError
 
@@ -34,6 +36,20 @@ def load(kind: str, name: str) -> ModuleType:
     if name not in names(kind):
         raise InputError(unknown(f"{kind} plugin", name, names(kind)))
     return importlib.import_module(module_name(kind, name))
+
+
+@cache
+def constant(kind: str, name: str, constant: str) -> Any:
+    """Read a literal that a plugin assigns, such as the suffixes that it takes, without importing it.
+
+    Raises:
+        KeyError: the plugin assigns no literal of that name.
+    """
+    path = _PACKAGE.joinpath(*kind.split("."), f"{name}.py")
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == constant for target in node.targets):
+            return ast.literal_eval(node.value)
+    raise KeyError(f"{path}: {constant}")
 
 
 def module_name(kind: str, name: str) -> str:

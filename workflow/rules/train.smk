@@ -4,7 +4,9 @@ def started_from(wildcards):
     training = thing(wildcards)
     if training.encoder is None:
         return {}
-    return {"encoder": path_of(training.encoder), "stack": stack_of(wildcards)}
+    encoder = path_of(training.encoder)
+    facts = f"{encoder.rpartition('/')[0]}/pretraining.json"
+    return {"encoder": encoder, "pretraining": facts, "stack": stack_of(wildcards)}
 
 
 rule train_model:

@@ -56,8 +56,17 @@ class Reconstruction(Thing):
         return (self.simulation,) if self.simulation else ()
 
     def scan_source(self, results: str) -> Json:
-        """Return what the reader is told: the user's files, or those of the simulation in the results folder."""
-        return {"projections": f"{results}/{self.simulation.path}"} if self.simulation else self.source
+        """Return what the reader is told: the user's files, or those of the simulation in the results folder.
+
+        The reader is named, so that a job asks, and depends on, no other.
+        """
+        if self.simulation:
+            return {"projections": f"{results}/{self.simulation.path}", "reader": "data_exchange"}
+        from scan2seg.readers.dependencies import scan_readers
+
+        readers = scan_readers(self.source)
+        named = {"reader": readers[0]} if len(readers) == 1 and not self.source.get("paths") else {}
+        return {**self.source, **named}
 
     @property
     def path(self) -> str:

@@ -27,18 +27,27 @@ def scan_files(source: dict[str, Any], settings: dict[str, Any]) -> tuple[str, .
 
 
 def scan_readers(source: dict[str, Any]) -> tuple[str, ...]:
-    """Return the names of the readers that a scan is read with: the given one, or those that recognise its files.
+    """Return the names of the readers that are asked when a scan is opened: one alone, or all.
 
-    Of files that are not there yet, it is all readers.
+    It is one where it is given, or recognises the projections; all where flats or darks are files of their own, for
+    those of other formats are asked too, and where the projections are not there yet.
     """
-    if source.get("paths"):
-        return ("hdf5",)
-    names: set[str] = set()
-    for key in ("projections", "flats", "darks"):
-        for pattern in _as_list(source.get(key)):
-            given = source.get("reader") if key == "projections" else None
-            names.update([given] if given else _recognise(pattern))
-    return tuple(sorted(names))
+    everything = plugins.names(SCANS)
+    if source.get("flats") or source.get("darks"):
+        return everything
+    one = "hdf5" if source.get("paths") else source.get("reader") or find_reader(source)
+    return (one,) if one else everything
+
+
+def find_reader(source: dict[str, Any]) -> str | None:
+    """Return the name of the reader that recognises the projections of a scan; None where none does."""
+    from scan2seg.sources import find_files
+
+    try:
+        path = find_files(_as_list(source.get("projections"))[0], "projections")[0]
+        return next(name for name in plugins.names(SCANS) if plugins.load(SCANS, name).recognises(path))
+    except (InputError, StopIteration, IndexError):
+        return None
 
 
 def volume_readers(files: Iterable[str]) -> tuple[str, ...]:
@@ -47,18 +56,8 @@ def volume_readers(files: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         name
         for name in plugins.names(VOLUMES)
-        if any(ending.endswith(plugins.load(VOLUMES, name).SUFFIXES) for ending in endings)
+        if any(ending.endswith(plugins.constant(VOLUMES, name, "SUFFIXES")) for ending in endings)
     )
-
-
-def _recognise(pattern: str) -> list[str]:
-    from scan2seg.sources import find_files
-
-    try:
-        path = find_files(pattern, "projections")[0]
-        return [next(name for name in plugins.names(SCANS) if plugins.load(SCANS, name).recognises(path))]
-    except (InputError, StopIteration):
-        return list(plugins.names(SCANS))
 
 
 def _as_list(value: Any) -> list[str]:

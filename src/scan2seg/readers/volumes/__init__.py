@@ -16,6 +16,7 @@ from scan2seg import plugins
 from scan2seg.errors import InputError
 from scan2seg.readers.units import is_length
 
+KIND = "readers.volumes"
 Spacing = tuple[float, float, float]
 
 
@@ -66,9 +67,9 @@ def open_volume(path: Path, key: str | None = None) -> Volume:
     """
     if not path.exists():
         raise InputError(f"{path}: there is no such file")
-    for name in plugins.names("readers.volumes"):
-        reader = plugins.load("readers.volumes", name)
-        if path.name.lower().endswith(reader.SUFFIXES):
+    for name in plugins.names(KIND):
+        if path.name.lower().endswith(plugins.constant(KIND, name, "SUFFIXES")):
+            reader = plugins.load(KIND, name)
             try:
                 volume = reader.open_volume(path, reader.Params(key=key))
             except InputError:
@@ -81,7 +82,7 @@ def open_volume(path: Path, key: str | None = None) -> Volume:
 
 def suffixes() -> list[str]:
     """List the endings of file names that a reader takes, in lower case."""
-    return [end for name in plugins.names("readers.volumes") for end in plugins.load("readers.volumes", name).SUFFIXES]
+    return [end for name in plugins.names(KIND) for end in plugins.constant(KIND, name, "SUFFIXES")]
 
 
 def choose_key(names: list[str], key: str | None, path: Path) -> str:
