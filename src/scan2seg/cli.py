@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scan2seg import __version__
 from scan2seg.errors import InputError
+from scan2seg.logging import warning_once
 from scan2seg.results_commands import add_commands, load_catalogue
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _make_parser()
     given = parser.parse_args(arguments)
     try:
-        given.run(given)
+        with warning_once():
+            given.run(given)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -27,6 +27,37 @@ def warn(message: str, *values: Any) -> None:
     LOGGER.warning(message, *values)
 
 
+class _Once(logging.Filter):
+    """Lets each warning pass once: files are listed several times on one way, and each time with its remarks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if record.levelno < logging.WARNING or text not in self.said:
+            self.said.add(text)
+            return True
+        return False
+
+
+@contextmanager
+def warning_once() -> Iterator[None]:
+    """Say equal warnings once within the block."""
+    once = _Once()
+    LOGGER.addFilter(once)
+    try:
+        yield
+    finally:
+        LOGGER.removeFilter(once)
+
+
+def warn_once() -> None:
+    """Say equal warnings once from now on, in a process that does one thing."""
+    LOGGER.addFilter(_Once())
+
+
 def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """Iterate with a progress bar; in a log or a batch job it becomes a line every ten seconds."""
     from tqdm import tqdm
@@ -61,7 +92,8 @@ def stage(name: str, log: Path | str | None = None, memory: object = None) -> It
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         LOGGER.info("started")
-        yield
+        with warning_once():
+            yield
         LOGGER.info("finished in %.1f s", time.monotonic() - started)
     except InputError as error:
         LOGGER.error("%s", error)

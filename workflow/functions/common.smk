@@ -13,6 +13,7 @@ from scan2seg.config.problems import ConfigurationError
 from scan2seg.config.yaml_files import read_yaml
 from scan2seg.errors import InputError
 from scan2seg.imports import script_modules, share_source, source_files
+from scan2seg.logging import warn_once
 from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
 from scan2seg.results_folder import check_results
@@ -35,6 +36,7 @@ CONFIG_FILE = str(workflow.configfiles[-1])
 try:
     check = None
     if workflow.is_main_process:
+        warn_once()
         from scan2seg.validation import find_problems as check
 
         # Snakemake's own reading lets a key stand twice
