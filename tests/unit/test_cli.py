@@ -52,7 +52,7 @@ def test_describe_and_ranking(
     # no weights are here, and none are needed to say what a model costs
     monkeypatch.setenv("SCAN2SEG_WEIGHTS", str(tmp_path))
     capsys.readouterr()
-    assert main(["describe", "drn_a_18", "--size", "32"]) == 0
+    assert main(["describe", "vgg16_unet", "--size", "32"]) == 0
     told = capsys.readouterr().out
     for line in (
         "parameters: 25860417",
