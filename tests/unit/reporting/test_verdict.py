@@ -7,7 +7,7 @@ from scan2seg.evaluation.confusion import confusion_matrix, overlap_counts
 from scan2seg.evaluation.metrics import class_scores, mean_iou, mean_present
 from scan2seg.evaluation.ranking import rank
 from scan2seg.evaluation.runs import Images, Run
-from scan2seg.reporting.sections import lead_of_the_winner
+from scan2seg.reporting.answer import lead_of_the_winner
 
 
 def run(model, errors, groups):
@@ -38,3 +38,4 @@ def test_the_verdict_names_the_units_and_follows_p(groups, errors, said):
     rows = rank([run("good", 0.1, groups), run("other", errors, groups)], None)["d"]
     assert said in lead_of_the_winner(rows)
     assert lead_of_the_winner(rows[:1]) == ""
+    assert lead_of_the_winner([rows[0], rows[0]]) == "{0} and {0} have the same mean IoU.".format(rows[0].model)
