@@ -18,6 +18,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--force-prefers-reduced-motion",  # nothing is still moving where a click goes
     "--window-size=1280,900",
 ]
 
@@ -75,3 +76,20 @@ def browser(driver, report):
     driver.get_log("browser"), driver.get_log("performance")
     driver.get(report.as_uri())
     return driver
+
+
+@pytest.fixture
+def page(driver, report):
+    """Open the report in a width and a colour scheme; put the desktop back afterwards."""
+
+    def show(width, scheme="light", path=report, height=844):
+        phone = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": width < 700}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        driver.get(path.as_uri())
+        return driver
+
+    yield show
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})

@@ -39,23 +39,6 @@ return found;
 """
 
 
-@pytest.fixture
-def page(driver, report):
-    """Open the report in a width and a colour scheme; put the desktop back afterwards."""
-
-    def show(width, scheme="light", path=report):
-        phone = {"width": width, "height": 844, "deviceScaleFactor": 2, "mobile": width < 700}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-        driver.get(path.as_uri())
-        return driver
-
-    yield show
-    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing_and_every_text_has_contrast(page, width, scheme):

@@ -32,7 +32,8 @@ def predict(labels, quality, generator):
     return np.where(noise, generator.integers(0, len(CLASSES), labels.shape), moved).astype(np.uint8)
 
 
-def write_dataset(folder: Path, name: str, images: int = 12, labelled: bool = True) -> dict:
+def write_dataset(folder: Path, name: str, images: int = 12, labelled: bool = True, slices: int | None = None) -> dict:
+    """Write a dataset of one volume, or of volumes of so many slices each."""
     generator = np.random.default_rng(sum(name.encode()))
     labels = np.stack([draw_labels(generator) for _ in range(images)])
     grey = np.array([0.3, 0.7, 0.05])[labels] + generator.normal(0, 0.08, labels.shape)
@@ -41,13 +42,24 @@ def write_dataset(folder: Path, name: str, images: int = 12, labelled: bool = Tr
         storage.create_array(group, "image", (images, 1, SIZE, SIZE), "float32")[:] = grey[:, None]
         storage.create_array(group, "label", labels.shape, "uint8")[:] = labels if labelled else 255
         storage.create_array(group, "size", (images, 2), "int64")[:] = SIZE
+        groups = [f"pillar_{index // slices}" if slices else "pillar" for index in range(images)]
         names = [f"slice_{index:03d}" for index in range(images)]
-        group.attrs.update({"names": names, "groups": ["pillar"] * images, "classes": CLASSES, "pixel_size": 0.018})
+        group.attrs.update({"names": names, "groups": groups, "classes": CLASSES, "pixel_size": 0.018})
     half = images // 2
     sides = {"train": list(range(half - 1)), "validation": [half - 1], "test": list(range(half + 1, images))}
     storage.write_json(split, {**sides, "strategy": "blocked"})
     published = [
-        {"model": "DeepLab v3+", "mean_iou": 0.7427, "source": "A. Author et al., 2021", "encoder": "Xception"}
+        {"model": "DeepLab v3+", "mean_iou": 0.7427, "source": "A. Author et al., 2021", "encoder": "Xception"},
+        {
+            "model": "U-Net & friends",
+            "mean_iou": 0.7388,
+            "source": "B. Author",
+            "batch_size": 2048,
+            "training_time": "4 to 4.5 days",
+            "devices": "4 GPUs",
+            "prediction_seconds": 25.0,
+            "repeated_by": ["unet"],
+        },
     ]
     return {"name": name, "stack": stack, "split": split, "published": published}
 
@@ -66,7 +78,16 @@ def write_run(folder: Path, entry: dict, model: str, replicate: str, quality: fl
     seconds = float(generator.uniform(20, 900)) if quality > 0.6 else 0.4
     made = provenance.record({"model": model})
     cost = {"wall_seconds": seconds, "epochs": 12, "samples_per_second": 91.2, "peak_memory_bytes": 1_300_000_000}
-    more = {"device": "cpu", "energy_joules": None, "parameters": int(quality * 3e7), "flops": 4.1e9, "best_epoch": 10}
+    more = {
+        "device": "cpu",
+        "devices": 1,
+        "batch_size": 16,
+        "steps": 1200,
+        "energy_joules": None,
+        "parameters": int(quality * 3e7),
+        "flops": 4.1e9,
+        "best_epoch": 10,
+    }
     storage.write_json(run / "training.json", {**cost, **more, "precision": "bf16", "provenance": made})
     image = {"seconds_end_to_end": 0.12, "seconds_model": 0.08, "pixels_per_second": quality * 3e6}
     timing = {"image": {**image, "pixels_per_second_model": 4.4e6}, "tile": image, "device": "cpu", "precision": "bf16"}

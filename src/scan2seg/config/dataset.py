@@ -37,6 +37,22 @@ class PublishedRow(Settings):
     """Mean over images of the recall."""
     mean_image_precision: float | None = Field(default=None, ge=0, le=1)
     """Mean over images of the precision."""
+    batch_size: int | None = Field(default=None, ge=1)
+    """Images or patches a step."""
+    epochs: int | None = Field(default=None, ge=1)
+    """Epochs of training."""
+    steps: int | None = Field(default=None, ge=1)
+    """Steps of the optimiser."""
+    training_time: str = ""
+    """How long the training took, in the source's own words, such as 4 to 4.5 days."""
+    devices: str = ""
+    """On what it was trained, in the source's own words, such as 4 GPUs."""
+    prediction_seconds: float | None = Field(default=None, gt=0)
+    """Seconds to predict one image."""
+    protocol: str = ""
+    """How it was trained and tested where that differs from here, such as another split or fewer images."""
+    repeated_by: list[Name] = []
+    """Models here that repeat it: the row stands beside theirs in the table of performance."""
     note: str = ""
     """What differs from this benchmark."""
 

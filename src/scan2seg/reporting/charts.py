@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 PIXELS_PER_INCH = 92  # of the page: nine points become the size of its small print
 INK, GRID = "#14181d", "#d5dae1"
 ACCENT, PLAIN, PUBLISHED = "#0b7a75", "#7b8794", "#b7791f"
+MOST_FIGURED = 20
+"""Figures show this many models, the best; tables show all."""
 SERIES = ("#0b7a75", "#c2571a", "#4c6fb1", "#a8467f", "#7a8b1f", "#6b5ca5", "#b7791f", "#3a9bc1")
 _REPLACED = {INK: "currentColor", GRID: "var(--line)", ACCENT: "var(--accent)", PLAIN: "var(--muted)"}
 _STYLE: Any = {
@@ -86,6 +88,6 @@ def plain(name: Any) -> str:
     return shown if len(shown) <= 40 else shown[:39] + "…"
 
 
-def data_uri(png: bytes) -> str:
-    """Return PNG bytes as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def data_uri(content: bytes, kind: str = "png") -> str:
+    """Return the bytes of a picture as a data URI."""
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")

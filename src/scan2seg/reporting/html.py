@@ -13,13 +13,16 @@ from scan2seg import logging, provenance, storage
 from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.reporting import tables
 from scan2seg.reporting.charts import FigureFolder
-from scan2seg.reporting.content import DatasetInput, Json, ReportInputs, load_runs
+from scan2seg.reporting.content import DatasetInput, Json, ReportInputs
 from scan2seg.reporting.dag import draw_dag
+from scan2seg.reporting.exports import Attachment, attach, write_csv, write_latex, write_markdown
+from scan2seg.reporting.gaps import gap_table, read_runs
 from scan2seg.reporting.panels import DISCREPANCIES
 from scan2seg.reporting.sections import DatasetSection, build_section
 from scan2seg.reporting.segmentations import SegmentationSummary, summarise_segmentation
 from scan2seg.reporting.studies import StudySummary, summarise_study
 from scan2seg.reporting.variants import VariantTable, variant_tables
+from scan2seg.reporting.viewer import BUDGET
 from scan2seg.reporting.volumes import ScanSummary, summarise_scan
 
 
@@ -31,6 +34,7 @@ class _Page:
     studies: list[StudySummary]
     overview: tables.Table | None
     variants: list[VariantTable]
+    gaps: tables.Table | None
     provenance: list[tuple[str, str]]
 
 
@@ -54,31 +58,32 @@ def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
         partial.mkdir(parents=True)
         page = _build(content, FigureFolder(partial))
     with storage.replacing(output) as partial_file:
-        partial_file.write_text(_fill(content, page, output), "utf-8")
+        partial_file.write_text(_fill(content, page), "utf-8")
 
 
 def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
-    runs = load_runs(content["runs"])
     settings = content.get("settings") or {}
+    runs, gaps = read_runs(content["runs"], settings.get("ensembles") or [])
     # As in the comparison, the first model is the reference where none is named.
     reference = settings.get("reference_model") or next((run.scores.model for run in runs), None)
     ranked = rank([run.scores for run in runs], reference)
+    entries, segmentations = _datasets(content, ranked), content.get("segmentations") or []
+    budget = BUDGET // max(1, len(entries) + len(content["scans"]) + len(segmentations))
     sections = []
-    for entry in logging.progress(_datasets(content, ranked), "report"):
+    for entry in logging.progress(entries, "report"):
         mine = [run for run in runs if run.scores.dataset == entry["name"]]
-        sections.append(build_section(entry, ranked.get(entry["name"], []), mine, reference, folder))
-    scans = [summarise_scan(entry, folder) for entry in content["scans"]]
-    known = [scan for scan in scans if scan is not None]
-    segmented = [summarise_segmentation(entry, content["scans"]) for entry in content.get("segmentations") or []]
+        sections.append(build_section(entry, ranked.get(entry["name"], []), mine, reference, folder, budget))
+    scans = [summarise_scan(entry, folder, budget) for entry in content["scans"]]
+    segmented = [summarise_segmentation(entry, content["scans"], budget) for entry in segmentations]
     studied = [summarise_study(entry, folder) for entry in content.get("studies") or []]
-    done = [item for item in segmented if item is not None]
     return _Page(
         [section for section in sections if section.winner or section.data],
-        known,
-        done,
+        [scan for scan in scans if scan is not None],
+        [item for item in segmented if item is not None],
         [study for study in studied if study is not None],
         _overview(ranked),
         variant_tables([run.scores for run in runs], content.get("variants") or []),
+        gap_table(gaps),
         _describe(settings),
     )
 
@@ -110,13 +115,13 @@ def _overview(ranked: dict[str, list[Ranked]]) -> tables.Table | None:
 def _describe(settings: Json) -> list[tuple[str, str]]:
     record = provenance.record(settings)
     hardware = record["hardware"]
-    pairs = [("report written", record["created"]), ("scan2seg", record["scan2seg"])]
+    pairs = [("scan2seg", record["scan2seg"])]  # not when: the page has one line with a date
     pairs += [("commit", record["commit"] or "not known"), ("Python", record["python"])]
     pairs += [("report written on", f"{hardware['processor']}, {hardware['cores']} cores")]
     return pairs + sorted(record["libraries"].items())
 
 
-def _fill(content: ReportInputs, page: _Page, output: Path) -> str:
+def _fill(content: ReportInputs, page: _Page) -> str:
     environment = Environment(
         loader=PackageLoader("scan2seg.reporting"),
         autoescape=True,
@@ -134,7 +139,7 @@ def _fill(content: ReportInputs, page: _Page, output: Path) -> str:
         page=page,
         dag=draw_dag(content),
         discrepancies=[(label, f"rgb{colour}") for label, colour in DISCREPANCIES],
-        files=_files(content, output),
+        files=_attachments(content, page),
         settings=yaml.safe_dump(_plain(content.get("settings") or {}), sort_keys=False, allow_unicode=True),
         date=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC"),
         style=assets["style.css"],
@@ -142,10 +147,16 @@ def _fill(content: ReportInputs, page: _Page, output: Path) -> str:
     )
 
 
-def _files(content: ReportInputs, output: Path) -> list[str]:
-    """Return the names of the files beside the report that it can link to."""
+def _attachments(content: ReportInputs, page: _Page) -> list[Attachment]:
+    """Return the tables of the comparison and that of performance as files that travel inside the page."""
     paths = [content.get("scores"), content.get("tables")]
-    return [path.name for path in paths if path is not None and path.exists() and path.parent == output.parent]
+    found = [attach(path.name, path.read_text("utf-8")) for path in paths if path is not None and path.exists()]
+    performance = {section.name: section.performance for section in page.sections if section.performance}
+    if performance:
+        found.append(attach("performance.csv", write_csv(performance)))
+        found.append(attach("performance.md", write_markdown(performance)))
+        found.append(attach("performance.tex", write_latex(performance)))
+    return found
 
 
 def _plain(value: Any) -> Any:

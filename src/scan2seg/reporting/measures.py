@@ -17,9 +17,9 @@ from scan2seg.evaluation.units import MINIMUM_UNITS
 from scan2seg.reporting import measure_figures as draw
 from scan2seg.reporting import tables
 from scan2seg.reporting.content import ReportRun
+from scan2seg.reporting.pictures import Picture
 from scan2seg.reporting.tables import UNKNOWN, Cell, Table
 from scan2seg.reporting.uncertainty import uncertainty_pictures
-from scan2seg.reporting.volumes import Picture
 
 Json = dict[str, Any]
 Chart = Callable[[str, Any, str], Markup | None]

@@ -84,7 +84,7 @@ def image_panels(
     Each model is shown by its replicate of median mean IoU. Predictions that were not kept are left out.
     """
     folders = {id(run.scores): run for run in runs}
-    shown = [(row, folders[id(_median(row.runs))]) for row in rows]
+    shown = [(row, folders[id(choose_replicate_shown(row.runs))]) for row in rows]
     shown = [(row, run) for row, run in shown if run.prediction is not None]
     if not shown or not len(shown[0][1].scores.images.index):
         return []
@@ -92,7 +92,7 @@ def image_panels(
     colours = class_colours(len(attributes["classes"]))
     panels = []
     for reason, image in choose_images(shown[0][1].scores):
-        raw, truth = read_image(stack, image), _read_truth(stack, image)
+        raw, truth = read_image(stack, image), read_truth(stack, image)
         guesses = [(row.model, run.scores.replicate, *_read_guess(run, image, truth.shape)) for row, run in shown]
         known = [(model, replicate, score, guess) for model, replicate, score, guess in guesses if guess is not None]
         panels.append(_panel(reason, str(attributes["names"][image]), raw, truth, known, colours))
@@ -185,12 +185,14 @@ def _save_strip(
     figure.savefig(figures.folder / f"{name}.png", dpi=110, facecolor="white")
 
 
-def _median(runs: Sequence[Run]) -> Run:
+def choose_replicate_shown(runs: Sequence[Run]) -> Run:
+    """Return the run of one model whose mean IoU is the median: neither its lucky nor its unlucky one."""
     order = sorted(runs, key=lambda run: -1.0 if run.metrics["mean_iou"] is None else run.metrics["mean_iou"])
     return order[(len(order) - 1) // 2]
 
 
-def _read_truth(stack: Path, image: int) -> NDArray[Any]:
+def read_truth(stack: Path, image: int) -> NDArray[Any]:
+    """Return the labels (y, x) of one image."""
     array, sizes = storage.open_array(stack, "label"), storage.open_array(stack, "size")
     height, width = (int(length) for length in np.asarray(sizes[image]))
     return np.asarray(array[image, :height, :width])

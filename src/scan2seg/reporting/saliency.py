@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scan2seg import storage
 from scan2seg.reporting.content import ReportRun
 from scan2seg.reporting.panels import picture_uri, read_image
-from scan2seg.reporting.volumes import Picture
+from scan2seg.reporting.pictures import Picture
 
 MOST_MODELS = 7
 

@@ -40,27 +40,11 @@ def _pretraining_note(row: Ranked) -> str:
 
 
 def _published_cells(row: Json, tested: bool) -> list[Cell]:
-    known = (
-        "model",
-        "mean_iou",
-        "mean_dice",
-        "pixel_accuracy",
-        "mean_image_jaccard",
-        "mean_image_f1",
-        "source",
-        "dataset",
-    )
-    more = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in row.items() if value and key not in known)
-    note = "; ".join(part for part in (str(row.get("source") or ""), more) if part)
+    parts = [row.get("source"), row.get("protocol"), row.get("note"), row.get("encoder")]
+    note = "; ".join(str(part) for part in parts if part)
     blank = Cell("")
-    cells = [
-        blank,
-        Cell(str(row.get("model", "?")), note=note),
-        tables.number(row.get("mean_iou")),
-        blank,
-        blank,
-        blank,
-    ]
+    name = Cell(str(row.get("model", "?")), note=note, badge="published")
+    cells = [blank, name, tables.number(row.get("mean_iou")), blank, blank, blank]
     cells += [blank, blank] if tested else []
     keys = ("mean_dice", "pixel_accuracy", "mean_image_jaccard", "mean_image_f1")
     return cells + [tables.number(row.get(key)) for key in keys]
@@ -75,19 +59,8 @@ def class_table(rows: Sequence[Ranked], names: Sequence[str]) -> Table:
 
 
 def cost_table(rows: Sequence[Ranked]) -> Table:
-    """Return what every model cost, as means over replicates."""
-    head = [
-        "model",
-        "mean IoU",
-        "pre-training",
-        "training",
-        "epochs",
-        "prediction",
-        "Mpixel/s",
-        "model only",
-        "parameters",
-    ]
-    head += ["FLOPs", "peak memory", "energy", "device"]
+    """Return what every model cost beside the times of the table of performance, as means over replicates."""
+    head = ["model", "pre-training", "Mpixel/s", "model only", "parameters", "FLOPs", "peak memory", "energy", "device"]
     body = []
     for row in rows:
         value = {name: row.average(lambda run, name=name: cost_number(run, name)) for name in _COST_NAMES}  # type: ignore[misc]
@@ -96,11 +69,7 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
         body.append(
             [
                 tables.text(row.model),
-                tables.number(row.mean),
                 tables.duration(value["pretraining_seconds"]),
-                tables.duration(value["training_seconds"]),
-                tables.number(value["epochs"], 0),
-                tables.duration(value["prediction_seconds_per_image"]),
                 *(tables.quantity(None if speed is None else speed / 1e6) for speed in speeds),
                 tables.quantity(value["parameters"]),
                 tables.quantity(value["flops"]),
@@ -109,9 +78,9 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
                 tables.text(", ".join(devices)),
             ]
         )
-    caption = "Prediction is the time of one whole image, from the stack to labels in memory; model only the network's."
+    caption = "Mpixel/s is the speed from the stack to labels in memory; model only the network's."
     caption += " One pre-training serves all replicates." if _pretrained(rows) else ""
-    head, body = _without_unknown(head, body)
+    head, body = without_unknown(head, body)
     return Table(head, body, best=0, caption=caption)
 
 
@@ -119,7 +88,7 @@ def _pretrained(rows: Sequence[Ranked]) -> bool:
     return any(_pretraining_note(row) for row in rows)
 
 
-def _without_unknown(head: list[str], body: list[list[Cell]]) -> tuple[list[str], list[list[Cell]]]:
+def without_unknown(head: list[str], body: list[list[Cell]]) -> tuple[list[str], list[list[Cell]]]:
     """Leave out the columns of which nothing is known."""
     kept = [place for place in range(len(head)) if any(row[place].text != tables.UNKNOWN for row in body)]
     return [head[place] for place in kept], [[row[place] for place in kept] for row in body]
@@ -185,8 +154,8 @@ _SUMMARY = (
     lambda run: run.metrics["mean_image"].get("f1"),
 )
 _COST_NAMES = (
-    "pretraining_seconds", "training_seconds", "epochs", "prediction_seconds_per_image", "prediction_pixels_per_second",
-    "prediction_pixels_per_second_model", "parameters", "flops", "peak_memory_bytes", "energy_joules",
+    "pretraining_seconds", "prediction_pixels_per_second", "prediction_pixels_per_second_model", "parameters", "flops",
+    "peak_memory_bytes", "energy_joules",
 )  # fmt: skip
 
 

@@ -2,22 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
-from scan2seg.evaluation import statistics
 from scan2seg.evaluation.comparison import CHOICE, describe_scores, describe_uncertainty
-from scan2seg.evaluation.ranking import Ranked, compare
-from scan2seg.evaluation.units import MINIMUM_UNITS
+from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting import figures as draw
 from scan2seg.reporting import tables
-from scan2seg.reporting.charts import FigureFolder
+from scan2seg.reporting.answer import answer, lead_of_the_winner, leader_table
+from scan2seg.reporting.cases import case_table, describe_cases, draw_cases, read_cases
+from scan2seg.reporting.charts import MOST_FIGURED, FigureFolder
 from scan2seg.reporting.content import DatasetInput, ReportRun
 from scan2seg.reporting.controls import with_controls
+from scan2seg.reporting.curves import draw_curves
 from scan2seg.reporting.data import DataSummary, summarise
 from scan2seg.reporting.measures import MeasuresSection, build_measures
 from scan2seg.reporting.panels import ImagePanel, class_colours, image_panels
+from scan2seg.reporting.performance import performance_table
+from scan2seg.reporting.pictures import Picture
 from scan2seg.reporting.saliency import saliency_pictures
 from scan2seg.reporting.score_tables import (
     class_table,
@@ -28,7 +33,9 @@ from scan2seg.reporting.score_tables import (
     ranking_table,
 )
 from scan2seg.reporting.tables import Table
-from scan2seg.reporting.volumes import Picture
+from scan2seg.reporting.tradeoff import draw_sizes, draw_times
+from scan2seg.reporting.viewer import Viewer
+from scan2seg.reporting.walks import walk_test_images
 
 Json = dict[str, Any]
 
@@ -50,14 +57,23 @@ class DatasetSection:
     data: DataSummary | None = None
     headline: list[tuple[str, str]] = field(default_factory=list)
     winner: Ranked | None = None
+    answer: str = ""
     verdict: str = ""
+    leaders: Table | None = None
+    tradeoff: Markup | None = None
+    left_out: str = ""
     notes: list[str] = field(default_factory=list)
     ranking: Table | None = None
     ranking_chart: Markup | None = None
     classes: Table | None = None
+    performance: Table | None = None
+    cases: Table | None = None
+    cases_note: str = ""
+    cases_chart: Markup | None = None
     cost: Table | None = None
     cost_chart: Markup | None = None
     curves: Markup | None = None
+    viewer: Viewer | None = None
     panels: list[ImagePanel] = field(default_factory=list)
     colours: list[tuple[str, str]] = field(default_factory=list)
     saliency: list[list[Picture]] = field(default_factory=list)
@@ -69,41 +85,100 @@ class DatasetSection:
 
 
 def build_section(
-    entry: DatasetInput, rows: Sequence[Ranked], runs: Sequence[ReportRun], reference: str | None, folder: FigureFolder
+    entry: DatasetInput,
+    rows: Sequence[Ranked],
+    runs: Sequence[ReportRun],
+    reference: str | None,
+    folder: FigureFolder,
+    budget: int,
 ) -> DatasetSection:
-    """Build the section of one dataset; ``rows`` are its ranked models, empty where nothing was trained."""
-    name, stack, published = entry["name"], entry.get("stack"), entry.get("published") or []
+    """Build the section of one dataset.
+
+    Args:
+        entry: the dataset.
+        rows: its ranked models, empty where nothing was trained.
+        runs: its runs.
+        reference: the model that the others are tested against.
+        folder: where figures are written to.
+        budget: bytes for the pictures that can be walked through.
+    """
+    name, stack = entry["name"], entry.get("stack")
     stack = stack if stack is not None and stack.exists() else None
     data = summarise(stack, entry.get("split")) if stack is not None else None
     base: Json = {"name": name, "anchor": f"dataset-{name}", "data": data}
     if not rows:
         return DatasetSection(**base)
-    names = list(dict.fromkeys(label for row in rows for run in row.runs for label in run.metrics["classes"]))
+    published = entry.get("published") or []
     tested = reference if any(row.model == reference for row in rows) else None
     chart = _Charts(folder, name)
-    colours = [f"rgb{colour}" for colour in class_colours(len(names))]
     section = DatasetSection(
         **base,
-        headline=_headline(rows[0]),
-        winner=rows[0],
-        verdict=lead_of_the_winner(rows),
-        notes=[describe_scores(rows[0]), describe_uncertainty(rows[0].units, tested), CHOICE],
-        ranking=with_controls(ranking_table(rows, published, tested), rows),
-        ranking_chart=chart("ranking", draw.ranking(rows, published), "Mean IoU of every model"),
-        classes=class_table(rows, names),
-        cost=cost_table(rows),
-        cost_chart=chart("cost", draw.cost_plot(rows), "Mean IoU against cost"),
-        curves=chart("curves", draw.curves(_by_model(rows, runs)), "Training curves of every model"),
-        panels=image_panels(stack, rows, runs, folder, f"images_{name}") if stack is not None else [],
-        saliency=saliency_pictures(stack, _in_order(rows, runs)) if stack is not None else [],
-        colours=list(zip(names, colours, strict=True)),
-        confusions=[Confusion(row.model, confusion_table(row, names)) for row in rows],
-        microstructure=microstructure_table(rows[0]),
-        microstructure_chart=chart("phases", draw.phase_fractions(rows, names), "Phase fractions of every model"),
-        hardware=_hardware(rows),
+        **_scores(rows, published, tested, chart),
+        **_costs(rows, published, chart),
+        **(_pictures(stack, rows, runs, folder, name, budget) if stack is not None else {}),
+        curves=chart("curves", draw_curves(_by_model(rows[:MOST_FIGURED], runs)), "Training curves"),
     )
     shown = [panel.name for panel in section.panels]
     return replace(section, measures=build_measures(stack, rows, runs, chart, shown))
+
+
+def _scores(rows: Sequence[Ranked], published: list[Json], tested: str | None, chart: "_Charts") -> Json:
+    names, figured = _class_names(rows), rows[:MOST_FIGURED]
+    cases = [found for found in read_cases(rows) if np.isfinite(found.dice).any()]
+    return {
+        "headline": _headline(rows[0]),
+        "winner": rows[0],
+        "answer": answer(rows),
+        "verdict": lead_of_the_winner(rows),
+        "leaders": leader_table(rows),
+        "left_out": _left_out(len(rows)),
+        "notes": [describe_scores(rows[0]), describe_uncertainty(rows[0].units, tested), CHOICE],
+        "ranking": with_controls(ranking_table(rows, published, tested), rows),
+        "ranking_chart": chart("ranking", draw.ranking(figured, published), "Mean IoU of the models"),
+        "classes": class_table(rows, names),
+        "cases": case_table(cases) if cases else None,
+        "cases_note": describe_cases(rows),
+        "cases_chart": chart("cases", draw_cases(cases), "Dice of every case"),
+        "confusions": [Confusion(row.model, confusion_table(row, names)) for row in rows],
+        "microstructure": microstructure_table(rows[0]),
+        "microstructure_chart": chart("phases", draw.phase_fractions(figured, names), "Phase fractions of the models"),
+    }
+
+
+def _left_out(models: int) -> str:
+    if models <= MOST_FIGURED:
+        return ""
+    return (
+        f"Figures show the best {MOST_FIGURED} of {models} models; the other {models - MOST_FIGURED} are in tables, "
+        "and every model can be chosen under “Two models side by side”."
+    )
+
+
+def _costs(rows: Sequence[Ranked], published: list[Json], chart: "_Charts") -> Json:
+    return {
+        "tradeoff": chart("tradeoff", draw_times(rows), "Mean IoU against time"),
+        "performance": performance_table(rows, published),
+        "cost": cost_table(rows),
+        "cost_chart": chart("cost", draw_sizes(rows), "Mean IoU against speed and size"),
+        "hardware": _hardware(rows),
+    }
+
+
+def _pictures(
+    stack: Path, rows: Sequence[Ranked], runs: Sequence[ReportRun], folder: FigureFolder, name: str, budget: int
+) -> Json:
+    names, figured = _class_names(rows), rows[:MOST_FIGURED]
+    colours = [f"rgb{colour}" for colour in class_colours(len(names))]
+    return {
+        "viewer": walk_test_images(stack, rows, runs, f"viewer-{name}", budget),
+        "panels": image_panels(stack, figured, runs, folder, f"images_{name}"),
+        "saliency": saliency_pictures(stack, _in_order(rows, runs)),
+        "colours": list(zip(names, colours, strict=True)),
+    }
+
+
+def _class_names(rows: Sequence[Ranked]) -> list[str]:
+    return list(dict.fromkeys(label for row in rows for run in row.runs for label in run.metrics["classes"]))
 
 
 @dataclass(frozen=True)
@@ -115,26 +190,6 @@ class _Charts:
         if figure is None:
             return None
         return self.folder.chart(f"{name}_{self.dataset}", figure, f"{description}, {self.dataset}")
-
-
-def lead_of_the_winner(rows: Sequence[Ranked]) -> str:
-    """Say how far the first model is ahead of the second, and whether the test images can tell them apart."""
-    if len(rows) < 2:
-        return ""
-    found, units = compare(rows[0], rows[1]), rows[0].units
-    if found is None:
-        return ""
-    if not found.value:
-        return f"{rows[0].model} and {rows[1].model} have the same mean IoU."
-    lead = f"{rows[0].model} leads {rows[1].model} by {found.value:.3f} in mean IoU"
-    if found.p_value is None:
-        return f"{lead}. With {units.words}, fewer than {MINIMUM_UNITS}, nothing can be said of how certain that is."
-    bounds = f"95 % interval of the difference over {units.words} {tables.interval(found.interval).text}"
-    p_value = tables.p_value(found.p_value).text
-    facts = f"{bounds}, p {p_value}" if p_value.startswith("<") else f"{bounds}, p = {p_value}"
-    if found.p_value < 1 - statistics.LEVEL:
-        return f"{lead} ({facts}): the test images tell the two apart."
-    return f"{lead} ({facts}): the test images do not tell the two apart."
 
 
 def _headline(winner: Ranked) -> list[tuple[str, str]]:

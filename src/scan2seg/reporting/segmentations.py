@@ -11,8 +11,10 @@ from scan2seg import storage
 from scan2seg.reporting import tables
 from scan2seg.reporting.content import Json, ScanInput, read_optional_json
 from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_grey
+from scan2seg.reporting.pictures import Picture
 from scan2seg.reporting.tables import Table
-from scan2seg.reporting.volumes import Picture, open_voxels
+from scan2seg.reporting.viewer import Viewer
+from scan2seg.reporting.walks import open_voxels, walk_volume
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,14 @@ class SegmentationSummary:
     fractions: Table | None
     slices: list[Picture]
     colours: list[tuple[str, str]]
+    viewer: Viewer | None
 
 
-def summarise_segmentation(entry: Json, scans: Sequence[ScanInput]) -> SegmentationSummary | None:
-    """Describe one segmented scan from its "labels" store and the summary.json beside it; None where it is missing."""
+def summarise_segmentation(entry: Json, scans: Sequence[ScanInput], budget: int) -> SegmentationSummary | None:
+    """Describe one segmented scan from its "labels" store and the summary.json beside it; None where it is missing.
+
+    Its slices take up to ``budget`` bytes.
+    """
     path = entry.get("labels")
     if path is None or not Path(path).exists():
         return None
@@ -50,7 +56,10 @@ def summarise_segmentation(entry: Json, scans: Sequence[ScanInput]) -> Segmentat
         grey = np.asarray(open_voxels(volume)[middle]).astype(np.float32)
         slices.insert(0, Picture(f"slice {middle + 1} of {labels.shape[0]}", picture_uri(to_grey(grey))))
     legend = list(zip(classes, (f"rgb{colour}" for colour in colours), strict=False))
-    return SegmentationSummary(str(entry.get("scan", "scan")), facts, _fractions(summary), slices, legend)
+    scan = str(entry.get("scan", "scan"))
+    grounds = [("scan", volume)] if volume is not None and volume.exists() else []
+    viewer = walk_volume(grounds, Path(path), "segmentation", f"walk-segmentation-{scan}", budget)
+    return SegmentationSummary(scan, facts, _fractions(summary), slices, legend, viewer)
 
 
 def _fractions(summary: Json) -> Table | None:

@@ -9,12 +9,13 @@ UNKNOWN = "–"
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: what is shown, what it is sorted by, and how strongly it is tinted (0 to 1, None for not at all)."""
+    """One cell: what is shown, what it is sorted by, how strongly it is tinted (0 to 1, None for not), its badge."""
 
     text: str
     key: float | str | None = None
     heat: float | None = None
     note: str = ""
+    badge: str = ""
 
     @property
     def sort_key(self) -> str:

@@ -13,7 +13,7 @@ from scan2seg.evaluation.measures.uncertainty import map_disagreement, map_uncer
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting.content import ReportRun
 from scan2seg.reporting.panels import picture_uri
-from scan2seg.reporting.volumes import Picture
+from scan2seg.reporting.pictures import Picture
 
 MOST_MODELS = 20
 """More models than this add nothing to a map of their disagreement but reading."""

@@ -13,19 +13,14 @@ from scan2seg import storage
 from scan2seg.reporting.charts import FigureFolder, new_figure, styled
 from scan2seg.reporting.content import ScanInput
 from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_grey
+from scan2seg.reporting.pictures import Picture
+from scan2seg.reporting.viewer import Viewer
+from scan2seg.reporting.walks import open_voxels, walk_volume
 
 MOST_ROWS = 256
 """A vertical section reads at most this many slices, evenly spread."""
 FEWEST_ROWS = 16
 """With fewer slices a vertical section shows nothing."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture as a data URI, with words under it."""
-
-    caption: str
-    source: str
 
 
 @dataclass(frozen=True)
@@ -38,10 +33,14 @@ class ScanSummary:
     slices: list[Picture]
     detail: list[Picture]
     colours: list[tuple[str, str]]
+    viewer: Viewer | None
 
 
-def summarise_scan(entry: ScanInput, figures: FigureFolder) -> ScanSummary | None:
-    """Describe one scan; None when neither volume exists. A few slices are in memory, never the volume."""
+def summarise_scan(entry: ScanInput, figures: FigureFolder, budget: int) -> ScanSummary | None:
+    """Describe one scan, its slices in ``budget`` bytes; None when neither volume exists.
+
+    A few slices are in memory, never the volume.
+    """
     before, after = _existing(entry.get("reconstruction")), _existing(entry.get("denoised"))
     known, main = _existing(entry.get("labels")), after or before
     if main is None:
@@ -60,12 +59,10 @@ def summarise_scan(entry: ScanInput, figures: FigureFolder) -> ScanSummary | Non
     detail = _detail(before, after, middle)
     _save(figures, f"scan_{entry['dataset']}_{entry['scan']}", volume, detail)
     pictures = [Picture(caption, picture_uri(pixels)) for caption, pixels in detail]
-    return ScanSummary(entry["dataset"], entry["scan"], facts, slices, pictures, colours)
-
-
-def open_voxels(path: Path) -> zarr.Array[Any]:
-    """Open the array (z, y, x) of a store of grey values or of labels."""
-    return storage.open_array(path, "label" if "label" in storage.open_store(path) else "volume")
+    versions = [(name, path) for name, path in (("reconstructed", before), ("denoised", after)) if path is not None]
+    anchor = f"walk-{entry['dataset']}-{entry['scan']}"
+    viewer = walk_volume(versions, known, "known labels", anchor, budget)
+    return ScanSummary(entry["dataset"], entry["scan"], facts, slices, pictures, colours, viewer)
 
 
 def _existing(path: Path | str | None) -> Path | None:

@@ -57,8 +57,8 @@ def run_loop(
         precision: auto, float32, bfloat16 or float16.
 
     Returns:
-        epochs, best_epoch (from 1), rows of the history, samples seen, the last epoch's weights, and the precision
-        with its check.
+        epochs, best_epoch (from 1), rows of the history, samples seen, steps of the optimiser (of a resumed run those
+        of all its parts), the last epoch's weights, and the precision with its check.
 
     Raises:
         DivergedError: loss or weights are not finite; the model has the weights of the best epoch before, if any.
@@ -85,7 +85,7 @@ def run_loop(
     except DivergedError as error:
         error.epoch = _load_best(module, best.best_model_path)
         raise
-    return _collect(model, module, history, best, last, loader.samples) | decision
+    return _collect(model, module, history, best, last, loader.samples) | decision | {"steps": trainer.global_step}
 
 
 def _collect(

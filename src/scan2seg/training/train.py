@@ -119,6 +119,8 @@ def _train_here(
     validation = choose_evenly(data.validation, settings.validation_patches)
     facts.update(validation_patches=len(validation))
     facts.update(device=device, devices=world(), pretraining=pretraining, **usage)
+    # a classical model is fitted at once
+    facts.update(batch_size=settings.batch_size if result["steps"] else None, steps=result["steps"])
     facts.update({key: result[key] for key in ("precision", "precision_check")}, provenance=provenance)
     _write(output, model, data, result, facts)
 
@@ -199,7 +201,7 @@ def fit_classical(model: SegmentationModel, data: Patches, seed: int, device: st
         model.network.fit(normalised, labels, seed)  # type: ignore[operator]
     model.eval()
     cost = {"seconds": time.monotonic() - started, "energy_joules": meter.stop()}
-    decision = {"precision": "float32", "precision_check": None}
+    decision = {"precision": "float32", "precision_check": None, "steps": None}
     return {"epochs": 0, "best_epoch": None, "rows": [], "samples": len(chosen), "parts": [cost], **decision}
 
 

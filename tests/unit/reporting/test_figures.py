@@ -6,7 +6,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from scan2seg.reporting.figures import _log_scale
+from scan2seg.reporting.tradeoff import _log_scale
 
 
 @pytest.mark.parametrize("values", [(1680, 2480), (0.036, 0.039), (5, 5), (0.9, 7.9), (3, 900), (1, 1e7)])

@@ -1,6 +1,13 @@
 """The page: complete, self-contained, escaped, and there even when little else is."""
 
+import base64
+import os
+import pickle
+import re
 import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import example_report
@@ -19,13 +26,14 @@ class Checked(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.loads, self.ids, self.links = [], [], [], []
+        self.open, self.loads, self.ids, self.links, self.anchors = [], [], [], [], []
 
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
         self.loads += [found[name] for name in ("src", "xlink:href", "poster") if found.get(name)]
         self.loads += [found["href"]] if tag == "link" else []
         self.links += [found["href"]] if tag == "a" and found["href"].startswith("#") else []
+        self.anchors += [found["href"]] if tag == "a" else []
         self.ids += [found["id"]] if "id" in found else []
         if tag not in VOID:
             self.open.append(tag)
@@ -45,6 +53,7 @@ def read(path):
     page.feed(text)
     assert not page.open
     assert all(load.startswith(("data:", "#")) for load in page.loads)
+    assert all(link.startswith(("data:", "#")) for link in page.anchors)  # nothing beside the page
     assert "@import" not in text
     assert "http://" not in text.replace("http://www.w3.org", "")
     assert "https://" not in text
@@ -82,6 +91,7 @@ def test_the_page_holds_every_part(example):
     assert {
         "ranking_demo",
         "cost_demo",
+        "tradeoff_demo",
         "curves_demo",
         "phases_demo",
         "images_demo_worst",
@@ -186,3 +196,73 @@ def test_segmented_scans_and_saliency_are_shown(tmp_path):
     assert "12.50 %" in text
     assert "labels of slice 3 of 4" in text
     assert "units is per_millimetre, in training per_pixel" in text
+
+
+def test_the_tables_travel_inside_the_page(tmp_path):
+    content = example_report.write_experiment(tmp_path, {"unet": 0.9, "otsu": 0.5}, 1, scans=False)
+    text = render(content, tmp_path / "elsewhere")
+    found = re.findall(r'href="data:[^,"]*;base64,([^"]*)" download="([^"]*)"', text)
+    files = {name: base64.b64decode(body).decode() for body, name in found}
+    assert set(files) == {"scores.csv", "tables.md", "performance.csv", "performance.md", "performance.tex"}
+    assert files["scores.csv"] == content["scores"].read_text("utf-8")
+    assert files["performance.csv"].count("\n") == 1 + 2 + 1
+    assert "\\bottomrule" in files["performance.tex"]
+
+
+def test_what_is_missing_is_listed_with_its_reason(tmp_path):
+    content = example_report.write_experiment(tmp_path, {"unet": 0.9, "otsu": 0.5, "mean": 0.7}, 2, scans=False)
+    assert "What is missing" not in render(content, tmp_path / "whole")
+    runs = {(run["model"], run["replicate"]): run["run"] for run in content["runs"]}
+    (runs["unet", "seed0"] / "metrics.json").write_text("{")
+    (runs["unet", "seed1"] / "timing.json").unlink()
+    for name in ("metrics.json", "per_image.csv"):
+        (runs["otsu", "seed0"] / name).unlink()
+    shutil.rmtree(runs["otsu", "seed0"] / "prediction.zarr")
+    (runs["otsu", "seed0"] / "diverged.pt").touch()
+    for name in ("training.json", "timing.json", "history.csv"):
+        (runs["mean", "seed0"] / name).unlink()
+    content["settings"]["ensembles"] = {"mean": ["unet", "otsu"]}
+    text = render(content, tmp_path / "part")
+    gaps = text[text.index("What is missing") : text.index('class="dataset"')]
+    rows = [re.sub(r"<[^>]*>", " ", row).split() for row in re.findall(r"<tr>(.*?)</tr>", gaps, re.DOTALL)[1:]]
+    assert [row[1:3] for row in rows] == [["unet", "seed0"], ["unet", "seed1"], ["otsu", "seed0"]]
+    assert "metrics.json" in rows[0][-1] or "metrics.json" in " ".join(rows[0])
+    assert "time_inference" in rows[1] and "diverged:" in rows[2]
+    assert "otsu" in text[text.index("<h3>Ranking") :]
+
+
+def test_cases_are_scored_where_images_are_slices(tmp_path):
+    entry = example_report.write_dataset(tmp_path, "patients", 12, slices=2)
+    runs = [example_report.write_run(tmp_path, entry, "unet", f"seed{seed}", 0.8) for seed in (0, 1)]
+    content = {"experiment": "cases", "title": "", "datasets": [entry], "runs": runs, "scans": [], "settings": {}}
+    text = render({**content, "scores": None, "tables": None}, tmp_path / "out")
+    assert "Dice of 2 whole volumes or patients" in text
+    assert "Not scored as a whole: pillar_3: 1 of its 2 slices are test images." in text
+    assert (tmp_path / "out" / "figures" / "cases_patients.png").exists()
+
+
+PROGRAM = """
+import sys, pathlib, pickle
+sys.path.insert(0, sys.argv[3])
+from scan2seg.reporting.html import render_report
+content = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())
+render_report(content, pathlib.Path(sys.argv[2]) / "index.html", pathlib.Path(sys.argv[2]) / "figures")
+"""
+
+
+def test_the_same_inputs_give_the_same_page_but_for_the_line_with_the_date(tmp_path):
+    content = example_report.write_experiment(tmp_path, {"unet": 0.9, "otsu": 0.5}, 1)
+    content["segmentations"] = [example_report.write_segmentation(tmp_path)]
+    (tmp_path / "content").write_bytes(pickle.dumps(content))
+    for seed in ("1", "2"):
+        command = [sys.executable, "-c", PROGRAM, tmp_path / "content", tmp_path / seed, *sys.path[:1]]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True)
+    # the minute may be the same in both
+    pages = [(tmp_path / seed / "index.html").read_text("utf-8") for seed in ("1", "2")]
+    dated = [re.sub(r"^written .*UTC$", "", page, count=1, flags=re.MULTILINE) for page in pages]
+    assert dated[0] == dated[1] and dated[0] != pages[0]
+    assert all(datetime.now(UTC).strftime(form) not in dated[0] for form in ("%B %Y", "%Y-%m-%d"))
+    figures = [
+        {path.name: path.read_bytes() for path in (tmp_path / seed / "figures").iterdir()} for seed in ("1", "2")
+    ]
+    assert figures[0] == figures[1] and len(figures[0]) > 5

@@ -7,7 +7,7 @@ from scan2seg.evaluation.confusion import confusion_matrix, overlap_counts
 from scan2seg.evaluation.metrics import class_scores, mean_iou, mean_present
 from scan2seg.evaluation.ranking import rank
 from scan2seg.evaluation.runs import Images, Run
-from scan2seg.reporting.sections import lead_of_the_winner
+from scan2seg.reporting.answer import lead_of_the_winner
 
 
 def run(model, errors, groups):

@@ -23,6 +23,10 @@ from scan2seg.storage import create_array, creating, open_store, read_json, writ
 from scan2seg.training.train import parse_replicate
 
 
+def train_count(data: Path) -> int:
+    return int((np.asarray(open_store(data / "patches.zarr")["split"]) == 0).sum())
+
+
 def test_a_seed_decides_the_weights(data: Path, tmp_path: Path) -> None:
     first = train(data, tmp_path / "1", recipe_of())
     assert equal(first, train(data, tmp_path / "2", recipe_of()))
@@ -33,6 +37,7 @@ def test_a_seed_decides_the_weights(data: Path, tmp_path: Path) -> None:
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
     facts = read_json(tmp_path / "1" / "training.json")
     assert facts["epochs"] == 3 and facts["parameters"] > 0 and facts["flops"] > 0 and facts["best_epoch"] in (1, 2, 3)
+    assert facts["devices"] == 1 and facts["steps"] == 3 * -(-train_count(data) // facts["batch_size"])
     scores = [float(row["validation_mean_iou"]) for row in rows]
     assert facts["monitor"] == "validation_mean_iou" and facts["validation_score"] == pytest.approx(max(scores))
     assert not (tmp_path / "1" / "training").exists()
@@ -169,6 +174,7 @@ def test_classical_models_go_through_the_same_contract(data: Path, tmp_path: Pat
     assert (tmp_path / "m" / "history.csv").read_text().count("\n") == 1
     facts = read_json(tmp_path / "m" / "training.json")
     assert facts["epochs"] == 0 and facts["threads"] == 1
+    assert facts["batch_size"] is None and facts["steps"] is None
     image = np.asarray(open_store(data / "stack.zarr")["image"])[0]
     found = Predictor(tmp_path / "m" / "checkpoint.pt", {}, precision="bfloat16").predict(image).argmax(dim=0)
     truth = np.asarray(open_store(data / "stack.zarr")["label"])[0]

@@ -20,6 +20,15 @@
     body.append(...rows);
   }
 
+  function flushWords(table) {  // words are set flush left, numbers flush right
+    for (let column = 0; column < table.tHead.rows[0].cells.length; column++) {
+      const rows = [...table.tBodies].flatMap((body) => [...body.rows]).filter((row) => row.className !== "divider");
+      const keys = rows.map((row) => keyOf(row, column)).filter((key) => key !== "");
+      if (!keys.length || keys.every(numeric)) continue;
+      for (const row of [table.tHead.rows[0], ...rows]) row.cells[column]?.classList.add("words");
+    }
+  }
+
   const MANY_ROWS = 12, MANY_COLUMNS = 6;
   const make = (name, properties, ...children) => {
     const element = Object.assign(document.createElement(name), properties);
@@ -64,6 +73,7 @@
     }
   }
 
+  for (const table of document.querySelectorAll("table.sortable, table.simple")) flushWords(table);
   for (const table of document.querySelectorAll("table.sortable")) {
     const tools = make("div", { className: "tools" });
     if (table.tBodies[0].rows.length > MANY_ROWS) addFilter(table, tools);
@@ -71,12 +81,44 @@
     if (tools.childElementCount) table.closest(".box").prepend(tools);
     [...table.tHead.rows[0].cells].forEach((header, column) => {
       header.querySelector("button").addEventListener("click", () => sort(table, column, header));
-      const keys = [...table.tBodies[0].rows].map((row) => keyOf(row, column)).filter((key) => key !== "");
-      if (keys.length && !keys.every(numeric)) {  // words are set flush left, numbers flush right
-        for (const row of table.rows) row.cells[column]?.classList.add("words");
-      }
     });
   }
+  function walk(viewer) {
+    const { frames, options } = JSON.parse(viewer.querySelector("script").textContent);
+    const slider = viewer.querySelector(".frame"), names = viewer.querySelector(".name");
+    const opacity = viewer.querySelector(".opacity"), panes = [...viewer.querySelectorAll("figure")];
+    const fill = (select, words, value) => {
+      select.append(...words.map((word, place) => make("option", { value: place, textContent: word })));
+      select.value = value;
+    };
+    const show = () => {
+      const frame = frames[slider.value];
+      names.value = slider.value;
+      slider.setAttribute("aria-valuetext", frame.name);
+      for (const pane of panes) {
+        const option = options[pane.querySelector("select").value];
+        const ground = pane.querySelector(".ground"), layer = pane.querySelector(".layer");
+        const uri = option.layer === null ? "" : frame.layers[option.layer];
+        const note = option.layer === null ? "" : frame.notes[option.layer];
+        ground.src = frame.grounds[option.ground];
+        ground.alt = frame.name;
+        layer.hidden = !uri;
+        if (uri) layer.src = uri;
+        layer.alt = uri ? `${option.name} on ${frame.name}` : "";
+        pane.style.setProperty("--opacity", opacity.value / 100);
+        pane.querySelector("figcaption").textContent = [option.name, frame.name, note].filter(Boolean).join(", ");
+      }
+    };
+    fill(names, frames.map((frame) => frame.name), slider.value);
+    for (const pane of panes) fill(pane.querySelector("select"), options.map((option) => option.name), pane.dataset.option);
+    names.addEventListener("change", () => { slider.value = names.value; show(); });
+    for (const control of [slider, opacity]) control.addEventListener("input", show);
+    for (const pane of panes) pane.querySelector("select").addEventListener("change", show);
+    for (const hidden of viewer.querySelectorAll(".controls, .choice")) hidden.hidden = false;
+    show();
+  }
+
+  for (const viewer of document.querySelectorAll(".viewer")) walk(viewer);
   measure();
   addEventListener("resize", measure);
   // paper cannot be unfolded
