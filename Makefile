@@ -7,7 +7,8 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_LINK_MODE ?= hardlink
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# threads that wait leave their core to the other process
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 IN_PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --extra test --extra lint
 

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -121,7 +122,12 @@ def test_a_saved_state_restores_the_predictions(name: str) -> None:
         assert torch.equal(model.eval()(images), again.eval()(images))
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if "output" in plugins.load("architectures", n).Params.model_fields])
+def outputs_of(name: str) -> tuple[str, ...]:
+    field = plugins.load("architectures", name).Params.model_fields.get("output")
+    return get_args(field.annotation) if field else ()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "sigmoid" in outputs_of(name)])
 def test_sigmoid_output_has_one_logit_beside_zero(name: str) -> None:
     model = make(name, 1, 2, output="sigmoid").eval()
     with torch.no_grad():
