@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from scan2seg.evaluation.measures.rank_tests import RankComparison
@@ -72,6 +73,7 @@ def along_volumes(rows: Sequence[Ranked]) -> Figure | None:
             _draw_slices(axis, row, places, colour)
         axis.set_title(plain(f"{group}{reason}"))
         axis.set_xlabel("slice, from the first test slice")
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.sharey(axes[0])
     axes[0].set_ylabel("mean IoU")
     handles = axes[0].get_lines()

@@ -140,6 +140,8 @@ def test_comparison_ranks_tests_and_keeps_published_rows_apart(tmp_path, truth):
     text = tables.read_text()
     assert text.index("| 1 | best |") < text.index("| 2 | good |") < text.index("| 3 | poor |")
     assert "The test images are 4 images, which is too few" in text
+    assert "| model | Cohen’s kappa | balanced accuracy | boundary F1 | Hausdorff 95, µm |" in text
+    assert "Controls: best with its pixels shuffled has mean IoU 0.3" in text and "the truth exactly 1." in text
     assert text.index("Published elsewhere") < text.index("paper\\|net")
 
 
