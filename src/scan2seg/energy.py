@@ -43,9 +43,22 @@ def add_up(joules: Sequence[float | None], device: str) -> float | None:
 def read_counters(device: str) -> list[Counter]:
     """Return the counters of a device, none where there is no driver, no right to read, or no such counter."""
     try:
-        return _read_gpu() if device == "cuda" else [_read_package(path) for path in sorted(RAPL.glob("intel-rapl:?"))]
+        return _read_gpu() if device == "cuda" else _read_processor()
     except Exception:
         return []
+
+
+def explain_unknown(device: str) -> str:
+    """Say why the energy of a device is not known."""
+    try:
+        _read_gpu() if device == "cuda" else _read_processor()
+    except LookupError as error:
+        return str(error.args[0])
+    except PermissionError:
+        return "the processor's counter (RAPL) may be read by the administrator only"
+    except Exception as error:
+        return f"the counter cannot be read ({type(error).__name__}: {error})"
+    return "the counter could not be read in all parts of the training"
 
 
 def _read_gpu() -> list[Counter]:
@@ -56,8 +69,15 @@ def _read_gpu() -> list[Counter]:
     uuid = str(cuda.get_device_properties(cuda.current_device()).uuid)
     handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid.removeprefix('GPU-')}")
     if _is_shared(pynvml, handle):
-        return []
+        raise LookupError("the GPU is divided (MIG), and its only counter has the other parts' energy in it")
     return [(float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3, float("inf"))]
+
+
+def _read_processor() -> list[Counter]:
+    packages = sorted(RAPL.glob("intel-rapl:?"))
+    if not packages:
+        raise LookupError("the machine shows no counter of the processor (RAPL)")
+    return [_read_package(path) for path in packages]
 
 
 def _is_shared(pynvml: Any, handle: Any) -> bool:

@@ -4,6 +4,7 @@ import errno
 import logging
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from scan2seg.memory import set_job_memory
 
 Item = TypeVar("Item")
 LOGGER = logging.getLogger("scan2seg")
+SILENCE = 30.0
+"""Seconds after which long work says where it is."""
 
 
 def info(message: str, *values: Any) -> None:
@@ -72,6 +75,46 @@ def progress(items: Iterable[Item], label: str, total: int | None = None) -> Ite
         mininterval=0.2 if interactive else 10,
         dynamic_ncols=interactive,
     )
+
+
+class Work:
+    """How far long work is: ``done`` of ``total`` ``things``."""
+
+    def __init__(self, label: str, things: str, total: int) -> None:
+        """Start the clock."""
+        self.label, self.things, self.total = label, things, total
+        self.done, self.started = 0, time.monotonic()
+
+    def describe(self) -> str:
+        """Return what was done, the seconds spent and, once something was done, those left."""
+        spent = time.monotonic() - self.started
+        left = f", about {spent / self.done * (self.total - self.done):.0f} s left" if self.done else ""
+        count = f" {self.done} of {self.total} {self.things}" if self.things else ""
+        return f"{self.label}:{count} ({spent:.0f} s{left})"
+
+
+@contextmanager
+def reporting(label: str, things: str = "", total: int = 0) -> Iterator[Work]:
+    """Say every half minute where long work is, also while one call of a library takes longer.
+
+    Args:
+        label: what is done.
+        things: what is counted, such as "trees"; the caller counts in ``done``. Empty where nothing can be counted.
+        total: how many there are.
+    """
+    work, ended = Work(label, things, total), threading.Event()
+
+    def say() -> None:
+        while not ended.wait(SILENCE):
+            info("%s", work.describe())
+
+    speaker = threading.Thread(target=say, daemon=True)
+    speaker.start()
+    try:
+        yield work
+    finally:
+        ended.set()
+        speaker.join()
 
 
 @contextmanager

@@ -59,6 +59,7 @@ def test_a_divided_gpu_has_no_energy_of_one_part(monkeypatch):
     meter = energy.EnergyMeter("cuda")
     meter.start()
     assert meter.stop() is None
+    assert "divided (MIG)" in energy.explain_unknown("cuda")
 
 
 def test_a_processor_whose_counter_begins_again(monkeypatch, tmp_path):
@@ -76,6 +77,7 @@ def test_a_processor_whose_counter_begins_again(monkeypatch, tmp_path):
     monkeypatch.setattr(energy, "RAPL", tmp_path / "none")
     meter.start()
     assert meter.stop() is None
+    assert "no counter of the processor" in energy.explain_unknown("cpu")
 
 
 def test_energy_of_several_processes():

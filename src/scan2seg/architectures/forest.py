@@ -1,5 +1,6 @@
 """The random forest: features by torch, trees grown by scikit-learn, kept as tensors and walked by numba or torch."""
 
+import warnings
 from typing import Any
 
 import numba
@@ -12,6 +13,7 @@ from scan2seg.architectures.fitted import FittedModel
 from scan2seg.augmentation.smoothing import smooth
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
+from scan2seg.logging import Work, reporting
 
 
 class RandomForest(FittedModel):
@@ -41,7 +43,8 @@ class RandomForest(FittedModel):
         """Grow the forest on a sample of labelled pixels; features are computed image by image."""
         from sklearn.ensemble import RandomForestClassifier
 
-        values, named = self._sample(images, labels, seed)
+        with reporting("random forest: features", "images", len(images)) as work:
+            values, named = self._sample(images, labels, seed, work)
         weight = "balanced" if self.params.class_weight == "balanced" else None
         forest = RandomForestClassifier(
             self.params.trees,
@@ -49,8 +52,9 @@ class RandomForest(FittedModel):
             class_weight=weight,
             random_state=seed,
             n_jobs=torch.get_num_threads(),
+            warm_start=True,
         )
-        forest.fit(values, named)
+        grow(forest, values, named)
         self.set_state(**flatten_trees(forest, self.classes))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -85,12 +89,14 @@ class RandomForest(FittedModel):
             total += self.shares[node]
         return total
 
-    def _sample(self, images: Tensor, labels: Tensor, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def _sample(
+        self, images: Tensor, labels: Tensor, seed: int, work: Work
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         generator = torch.Generator().manual_seed(seed)
         quota = max(1, self.params.samples // len(images))
         order = torch.randperm(len(images), generator=generator)[: self.params.samples].tolist()
         values, named = [], []
-        for index in order:
+        for work.done, index in enumerate(order):
             flat = labels[index].flatten().cpu().long()
             places = torch.nonzero((flat != IGNORE) & (flat < self.classes)).squeeze(1)
             places = places[torch.randperm(len(places), generator=generator)[:quota]]
@@ -101,6 +107,17 @@ class RandomForest(FittedModel):
         if not named:
             raise InputError("training: no pixel of the training patches is labelled; check the labels and the split")
         return torch.cat(values).numpy(), torch.cat(named).numpy()
+
+
+def grow(forest: Any, values: NDArray[np.float32], named: NDArray[np.int64]) -> None:
+    """Fit a forest that starts warm a few trees at a time, and say where it is; the trees are those of one fit."""
+    trees, together = forest.n_estimators, 4 * forest.n_jobs
+    with reporting("random forest", "trees", trees) as work, warnings.catch_warnings():
+        # it doubts that weights of classes hold for the next trees; the data are the same
+        warnings.filterwarnings("ignore", message="class_weight presets")
+        for count in [*range(together, trees, together), trees]:
+            forest.set_params(n_estimators=count).fit(values, named)
+            work.done = count
 
 
 def multiscale_features(image: Tensor, sigmas: list[float]) -> Tensor:

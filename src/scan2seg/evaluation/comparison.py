@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scan2seg import logging, storage
+from scan2seg.evaluation.cost_notes import describe_costs
 from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.evaluation.run_measures import MEASURES, describe_controls, describe_unit, measure, tabulate
 from scan2seg.evaluation.runs import Run, read_run
@@ -209,8 +210,8 @@ def _cost_table(rows: list[Ranked]) -> str:
         cells = [_scaled(row, *part) for part in parts]
         devices = dict.fromkeys(describe_device(run) or "-" for run in row.runs)
         body.append([row.model, *cells, ", ".join(devices)])
-    note = "\nOne pre-training serves all replicates.\n" if pretrained else ""
-    return "### Cost, mean over replicates\n\n" + markdown_table(head, body) + note
+    notes = "".join(f"\n{note}\n" for note in describe_costs(rows))
+    return "### Cost, mean over replicates\n\n" + markdown_table(head, body) + notes
 
 
 def _published_table(rows: list[Json]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scan2seg.evaluation.comparison import cost, describe_device, describe_stray
+from scan2seg.evaluation.cost_notes import describe_costs
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
 from scan2seg.reporting import tables
@@ -79,13 +80,9 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
             ]
         )
     caption = "Mpixel/s is the speed from the stack to labels in memory; model only the network's."
-    caption += " One pre-training serves all replicates." if _pretrained(rows) else ""
+    caption = " ".join([caption, *describe_costs(rows)])
     head, body = without_unknown(head, body)
     return Table(head, body, best=0, caption=caption)
-
-
-def _pretrained(rows: Sequence[Ranked]) -> bool:
-    return any(_pretraining_note(row) for row in rows)
 
 
 def without_unknown(head: list[str], body: list[list[Cell]]) -> tuple[list[str], list[list[Cell]]]:

@@ -23,7 +23,7 @@ from scan2seg.device import autocast, choose_device, peak_memory, set_threads
 from scan2seg.encoders.build import AlignedEncoder
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
-from scan2seg.logging import info, warn
+from scan2seg.logging import Work, info, reporting, warn
 from scan2seg.normalisation import Normalisation, fit_normalisation
 from scan2seg.provenance import fingerprint, record
 from scan2seg.storage import open_store, replacing, write_json
@@ -156,7 +156,8 @@ class _Run:
             # from seed and epoch, so that a run that goes on draws what an undisturbed one would have
             torch.manual_seed(settings.seed * 1_000_003 + epoch)
             rate = float(optimizer.param_groups[0]["lr"])
-            error = self._run_epoch(loader, optimizer, scheduler, scaler)
+            with reporting(f"epoch {epoch + 1}/{settings.epochs}", "steps", len(loader)) as work:
+                error = self._run_epoch(loader, optimizer, scheduler, scaler, work)
             seconds = time.monotonic() - started
             rows.append({"epoch": epoch + 1, "learning_rate": rate, "train_loss": error, "seconds": seconds})
             save_state(state, identity, parts, rows)
@@ -165,11 +166,11 @@ class _Run:
             info(words, epoch + 1, settings.epochs, error, seconds, left)
         return rows
 
-    def _run_epoch(self, loader: BatchLoader, optimizer: Any, scheduler: Any, scaler: Any) -> float:
+    def _run_epoch(self, loader: BatchLoader, optimizer: Any, scheduler: Any, scaler: Any, work: Work) -> float:
         self.network.train()
         errors: list[Tensor] = []
         try:
-            for images, labels, _, _ in loader:
+            for work.done, (images, labels, _, _) in enumerate(loader):
                 if len(images) == 1 and errors:
                     continue  # a single patch has no spread for batch normalisation where it is one pixel small
                 optimizer.zero_grad(set_to_none=True)

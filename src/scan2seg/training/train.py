@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.training import NormalisationSettings, TrainingSettings
 from scan2seg.device import autocast, choose_device, peak_memory, set_threads
-from scan2seg.energy import EnergyMeter
+from scan2seg.energy import EnergyMeter, explain_unknown
 from scan2seg.errors import InputError
 from scan2seg.logging import info
 from scan2seg.normalisation import fit_normalisation
@@ -118,6 +118,7 @@ def _train_here(
     facts = _describe_cost(model, data, result, settings.monitor)
     validation = choose_evenly(data.validation, settings.validation_patches)
     facts.update(validation_patches=len(validation))
+    facts["energy_note"] = explain_unknown(device) if facts["energy_joules"] is None else None
     facts.update(device=device, devices=world(), pretraining=pretraining, **usage)
     # a classical model is fitted at once
     facts.update(batch_size=settings.batch_size if result["steps"] else None, steps=result["steps"])

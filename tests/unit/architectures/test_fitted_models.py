@@ -1,5 +1,9 @@
 """Fitted models against scikit-image and scikit-learn."""
 
+import logging
+import re
+import time
+import warnings
 from itertools import product
 
 import numba
@@ -11,12 +15,14 @@ from skimage.filters import gaussian, threshold_multiotsu
 from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import jaccard_score
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from scan2seg import plugins
 from scan2seg.architectures.forest import multiscale_features
 from scan2seg.architectures.grey_levels import otsu_thresholds
 from scan2seg.architectures.naming import name_groups
 from scan2seg.errors import InputError
+from scan2seg.logging import LOGGER, Work
 
 torch.set_num_threads(1)
 
@@ -82,16 +88,16 @@ def test_forest_predicts_as_scikit_learn_and_the_same_without_numba() -> None:
     images = (labels + 0.3 * torch.randn(2, 40, 40))[:, None]
     labels = labels.expand(2, -1, -1).clone()
     labels[0, :4] = 255
-    model = make("random_forest", 4, trees=7, depth=6, samples=800, sigmas=[1.0, 3.0])
+    model = make("random_forest", 4, trees=11, depth=6, samples=800, sigmas=[1.0, 3.0])
     model.fit(images, labels, seed=3)
     shares = model(images).exp() - 1e-4
     assert (shares.argmax(1) == labels)[labels != 255].float().mean() > 0.9
     features = multiscale_features(images[0], [1.0, 3.0]).flatten(1).T
-    values, named = model._sample(images, labels, 3)
-    reference = RandomForestClassifier(7, max_depth=6, class_weight="balanced", random_state=3).fit(values, named)
+    values, named = model._sample(images, labels, 3, Work("", "", 2))
+    reference = RandomForestClassifier(11, max_depth=6, class_weight="balanced", random_state=3).fit(values, named)
     expected = reference.predict_proba(features.numpy())
     np.testing.assert_allclose(shares[0].flatten(1).T[:, :3], expected, atol=1e-5)
-    np.testing.assert_allclose(model.walk_by_torch(features) / 7, shares[0].flatten(1).T, atol=1e-5)
+    np.testing.assert_allclose(model.walk_by_torch(features) / 11, shares[0].flatten(1).T, atol=1e-5)
 
 
 @pytest.mark.parametrize("sigma", [1.0, 3.0])
@@ -154,3 +160,37 @@ def test_levels_are_named_for_the_greatest_mean_iou() -> None:
 def mean_iou(counts: np.ndarray, names: np.ndarray) -> float:
     truth, predicted = np.broadcast_arrays(np.arange(counts.shape[1]), names[:, None])
     return float(jaccard_score(truth.ravel(), predicted.ravel(), average="macro", sample_weight=counts.ravel()))
+
+
+def test_kmeans_keeps_to_the_threads_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Spied(KMeans):
+        def fit(self, *arguments: object) -> "Spied":
+            seen.extend(pool["num_threads"] for pool in threadpool_info())
+            return super().fit(*arguments)
+
+    monkeypatch.setattr("sklearn.cluster.KMeans", Spied)
+    with threadpool_limits(2):
+        torch.set_num_threads(1)  # torch's own pool, not the one of scikit-learn
+        make("kmeans", 2).fit(torch.rand(1, 1, 16, 16), torch.randint(0, 2, (1, 16, 16)), seed=0)
+    assert set(seen) == {1}
+
+
+def test_a_forest_and_clusters_say_where_they_are(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Slow(RandomForestClassifier):
+        def fit(self, *arguments: object) -> "Slow":
+            time.sleep(0.3)
+            return super().fit(*arguments)
+
+    monkeypatch.setattr("scan2seg.logging.SILENCE", 0.05)
+    monkeypatch.setattr("sklearn.ensemble.RandomForestClassifier", Slow)
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    caplog.set_level(logging.INFO, "scan2seg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make("random_forest", 2, trees=6).fit(torch.rand(1, 1, 16, 16), torch.randint(0, 2, (1, 16, 16)), seed=0)
+    assert re.search(r"random forest: 0 of 6 trees \(0 s\)", caplog.text)
+    assert re.search(r"random forest: 4 of 6 trees \(\d s, about \d s left\)", caplog.text)

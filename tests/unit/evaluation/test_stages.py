@@ -229,3 +229,15 @@ def test_the_cost_of_pretraining_stands_beside_that_of_training(tmp_path, truth)
     assert "| model | pre-training s | training s |" in tables and "| started | 61.5 | 10.0 |" in tables
     compare_models(runs[:1], tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
     assert "pre-training" not in (tmp_path / "tables.md").read_text()
+
+
+def test_the_reason_of_an_unknown_energy_stands_below_the_costs(tmp_path, truth):
+    runs = []
+    facts = {"metered": {"energy_joules": 5.0}, "divided": {"energy_joules": None, "energy_note": "the GPU is divided"}}
+    for model, energy in facts.items():
+        out = score(tmp_path, truth, truth[[1, 2]], [1, 2], model)
+        out["training"] = tmp_path / f"{model}.json"
+        storage.write_json(out["training"], {"wall_seconds": 10.0, **energy})
+        runs.append(out)
+    compare_models(runs, tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
+    assert "\nEnergy of divided is not known: the GPU is divided.\n" in (tmp_path / "tables.md").read_text()
