@@ -28,10 +28,12 @@ def measure(name, threads):
     """Train in this process; print samples a second."""
     import training
 
+    from scan2seg.config.base import Plugin
+
     architecture, size, batch = NETWORKS[name]
     training.set_threads(threads)
     recipe = training.recipe_of(argparse.Namespace(encoder="resnet18", batch=batch))
-    recipe["architecture"] = architecture
+    recipe = recipe.model_copy(update={"architecture": Plugin("architectures").resolve(architecture)})
     patches = training.make_patches(8 * batch, size, "cpu")
     print(training.time_loop(patches, recipe, "cpu", training.choose_precision("auto", "cpu")))
 

@@ -21,7 +21,6 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from scan2seg.checkpoint import SegmentationModel
-from scan2seg.config.base import Plugin
 from scan2seg.config.model import Model
 from scan2seg.device import autocast, choose_device, choose_precision, set_threads, synchronise
 from scan2seg.normalisation import Normalisation
@@ -58,7 +57,7 @@ def recipe_of(arguments):
 
 def new_model(recipe):
     torch.manual_seed(0)
-    architecture = Plugin("architectures").resolve(recipe["architecture"])
+    architecture = recipe.architecture
     return SegmentationModel(architecture, Normalisation(1), 1, 2)
 
 

@@ -7,12 +7,13 @@ import torch
 
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.model import Model
+from scan2seg.config.recipe import Recipe
 from scan2seg.training.train import train_model
 
 TINY = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
 
 
-def recipe_of(**changes: Any) -> dict[str, Any]:
+def recipe_of(**changes: Any) -> Recipe:
     content = {
         "name": "m",
         "architecture": TINY,
@@ -28,7 +29,7 @@ def recipe_of(**changes: Any) -> dict[str, Any]:
     return Model.model_validate(content).recipe()
 
 
-def train(data: Path, output: Path, recipe: dict[str, Any], replicate: str = "seed0") -> dict[str, torch.Tensor]:
+def train(data: Path, output: Path, recipe: Recipe, replicate: str = "seed0") -> dict[str, torch.Tensor]:
     train_model(data / "patches.zarr", data / "split.json", output, recipe, replicate=replicate)
     return load_checkpoint(output / "checkpoint.pt")[0].state_dict()
 

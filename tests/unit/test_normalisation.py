@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from scan2seg.checkpoint import SegmentationModel, load_checkpoint, save_checkpoint
 from scan2seg.config.patching import PatchingSettings
-from scan2seg.config.training import NormalisationSettings
+from scan2seg.config.training import InferenceSettings, NormalisationSettings
 from scan2seg.errors import InputError
 from scan2seg.inference.tiling import Predictor
 from scan2seg.normalisation import (
@@ -88,7 +88,7 @@ def test_prediction_sees_what_training_saw_tile_by_tile(tmp_path: Path, monkeypa
     )
     description = {"classes": ["a", "b"], "patch_size": [16, 16], "neighbours": 0}
     save_checkpoint(tmp_path / "m.pt", model, description)
-    predictor = Predictor(tmp_path / "m.pt", {"overlap": 0}, precision="float32")
+    predictor = Predictor(tmp_path / "m.pt", InferenceSettings(overlap=0), precision="float32")
     seen: list[torch.Tensor] = []
     whole = predictor.run
     monkeypatch.setattr(predictor, "run", lambda tiles: seen.append(tiles) or whole(tiles))

@@ -126,10 +126,10 @@ def test_a_system_runs_on_data_of_its_kind(system: str, tmp_path: Path, monkeypa
         model, _ = load_part("models", Model, name, FOLDER)
         write_weights(tmp_path / "weights", model.architecture.get("encoder"))
         extract_patches(stack, split, patches, model.patching)
-        recipe = model.recipe()
-        recipe["training"] |= {"epochs": 1, "batch_size": 2, "samples_per_epoch": 4}
+        short = {"epochs": 1, "batch_size": 2, "samples_per_epoch": 4}
+        recipe = model.recipe().model_copy(update={"training": model.training.model_copy(update=short)})
         train_model(patches, split, tmp_path / name, recipe)
-        inference = {**model.inference.model_dump(mode="json"), "batch_size": 4}
+        inference = model.inference.model_copy(update={"batch_size": 4})
         predict_stack(stack, split, tmp_path / name / "checkpoint.pt", tmp_path / "prediction.zarr", inference)
         identity = {"dataset": system, "model": name, "replicate": "seed0", "split": "test"}
         metrics = tmp_path / "metrics.json"

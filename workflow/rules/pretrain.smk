@@ -25,7 +25,7 @@ rule pretrain_encoder:
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
-        recipe=lambda wildcards: thing(wildcards).recipe,
+        recipe=lambda wildcards: thing(wildcards).recipe.content(),
         dataset=lambda wildcards: thing(wildcards).patches.split.stack.name,
     script:
         "../scripts/pretrain_encoder.py"

@@ -36,6 +36,6 @@ rule train_model:
         gpu=gpus("gpu", every=True),
         gres=gpus("gres", every=True),
     params:
-        recipe=lambda wildcards: thing(wildcards).model.recipe(),
+        recipe=lambda wildcards: thing(wildcards).model.recipe().content(),
     script:
         "../scripts/train_model.py"

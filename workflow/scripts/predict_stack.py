@@ -7,10 +7,12 @@ def main(snakemake):
     stack, split, checkpoint = (Path(snakemake.input[key]) for key in ("stack", "split", "checkpoint"))
     with job(snakemake) as needed:
         if needed:
+            from scan2seg.config.training import InferenceSettings
             from scan2seg.inference.prediction import predict_stack
 
+            settings = InferenceSettings.model_validate(snakemake.params.inference)
             output = Path(snakemake.output.prediction)
-            predict_stack(stack, split, checkpoint, output, snakemake.params.inference, threads=snakemake.threads)
+            predict_stack(stack, split, checkpoint, output, settings, threads=snakemake.threads)
 
 
 if __name__ == "__main__":

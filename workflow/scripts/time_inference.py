@@ -7,9 +7,11 @@ def main(snakemake):
     stack, split, checkpoint = (Path(snakemake.input[key]) for key in ("stack", "split", "checkpoint"))
     with job(snakemake) as needed:
         if needed:
+            from scan2seg.config.training import InferenceSettings
             from scan2seg.inference.timing import time_inference
 
-            settings, threads = snakemake.params.inference, snakemake.resources.model_threads
+            settings = InferenceSettings.model_validate(snakemake.params.inference)
+            threads = snakemake.resources.model_threads
             time_inference(stack, split, checkpoint, Path(snakemake.output.timing), settings, threads=threads)
 
 

@@ -8,6 +8,7 @@ from scan2seg import plugins
 from scan2seg.catalogue.stacks import Patches, Split
 from scan2seg.catalogue.thing import Dependencies, Json, Thing, make_key
 from scan2seg.config.model import Model
+from scan2seg.config.recipe import EncoderRecipe
 from scan2seg.config.study import Study
 from scan2seg.config.training import InferenceSettings
 
@@ -17,12 +18,12 @@ class Encoder(Thing):
     """An encoder pre-trained on patches; models whose encoder and settings are equal share it."""
 
     patches: Patches
-    recipe: Json
+    recipe: EncoderRecipe
 
     @property
     def content(self) -> Json:
         """The patches and the recipe of the pre-training."""
-        return {"patches": self.patches.key, "recipe": self.recipe}
+        return {"patches": self.patches.key, "recipe": self.recipe.content()}
 
     @property
     def parents(self) -> tuple[Thing, ...]:
@@ -36,8 +37,8 @@ class Encoder(Thing):
 
     def dependencies(self) -> Dependencies:
         """Return the weights that it starts from, and the code of the pre-training and its augmentations."""
-        modules = (plugins.module_name("augmentation", item["method"]) for item in self.recipe["augmentation"])
-        return Dependencies(weight_files(self.recipe), ("scan2seg.training.pretraining", *modules))
+        modules = (plugins.module_name("augmentation", item["method"]) for item in self.recipe.augmentation)
+        return Dependencies(_own_weights(self.recipe.pretrained), ("scan2seg.training.pretraining", *modules))
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Training(Thing):
     @property
     def content(self) -> Json:
         """Patches, recipe and encoder."""
-        recipe = {key: value for key, value in self.model.recipe().items() if key != "pretraining"}
+        recipe = {key: value for key, value in self.model.recipe().content().items() if key != "pretraining"}
         return {
             "patches": self.patches.key,
             "recipe": recipe,
@@ -209,10 +210,13 @@ def encoder_name(architecture: Json) -> str:
 
 def weight_files(architecture: Json) -> tuple[str, ...]:
     """Return the file of pre-trained weights that an architecture names by its path; none for the hub's names."""
+    return _own_weights(architecture.get("pretrained"))
+
+
+def _own_weights(name: str | None) -> tuple[str, ...]:
     from scan2seg.config.base import is_path
 
-    name = architecture.get("pretrained")
-    return (name,) if isinstance(name, str) and is_path(name) else ()
+    return (name,) if name is not None and is_path(name) else ()
 
 
 def plugins_of(model: Model) -> list[str]:

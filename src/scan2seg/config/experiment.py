@@ -189,7 +189,11 @@ class Experiment:
             "ensembles": self.settings.ensembles,
             "datasets": {name: dataset.model_dump(mode="json") for name, dataset in self.datasets.items()},
             "models": {
-                name: {"description": model.description, **model.recipe(), "inference": model.inference.model_dump()}
+                name: {
+                    "description": model.description,
+                    **model.recipe().content(),
+                    "inference": model.inference.model_dump(),
+                }
                 for name, model in self.models.items()
             },
             "studies": {name: study.summary() for name, study in self.studies.items()},

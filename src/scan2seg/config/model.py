@@ -1,66 +1,29 @@
-"""A model recipe: architecture, patches, training and inference."""
+"""A model file: its recipe, how it is applied, and what its jobs need."""
 
-from typing import Any, Self
+from typing import Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import model_validator
 
 from scan2seg import plugins
 from scan2seg.config.base import Name, Settings
-from scan2seg.config.patching import PatchingSettings
-from scan2seg.config.pretraining import PretrainingSettings
-from scan2seg.config.training import (
-    Architecture,
-    Augmentations,
-    InferenceSettings,
-    Losses,
-    NormalisationSettings,
-    OptimizerSettings,
-    ResourceSettings,
-    ScheduleSettings,
-    TrainingSettings,
-    Weightings,
-)
+from scan2seg.config.recipe import EncoderRecipe, Recipe
+from scan2seg.config.training import InferenceSettings, ResourceSettings
 
 
-class Model(Settings):
-    """A model file."""
-
+class _Words(Settings):
     name: Name
     """Its name; the file's stem unless given."""
     description: str = ""
     """A sentence for the report."""
-    architecture: Architecture
-    """The network, or the classical method, and its settings."""
-    deterministic_fit: bool = False
-    """The result does not depend on the seed (Otsu): only the first replicate of each fold is run."""
-    patching: PatchingSettings = PatchingSettings()
-    """The patches it trains on."""
-    normalisation: NormalisationSettings = NormalisationSettings()
-    """How grey values become input."""
-    augmentation: Augmentations = []
-    """Changes of the training patches, drawn anew for each sample, in order."""
-    loss: Losses = Field(default=["cross_entropy"], validate_default=True)
-    """The losses, summed with their weights; one may be written without the list."""
-    weighting: Weightings = []
-    """Maps of pixel weights, multiplied."""
-    optimizer: OptimizerSettings = OptimizerSettings()
-    """The optimizer."""
-    schedule: ScheduleSettings = ScheduleSettings()
-    """The learning rate's curve."""
-    training: TrainingSettings = TrainingSettings()
-    """The training loop."""
-    pretraining: PretrainingSettings | None = None
-    """Pre-training of the encoder on images without labels, before the training; none when not given. It starts from
-    ``architecture.pretrained``, and uses the patching, normalisation and augmentation above."""
+
+
+class Model(Recipe, _Words):
+    """A model file."""
+
     inference: InferenceSettings = InferenceSettings()
     """How it is applied."""
     resources: ResourceSettings = ResourceSettings()
     """What its jobs need."""
-
-    @field_validator("loss", "augmentation", "weighting", mode="before")
-    @classmethod
-    def _make_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, (str, dict)) else value
 
     @model_validator(mode="after")
     def _check_depth(self) -> Self:
@@ -100,19 +63,16 @@ class Model(Settings):
             )
         return self
 
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Recipe:
         """Return what training depends on: everything but resources, inference and words."""
-        words = {"description", "resources", "inference", "name"}
-        recipe: dict[str, Any] = self.model_dump(mode="json", exclude=words)
-        if self.pretraining is None:
-            del recipe["pretraining"]
-        return recipe
+        return Recipe.model_construct(**{name: getattr(self, name) for name in Recipe.model_fields})
 
-    def pretraining_recipe(self) -> dict[str, Any]:
+    def pretraining_recipe(self) -> EncoderRecipe:
         """Return what the pre-training of the encoder depends on, beside the images."""
-        recipe = self.recipe()
-        encoder = {key: recipe["architecture"].get(key) for key in ("encoder", "pretrained", "sha256")}
-        shared = {key: recipe[key] for key in ("patching", "normalisation", "augmentation")}
-        own = {key: value for key, value in recipe["pretraining"].items() if key != "dataset"}
-        hardware = {key: recipe["training"][key] for key in ("device", "precision")}
-        return {**encoder, **shared, **hardware, "pretraining": own}
+        return EncoderRecipe.model_validate(
+            {
+                **{key: self.architecture.get(key) for key in ("encoder", "pretrained", "sha256")},
+                **{key: getattr(self, key) for key in ("patching", "normalisation", "augmentation", "pretraining")},
+                **{key: getattr(self.training, key) for key in ("device", "precision")},
+            }
+        )

@@ -147,7 +147,7 @@ class Study:
     def common(self) -> dict[str, Any]:
         """Return what all trials have in common; a grid's trials are named by their points, so its space is no part."""
         settings = self.settings
-        common = {"seed": settings.seed, "recipe": self.model.recipe(), "own_patches": self.own_patches}
+        common = {"seed": settings.seed, "recipe": self.model.recipe().content(), "own_patches": self.own_patches}
         if settings.sampler == "grid":
             return common
         space = {key: settings.space[key].model_dump(mode="json") for key in sorted(settings.space)}
@@ -163,7 +163,12 @@ class Study:
     def summary(self) -> dict[str, Any]:
         """Return what the report shows."""
         settings = self.settings.model_dump(mode="json")
-        return {**settings, "model": self.model.name, "trials": len(self.trials()), "recipe": self.model.recipe()}
+        return {
+            **settings,
+            "model": self.model.name,
+            "trials": len(self.trials()),
+            "recipe": self.model.recipe().content(),
+        }
 
     def _grid(self) -> list[dict[str, Any]]:
         # every key has points: checked with the settings

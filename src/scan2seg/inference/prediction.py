@@ -11,6 +11,7 @@ import zarr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
@@ -27,7 +28,7 @@ def predict_stack(
     split: Path,
     checkpoint: Path,
     output: Path,
-    inference: dict[str, Any],
+    inference: InferenceSettings,
     *,
     part: str = "test",
     threads: int = 1,
@@ -43,7 +44,7 @@ def predict_stack(
         split: split.json.
         checkpoint: the trained model.
         output: the Zarr store to write.
-        inference: resolved inference settings.
+        inference: how the model is applied.
         part: test, validation or train.
         threads: processor cores.
 
@@ -70,7 +71,7 @@ def predict_stack(
         run_blocks(predict_block, targets, "predicting")
         index = group.create_array("index", shape=(len(indices),), dtype="int64", chunks=(len(indices),))
         index[:] = np.asarray(indices)
-        provenance = record({"inference": inference, "part": part}, [stack, split, checkpoint])
+        provenance = record({"inference": inference.model_dump(mode="json"), "part": part}, [stack, split, checkpoint])
         computed = {"precision": predictor.precision, "precision_check": predictor.precision_check}
         group.attrs.update({"split": part, "classes": predictor.classes, **computed, "provenance": provenance})
     info("%d images on %s in %s", len(indices), predictor.device, predictor.precision)

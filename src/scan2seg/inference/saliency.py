@@ -7,6 +7,7 @@ import torch
 import zarr
 from numpy.typing import NDArray
 
+from scan2seg.config.training import InferenceSettings
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.provenance import record
@@ -29,7 +30,7 @@ def map_saliency(stack: Path, split: Path, checkpoint: Path, output: Path, count
         output: the Zarr store to write.
         count: how many images.
     """
-    predictor = Predictor(checkpoint, {}, precision="float32")
+    predictor = Predictor(checkpoint, InferenceSettings(), precision="float32")
     store = open_store(stack)
     tests = read_json(split)["test"]
     chosen = [tests[int(place)] for place in np.linspace(0, len(tests) - 1, min(count, len(tests))).round()]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
 from scan2seg.inference.blocks import block_length, run_blocks
@@ -51,7 +52,7 @@ def segment_scan(
     summary: Path,
     *,
     model: str,
-    inference: dict[str, Any],
+    inference: InferenceSettings,
     stack: Path | None = None,
     differences: Sequence[str] = (),
     tiff: Path | None = None,
@@ -67,7 +68,7 @@ def segment_scan(
         labels: the Zarr store to write, ``label`` (z, y, x) uint8 with OME-Zarr metadata.
         summary: summary.json: the share of each class, counts, model, pixel size and ``unlike_training``.
         model: its run, MODEL/REPLICATE, for the summary.
-        inference: resolved inference settings.
+        inference: how the model is applied.
         stack: the stack that the model was trained on, to compare pixel size and grey values with.
         differences: in what the volume was processed otherwise, as settings tell.
         tiff: where to write a TIFF, or None.
@@ -90,7 +91,7 @@ def segment_scan(
         length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
         target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, per_shard=length, name="label")
         parts = run_blocks(lambda block: _segment_block(array, block, target, predictor), [target], "segmenting")
-        provenance = record({"model": model, "inference": inference}, [volume, checkpoint])
+        provenance = record({"model": model, "inference": inference.model_dump(mode="json")}, [volume, checkpoint])
         group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
     if tiff is not None:
         _write_tiff(labels, tiff)

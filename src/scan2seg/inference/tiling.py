@@ -29,13 +29,13 @@ class Predictor:
     """
 
     def __init__(
-        self, checkpoint: Path, inference: dict[str, Any], device: str = "auto", precision: str | None = None
+        self, checkpoint: Path, inference: InferenceSettings, device: str = "auto", precision: str | None = None
     ) -> None:
         """Load the checkpoint.
 
         Args:
             checkpoint: the model's file.
-            inference: resolved inference settings.
+            inference: how the model is applied.
             device: auto, cpu or cuda.
             precision: auto, float32, bfloat16 or float16, before that of the inference settings. Half precision is
                 compared with float32 on the first batch of tiles, see ``precision`` and ``precision_check`` after it.
@@ -46,7 +46,7 @@ class Predictor:
         self.device = choose_device(device)
         self.model, self.description = load_checkpoint(checkpoint, self.device)
         self.model = self.model.to(memory_format=self.model.memory_format)
-        self.settings = InferenceSettings.model_validate(inference)
+        self.settings = inference
         self._wanted = precision or self.settings.precision or self._follow_training()
         # thresholds and trees are exact in float32 and gain nothing from less
         fitted = hasattr(self.model.network, "fit")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads, synchronise
 from scan2seg.inference.tiling import Predictor
 from scan2seg.provenance import record
@@ -24,7 +25,7 @@ MOST_BATCHES = 32
 
 
 def time_inference(
-    stack: Path, split: Path, checkpoint: Path, output: Path, inference: dict[str, Any], *, threads: int = 1
+    stack: Path, split: Path, checkpoint: Path, output: Path, inference: InferenceSettings, *, threads: int = 1
 ) -> None:
     """Measure seconds and pixels a second, the median of five after one that is not counted.
 
@@ -38,7 +39,7 @@ def time_inference(
         split: split.json; the first test image is used.
         checkpoint: the trained model.
         output: timing.json.
-        inference: resolved inference settings.
+        inference: how the model is applied.
         threads: processor cores.
     """
     set_threads(threads)
@@ -79,7 +80,7 @@ def time_inference(
         ),
         "image_size": [height, width],
     }
-    provenance = record({"inference": inference}, [stack, checkpoint])
+    provenance = record({"inference": inference.model_dump(mode="json")}, [stack, checkpoint])
     write_json(output, {**timings, **_describe_setting(predictor, threads), "provenance": provenance})
 
 

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.strategies import DDPStrategy
 
 from scan2seg.checkpoint import SegmentationModel
+from scan2seg.config.recipe import Recipe
 from scan2seg.config.training import TrainingSettings
 from scan2seg.logging import info, warn
 from scan2seg.storage import read_json, write_json
@@ -33,7 +34,7 @@ _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "
 def run_loop(
     model: SegmentationModel,
     data: Patches,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     state: Path,
     identity: str,
     seed: int,
@@ -49,7 +50,7 @@ def run_loop(
     Args:
         model: fresh, with its normalisation fitted.
         data: the patches.
-        recipe: the resolved model file.
+        recipe: of the model.
         state: folder for the checkpoints of the unfinished run.
         identity: of recipe, seed and data; a state of another identity is thrown away.
         seed: of everything random.
@@ -64,7 +65,7 @@ def run_loop(
         DivergedError: loss or weights are not finite; the model has the weights of the best epoch before, if any.
         InputError: the memory does not suffice.
     """
-    settings = TrainingSettings.model_validate(recipe["training"])
+    settings = recipe.training
     loader, validation = _make_loaders(data, settings, seed)
     weights = class_weights(settings.class_weights, data.histogram[data.train])
     module = TrainingModule(model, recipe, loader, seed, weights).to(memory_format=model.memory_format)
@@ -72,7 +73,7 @@ def run_loop(
     with _explaining(loader):
         measure = module.measure_first_batch(device)
         decision = settle_precision(precision, model.network, measure, device, state, identity)
-    info("%s on %s in %s", recipe["architecture"]["method"], device, decision["precision"])
+    info("%s on %s in %s", recipe.architecture["method"], device, decision["precision"])
     if settings.compile:
         model.network.compile()
     history = History(settings.epochs)

@@ -11,7 +11,7 @@ from scan2seg import plugins
 from scan2seg.augmentation.chain import build_chain
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.config.base import plugin_params
-from scan2seg.config.training import OptimizerSettings, ScheduleSettings
+from scan2seg.config.recipe import Recipe
 from scan2seg.device import autocast
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
@@ -35,7 +35,7 @@ class TrainingModule(lightning.LightningModule):
     def __init__(
         self,
         model: SegmentationModel,
-        recipe: dict[str, Any],
+        recipe: Recipe,
         loader: BatchLoader,
         seed: int,
         weights: Tensor | None = None,
@@ -44,7 +44,7 @@ class TrainingModule(lightning.LightningModule):
 
         Args:
             model: normalisation and network.
-            recipe: the resolved model file.
+            recipe: of the model.
             loader: training batches, to name the patches of a bad batch.
             seed: of everything random in training.
             weights: of the classes, or None.
@@ -54,9 +54,9 @@ class TrainingModule(lightning.LightningModule):
         self.recipe = recipe
         self.loader = loader
         self.seed = seed
-        self.losses = [_build_loss(settings, weights) for settings in recipe["loss"]]
-        self.augment = build_chain(recipe["augmentation"])
-        self.weightings = [_build_weighting(settings) for settings in recipe["weighting"]]
+        self.losses = [_build_loss(settings, weights) for settings in recipe.loss]
+        self.augment = build_chain(recipe.augmentation)
+        self.weightings = [_build_weighting(settings) for settings in recipe.weighting]
         self.confusion = torch.zeros(model.classes, model.classes, dtype=torch.int64)
         self.sums: dict[str, list[Tensor]] = {"train_loss": [], "validation_loss": []}
 
@@ -152,11 +152,13 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Build optimizer and schedule."""
-        optimizer = make_optimizer(OptimizerSettings.model_validate(self.recipe["optimizer"]), self.model.parameters())
-        settings = ScheduleSettings.model_validate(self.recipe["schedule"])
+        optimizer = make_optimizer(self.recipe.optimizer, self.model.parameters())
         steps = int(self.trainer.estimated_stepping_batches)
         per_epoch = max(1, steps // max(int(self.trainer.max_epochs or 1), 1))
-        return {"optimizer": optimizer, "lr_scheduler": make_schedule(settings, optimizer, steps, per_epoch)}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": make_schedule(self.recipe.schedule, optimizer, steps, per_epoch),
+        }
 
     def _prepare(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Normalise and augment; the images come in the order in memory that the network is trained in.

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from scan2seg.architectures import unet
 from scan2seg.augmentation.chain import Augmentation, build_chain
 from scan2seg.config.pretraining import PretrainingSettings
-from scan2seg.config.training import NormalisationSettings, OptimizerSettings, ScheduleSettings
+from scan2seg.config.recipe import EncoderRecipe
+from scan2seg.config.training import OptimizerSettings, ScheduleSettings
 from scan2seg.device import autocast, choose_device, peak_memory, set_threads
 from scan2seg.encoders.build import AlignedEncoder
 from scan2seg.errors import InputError
@@ -44,7 +45,7 @@ def pretrain_encoder(
     split: Path,
     patches: Path,
     output: Path,
-    recipe: dict[str, Any],
+    recipe: EncoderRecipe,
     *,
     dataset: str = "",
     threads: int = 1,
@@ -66,8 +67,8 @@ def pretrain_encoder(
     Raises:
         InputError: no training patches, an encoder that no decoder fits, too little memory, an error not finite.
     """
-    settings = PretrainingSettings.model_validate(recipe["pretraining"])
-    device = choose_device(recipe["device"])
+    settings = recipe.pretraining
+    device = choose_device(recipe.device)
     set_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.manual_seed(settings.seed)
@@ -75,29 +76,26 @@ def pretrain_encoder(
     store = open_store(patches)
     image: Any = store["image"]
     created: Any = store.attrs["provenance"]
-    normalisation = fit_normalisation(
-        NormalisationSettings.model_validate(recipe["normalisation"]), image, data.train.tolist(), recipe["encoder"]
-    )
+    normalisation = fit_normalisation(recipe.normalisation, image, data.train.tolist(), recipe.encoder)
     data.per_image = normalisation.per_image
     network = build_network(recipe, normalisation.output_channels or data.image.shape[1])
-    run = _Run(
-        network.to(device), normalisation.to(device), data, settings, build_chain(recipe["augmentation"]), device
-    )
-    identity = fingerprint([recipe, created["created"]])
-    run.settle(recipe["precision"], output / "training", identity)
-    info("%s on %s in %s", recipe["encoder"], device, run.precision)
+    run = _Run(network.to(device), normalisation.to(device), data, settings, build_chain(recipe.augmentation), device)
+    identity = fingerprint([recipe.content(), created["created"]])
+    run.settle(recipe.precision, output / "training", identity)
+    info("%s on %s in %s", recipe.encoder, device, run.precision)
     rows = run.go(output / "training" / "state.pt", identity)
     _write(output, encoder_state(network), recipe, rows, _describe(run, rows, dataset, stack), [stack, split, patches])
 
 
-def build_network(recipe: dict[str, Any], channels: int) -> nn.Module:
+def build_network(recipe: EncoderRecipe, channels: int) -> nn.Module:
     """Build a narrow U-Net over the recipe's encoder that gives an image (N, C, H, W) for an image.
 
     Raises:
         InputError: the encoder is unknown, its weights are missing, or it has no levels that a U-Net can be built on.
     """
-    values = {key: recipe[key] for key in ("encoder", "pretrained", "sha256")}
-    return unet.build(unet.Params(**values, decoder_channels=DECODER_CHANNELS, convolutions=1), channels, channels)
+    values = recipe.model_dump(include={"encoder", "pretrained", "sha256"})
+    params = unet.Params(**values, decoder_channels=DECODER_CHANNELS, convolutions=1)
+    return unet.build(params, channels, channels)
 
 
 def encoder_state(network: nn.Module) -> dict[str, Tensor]:
@@ -255,14 +253,14 @@ def _describe(run: _Run, rows: list[dict[str, Any]], dataset: str, stack: Path) 
 def _write(
     output: Path,
     state: dict[str, Tensor],
-    recipe: dict[str, Any],
+    recipe: EncoderRecipe,
     rows: list[dict[str, Any]],
     facts: dict[str, Any],
     inputs: list[Path],
 ) -> None:
     """Write everything, and only then remove the state from which a killed run goes on."""
     with replacing(output / "encoder.safetensors") as partial:
-        save_file(state, partial, metadata={"encoder": str(recipe["encoder"])})
+        save_file(state, partial, metadata={"encoder": recipe.encoder})
     write_history(output / "history.csv", rows)
-    write_json(output / "pretraining.json", {**facts, "provenance": record({"recipe": recipe}, inputs)})
+    write_json(output / "pretraining.json", {**facts, "provenance": record({"recipe": recipe.content()}, inputs)})
     shutil.rmtree(output / "training", ignore_errors=True)

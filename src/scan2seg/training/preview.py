@@ -7,21 +7,21 @@ import numpy as np
 import torch
 
 from scan2seg.augmentation.chain import build_chain
-from scan2seg.config.training import NormalisationSettings
+from scan2seg.config.recipe import Recipe
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.normalisation import fit_normalisation, standardise
 from scan2seg.storage import open_store, replacing
 
 
-def preview_augmentation(patches: Path, recipe: dict[str, Any], output: Path, *, seed: int = 0, count: int = 6) -> None:
+def preview_augmentation(patches: Path, recipe: Recipe, output: Path, *, seed: int = 0, count: int = 6) -> None:
     """Write a PNG: a row a training patch, the patch itself at the left and three augmented versions of it.
 
     Labels are drawn as outlines' fill over the image, ignored pixels in white. Of volumes the middle slice is drawn.
 
     Args:
         patches: the patch store of the recipe's patching.
-        recipe: the resolved model file.
+        recipe: of the model.
         output: the PNG file.
         seed: of the choice of patches and of the augmentation.
         count: how many patches.
@@ -36,12 +36,8 @@ def preview_augmentation(patches: Path, recipe: dict[str, Any], output: Path, *,
     chosen = np.sort(np.random.default_rng(seed).choice(train, min(count, train.size), replace=False))
     image: Any = store["image"]
     label: Any = store["label"]
-    normalisation = fit_normalisation(
-        NormalisationSettings.model_validate(recipe["normalisation"]),
-        image,
-        train.tolist(),
-        recipe["architecture"].get("encoder"),
-    )
+    encoder = recipe.architecture.get("encoder")
+    normalisation = fit_normalisation(recipe.normalisation, image, train.tolist(), encoder)
     pixels = [np.asarray(image[int(index)]) for index in chosen]
     if normalisation.per_image:
         known: Any = store["statistics"]
@@ -49,7 +45,7 @@ def preview_augmentation(patches: Path, recipe: dict[str, Any], output: Path, *,
     images = torch.from_numpy(np.stack(pixels))
     labels = torch.from_numpy(np.stack([np.asarray(label[int(index)]) for index in chosen]))
     columns = [(normalisation(images), labels)]
-    augment = build_chain(recipe["augmentation"])
+    augment = build_chain(recipe.augmentation)
     torch.manual_seed(seed)
     for _ in range(3):
         columns.append(augment(*columns[0]))

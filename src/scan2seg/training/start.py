@@ -3,18 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+from scan2seg.config.recipe import Recipe
 from scan2seg.encoders.weights import file_hash
 from scan2seg.errors import InputError
 from scan2seg.storage import open_store, read_json
 
 
-def start_from(
-    recipe: dict[str, Any], encoder: Path, stack: Path, split: Path
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def start_from(recipe: Recipe, encoder: Path, stack: Path, split: Path) -> tuple[Recipe, dict[str, Any]]:
     """Let a recipe start from the weights that ``pretrain_encoder`` wrote.
 
     Args:
-        recipe: the resolved model file.
+        recipe: of the model.
         encoder: encoder.safetensors, with pretraining.json beside it.
         stack: of the images that the model is scored on.
         split: split.json of that stack.
@@ -35,6 +34,6 @@ def start_from(
             f"pretraining.dataset: {facts['dataset']} holds {len(known)} of the test images, such as {known[0]}; "
             "take them out of its source, or the scores would not be of unseen images"
         )
-    architecture = {**recipe["architecture"], "pretrained": str(encoder), "sha256": file_hash(encoder)}
+    architecture = {**recipe.architecture, "pretrained": str(encoder), "sha256": file_hash(encoder)}
     keys = ("dataset", "images", "patches", "epochs", "seconds", "device", "precision")
-    return {**recipe, "architecture": architecture}, {key: facts[key] for key in keys}
+    return recipe.model_copy(update={"architecture": architecture}), {key: facts[key] for key in keys}

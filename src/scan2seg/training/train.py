@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
-from scan2seg.config.training import NormalisationSettings, TrainingSettings
+from scan2seg.config.recipe import Recipe
 from scan2seg.device import autocast, choose_device, peak_memory, set_threads
 from scan2seg.energy import EnergyMeter, explain_unknown
 from scan2seg.errors import InputError
@@ -36,7 +36,7 @@ def train_model(
     patches: Path,
     split: Path,
     output: Path,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     *,
     replicate: str = "seed0",
     threads: int = 1,
@@ -57,7 +57,7 @@ def train_model(
         patches: the patch store.
         split: split.json.
         output: the run's folder.
-        recipe: the resolved model file, without what training does not depend on.
+        recipe: of the model.
         replicate: such as ``seed0`` or ``fold2-seed0``: the seed of weights, order, augmentation and dropout, and the
             cross-validation fold.
         threads: processor cores, of all processes together.
@@ -69,14 +69,14 @@ def train_model(
             an encoder that was pre-trained on test images.
         RuntimeError: one of several processes crashed.
     """
-    settings = TrainingSettings.model_validate(recipe["training"])
+    settings = recipe.training
     device = choose_device(settings.device, settings.devices)
     start = (encoder, stack) if encoder is not None and stack is not None else None
     if settings.devices == world():
         _train_here(patches, split, output, recipe, replicate, threads, device, start)
         return
-    part: dict[str, Any] = {"patches": str(patches), "split": str(split), "output": str(output), "recipe": recipe}
-    part |= {"replicate": replicate, "threads": max(1, threads // settings.devices)}
+    part: dict[str, Any] = {"patches": str(patches), "split": str(split), "output": str(output)}
+    part |= {"recipe": recipe.content(), "replicate": replicate, "threads": max(1, threads // settings.devices)}
     part["start"] = [str(path) for path in start] if start else None
     launch(part, settings.devices, device)
 
@@ -85,7 +85,7 @@ def _train_here(
     patches: Path,
     split: Path,
     output: Path,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     replicate: str,
     threads: int,
     device: str,
@@ -95,17 +95,17 @@ def _train_here(
     if start is not None:
         recipe, pretraining = start_from(recipe, *start, split)
     seed, fold = parse_replicate(replicate)
-    settings = TrainingSettings.model_validate(recipe["training"])
+    settings = recipe.training
     set_threads(threads)
     torch.manual_seed(seed)
     data = open_patches(patches, split, fold, device)
     model = _build_model(recipe, patches, data)
-    settings_of_run = {"recipe": recipe, "seed": seed, "fold": fold}
+    settings_of_run = {"recipe": recipe.content(), "seed": seed, "fold": fold}
     if hasattr(model.network, "fit"):
-        info("%s on %s in float32", recipe["architecture"]["method"], device)
+        info("%s on %s in float32", recipe.architecture["method"], device)
         result = fit_classical(model, data, seed, device)
     else:
-        identity = fingerprint([recipe, seed, fold, _created(patches)])
+        identity = fingerprint([recipe.content(), seed, fold, _created(patches)])
         try:
             result = run_loop(model, data, recipe, output / "training", identity, seed, device, settings.precision)
         except DivergedError as error:
@@ -158,17 +158,17 @@ def _describe_model(data: Patches, provenance: dict[str, Any]) -> dict[str, Any]
     return description | {"provenance": provenance}
 
 
-def _build_model(recipe: dict[str, Any], patches: Path, data: Patches) -> SegmentationModel:
-    settings = NormalisationSettings.model_validate(recipe["normalisation"])
+def _build_model(recipe: Recipe, patches: Path, data: Patches) -> SegmentationModel:
     image: Any = open_store(patches)["image"]
-    encoder = recipe["architecture"].get("encoder")
-    normalisation = fit_normalisation(settings, image, data.train.tolist(), encoder)
+    normalisation = fit_normalisation(
+        recipe.normalisation, image, data.train.tolist(), recipe.architecture.get("encoder")
+    )
     data.per_image = normalisation.per_image
     if not data.histogram.any():
         raise InputError(f"{patches}: no pixel has a label; images without labels can only be pre-trained on")
-    model = SegmentationModel(recipe["architecture"], normalisation, data.image.shape[1], len(data.classes))
+    model = SegmentationModel(recipe.architecture, normalisation, data.image.shape[1], len(data.classes))
     if hasattr(model.network, "fit") and world() > 1:
-        raise InputError(f"training.devices: {recipe['architecture']['method']} is fitted in one process; set it to 1")
+        raise InputError(f"training.devices: {recipe.architecture['method']} is fitted in one process; set it to 1")
     return model
 
 

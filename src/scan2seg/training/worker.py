@@ -61,6 +61,7 @@ def _train(part: dict[str, Any]) -> None:
     import torch
     from torch import distributed
 
+    from scan2seg.config.recipe import Recipe
     from scan2seg.training.train import train_model
 
     backend = "gloo"
@@ -72,7 +73,7 @@ def _train(part: dict[str, Any]) -> None:
     patches, split, output = (Path(part[key]) for key in ("patches", "split", "output"))
     encoder, stack = (Path(path) for path in part["start"]) if part.get("start") else (None, None)
     settings: dict[str, Any] = {key: part[key] for key in ("replicate", "threads")}
-    train_model(patches, split, output, part["recipe"], **settings, encoder=encoder, stack=stack)
+    train_model(patches, split, output, Recipe.model_validate(part["recipe"]), **settings, encoder=encoder, stack=stack)
     distributed.destroy_process_group()
 
 

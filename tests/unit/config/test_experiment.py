@@ -290,7 +290,7 @@ def test_one_pretraining_is_shared_by_models_that_differ_elsewhere(folder: Path)
 
 
 def test_a_recipe_without_pretraining_is_what_it_was(folder: Path) -> None:
-    assert "pretraining" not in load_experiment(folder / "try.yaml").models["small"].recipe()
+    assert "pretraining" not in load_experiment(folder / "try.yaml").models["small"].recipe().content()
 
 
 def test_a_file_of_weights_counts_from_the_file_that_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

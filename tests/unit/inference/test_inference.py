@@ -162,7 +162,7 @@ def test_prediction_of_the_test_images_alone_in_their_true_size(
     write_stack(tmp_path)
     write_model(tmp_path)
     stack, split, checkpoint, output = (tmp_path / n for n in ("stack.zarr", "split.json", "checkpoint.pt", "p.zarr"))
-    predict_stack(stack, split, checkpoint, output, {"probabilities": True, "flips": True})
+    predict_stack(stack, split, checkpoint, output, InferenceSettings(probabilities=True, flips=True))
     store = open_store(output)
     assert np.asarray(store["index"]).tolist() == [1, 2, 4]
     label, probability = np.asarray(store["label"]), np.asarray(store["probability"])
@@ -177,7 +177,7 @@ def test_prediction_of_the_test_images_alone_in_their_true_size(
     ensemble_predictions([output, output], tmp_path / "e.zarr")
     mean = np.asarray(open_store(tmp_path / "e.zarr")["label"])
     assert (mean == label).mean() > 0.99
-    time_inference(stack, split, checkpoint, tmp_path / "timing.json", {"batch_size": 2})
+    time_inference(stack, split, checkpoint, tmp_path / "timing.json", InferenceSettings(batch_size=2))
     timing = read_json(tmp_path / "timing.json")
     assert timing["image"]["pixels_per_second"] > 0 and timing["image_size"] == [29, 20]
 
@@ -186,7 +186,7 @@ def test_prediction_of_the_test_images_alone_in_their_true_size(
         return cut_window(*arguments)
 
     monkeypatch.setattr("scan2seg.inference.tiling.cut_window", cut_slowly)
-    time_inference(stack, split, checkpoint, tmp_path / "slow.json", {"batch_size": 2, "flips": True})
+    time_inference(stack, split, checkpoint, tmp_path / "slow.json", InferenceSettings(batch_size=2, flips=True))
     slow = read_json(tmp_path / "slow.json")["image"]
     assert slow["seconds_end_to_end"] - slow["seconds_model"] > 0.045
     map_saliency(stack, split, checkpoint, tmp_path / "s.zarr", count=2)
@@ -205,18 +205,18 @@ def test_a_network_on_volumes_sees_the_slices_around_the_test_slices(
     write_json(tmp_path / "split.json", {"train": [0], "validation": [], "test": tests})
     checkpoint = write_model(tmp_path, architecture=UNET_3D, patch_size=[2, 16, 16])
     stack, split = tmp_path / "stack.zarr", tmp_path / "split.json"
-    predictor = Predictor(checkpoint, {"probabilities": True})
+    predictor = Predictor(checkpoint, InferenceSettings(probabilities=True))
     volumes = [predictor.predict(np.moveaxis(part, 0, 1)) for part in (images[:7], images[7:])]
     expected = torch.cat(volumes, dim=1)[:, tests].movedim(1, 0).numpy()
     # the result must not depend on where shards end
     monkeypatch.setattr("scan2seg.storage.TARGET_SHARD_BYTES", 1)
-    predict_stack(stack, split, checkpoint, tmp_path / "p.zarr", {"probabilities": True})
+    predict_stack(stack, split, checkpoint, tmp_path / "p.zarr", InferenceSettings(probabilities=True))
     store = open_store(tmp_path / "p.zarr")
     assert store["label"].shards == (4, 20, 18)
     np.testing.assert_allclose(np.asarray(store["probability"]), expected, atol=1e-3)
     clear = abs(expected[:, 0] - expected[:, 1]) > 2e-3
     assert np.array_equal(np.asarray(store["label"])[clear], expected.argmax(axis=1)[clear])
-    time_inference(stack, split, checkpoint, tmp_path / "timing.json", {"batch_size": 2})
+    time_inference(stack, split, checkpoint, tmp_path / "timing.json", InferenceSettings(batch_size=2))
     timing = read_json(tmp_path / "timing.json")
     assert timing["tile_size"] == [2, 16, 16] and timing["image"]["seconds_end_to_end"] > 0
     map_saliency(stack, split, checkpoint, tmp_path / "s.zarr", count=2)
@@ -230,7 +230,7 @@ def test_a_network_on_volumes_sees_the_slices_around_the_test_slices(
         tmp_path / "labels.zarr",
         tmp_path / "summary.json",
         model="unet_3d/seed0",
-        inference={},
+        inference=InferenceSettings(),
     )
     labels = np.asarray(open_store(tmp_path / "labels.zarr")["label"])
     assert np.array_equal(labels, volumes[0].argmax(dim=0).numpy())
@@ -240,7 +240,9 @@ def test_a_model_of_other_channels_is_refused(tmp_path: Path) -> None:
     write_stack(tmp_path)
     checkpoint = write_model(tmp_path, channels=3)
     with pytest.raises(InputError, match="was trained on 3 channels"):
-        predict_stack(tmp_path / "stack.zarr", tmp_path / "split.json", checkpoint, tmp_path / "p.zarr", {})
+        predict_stack(
+            tmp_path / "stack.zarr", tmp_path / "split.json", checkpoint, tmp_path / "p.zarr", InferenceSettings()
+        )
     assert not (tmp_path / "p.zarr").exists()
 
 
@@ -256,7 +258,7 @@ def test_a_volume_is_segmented_with_counts_that_add_up(tmp_path: Path) -> None:
         write_model(tmp_path, neighbours=1, channels=3),
         *outputs[:2],
         model="unet/seed0",
-        inference={},
+        inference=InferenceSettings(),
         tiff=outputs[2],
     )
     summary = read_json(outputs[1])
@@ -283,7 +285,7 @@ def test_a_volume_unlike_the_training_images_is_told(tmp_path, factor, pixel_siz
         tmp_path / "labels.zarr",
         tmp_path / "summary.json",
         model="unet/seed0",
-        inference={},
+        inference=InferenceSettings(),
         stack=tmp_path / "stack.zarr",
         differences=["units is per_millimetre, in training per_pixel"],
     )

@@ -124,7 +124,7 @@ def test_the_reconstruction_of_a_texture_becomes_better_than_the_mean() -> None:
     y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     phases = torch.rand(8) * 6.28
     images = torch.stack([torch.sin(x / 4 + phase) + torch.sin(y / 3 + phase) for phase in phases])[:, None]
-    network = build_network({"encoder": "resnet18", "pretrained": "none", "sha256": None}, 1)
+    network = build_network(model_of().pretraining_recipe(), 1)
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
     errors = []
     for _ in range(25):
@@ -142,7 +142,8 @@ def test_a_seed_decides_the_file(labelled: Path, finished: Path, tmp_path: Path)
     first = pretrain(labelled, tmp_path / "same")
     files = [(folder / "encoder.safetensors").read_bytes() for folder in (finished, tmp_path / "same")]
     assert files[0] == files[1]
-    other = pretrain(labelled, tmp_path / "other", pretraining={**model_of().recipe()["pretraining"], "seed": 1})
+    settings = model_of().recipe().content()["pretraining"]
+    other = pretrain(labelled, tmp_path / "other", pretraining={**settings, "seed": 1})
     assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
     rows = list(csv.DictReader((finished / "history.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"] and all(float(row["train_loss"]) > 0 for row in rows)
@@ -185,7 +186,7 @@ def test_training_starts_from_every_weight_of_the_encoder(labelled: Path, finish
         recipe, facts = start_from(
             recipe, finished / "encoder.safetensors", labelled / "stack.zarr", labelled / "split.json"
         )
-        model = SegmentationModel(recipe["architecture"], Normalisation(1), 1, 3)
+        model = SegmentationModel(recipe.architecture, Normalisation(1), 1, 3)
         loaded = encoder_state(model.network)
         assert all(torch.equal(value, state[name]) for name, value in loaded.items())
         deepest = {"unet_plus_plus": "layer3.1.conv2.weight"}.get(architecture["method"], "layer4.1.conv2.weight")

@@ -24,6 +24,7 @@ from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
 from scan2seg.config.patching import PatchingSettings
+from scan2seg.config.recipe import Recipe
 from scan2seg.errors import InputError
 from scan2seg.logging import LOGGER
 from scan2seg.patches import extract_patches
@@ -53,7 +54,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def recipe_of(devices: int, training: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+def recipe_of(devices: int, training: dict[str, Any] | None = None, **changes: Any) -> Recipe:
     content: dict[str, Any] = {
         "name": "m",
         "architecture": {"method": "unet", "encoder": None, "width": 4, "depth": 2, "normalisation": "none"},
@@ -65,7 +66,7 @@ def recipe_of(devices: int, training: dict[str, Any] | None = None, **changes: A
     return Model.model_validate({**content, **changes}).recipe()
 
 
-def train(data: Path, output: Path, recipe: dict[str, Any]) -> dict[str, torch.Tensor]:
+def train(data: Path, output: Path, recipe: Recipe) -> dict[str, torch.Tensor]:
     train_model(data / "patches.zarr", data / "split.json", output, recipe)
     return load_checkpoint(output / "checkpoint.pt")[0].state_dict()
 
@@ -81,7 +82,7 @@ def test_two_processes_killed_and_resumed_give_what_one_gives(
 ) -> None:
     one = train(data, tmp_path / "one", recipe_of(1))
     part = {"patches": str(data / "patches.zarr"), "split": str(data / "split.json"), "output": str(tmp_path / "two")}
-    part |= {"recipe": recipe_of(2), "replicate": "seed0", "threads": 1}  # type: ignore[dict-item]
+    part |= {"recipe": recipe_of(2).content(), "replicate": "seed0", "threads": 1}  # type: ignore[dict-item]
     script = (
         "import sys, json; from scan2seg.training.launcher import launch\nlaunch(json.loads(sys.argv[1]), 2, 'cpu')\n"
     )
@@ -240,7 +241,7 @@ def test_the_configuration_says_what_does_not_fit() -> None:
         recipe_of(4, {"batch_size": 6})
     with pytest.raises(ValidationError, match=r"training.devices: 2 needs a GPU each, resources.gpus: 1"):
         recipe_of(2, resources={"gpus": 1})
-    assert recipe_of(2, resources={"gpus": 2})["training"]["devices"] == 2
+    assert recipe_of(2, resources={"gpus": 2}).training.devices == 2
 
 
 def test_a_machine_with_too_few_gpus_is_named(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

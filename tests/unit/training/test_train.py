@@ -15,7 +15,7 @@ import pytest
 from tiny_training import equal, recipe_of, train
 
 from scan2seg.checkpoint import load_checkpoint
-from scan2seg.config.patching import PatchingSettings
+from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
 from scan2seg.inference.tiling import Predictor
 from scan2seg.patches import extract_patches
@@ -53,11 +53,11 @@ def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(data: Path, tmp_path
         "import sys, json, torch; from pathlib import Path; from scan2seg.training.train import train_model\n"
         "torch.set_num_threads(1)\n"
         "d, o, r = sys.argv[1:]; d = Path(d)\n"
-        "train_model(d / 'patches.zarr', d / 'split.json', Path(o), json.loads(r))\n"
+        "train_model(d / 'patches.zarr', d / 'split.json', Path(o), Recipe.model_validate_json(r))\n"
     )
     import json
 
-    command = [sys.executable, "-c", script, str(data), str(tmp_path / "killed"), json.dumps(recipe)]
+    command = [sys.executable, "-c", script, str(data), str(tmp_path / "killed"), json.dumps(recipe.content())]
     state = tmp_path / "killed" / "training" / "last.ckpt"
     for _ in range(2):
         stamp = state.stat().st_mtime_ns if state.exists() else 0
@@ -132,11 +132,15 @@ def test_a_network_on_volumes_trains_on_slabs_of_slices(tmp_path: Path) -> None:
         augmentation=["flip"],
         training={"epochs": 25, "batch_size": 2},
     )
-    patching = PatchingSettings.model_validate(recipe["patching"])
+    patching = recipe.patching
     extract_patches(tmp_path / "stack.zarr", tmp_path / "split.json", tmp_path / "patches.zarr", patching)
     train(tmp_path, tmp_path / "m", recipe)
     assert read_json(tmp_path / "m" / "training.json")["flops"] > 0
-    found = Predictor(tmp_path / "m" / "checkpoint.pt", {}).predict(np.moveaxis(image[21:], 0, 1)).argmax(dim=0)
+    found = (
+        Predictor(tmp_path / "m" / "checkpoint.pt", InferenceSettings())
+        .predict(np.moveaxis(image[21:], 0, 1))
+        .argmax(dim=0)
+    )
     assert (found.numpy() == label[21:]).mean() > 0.95
 
 
@@ -177,7 +181,11 @@ def test_classical_models_go_through_the_same_contract(data: Path, tmp_path: Pat
     assert facts["epochs"] == 0 and facts["threads"] == 1
     assert facts["batch_size"] is None and facts["steps"] is None
     image = np.asarray(open_store(data / "stack.zarr")["image"])[0]
-    found = Predictor(tmp_path / "m" / "checkpoint.pt", {}, precision="bfloat16").predict(image).argmax(dim=0)
+    found = (
+        Predictor(tmp_path / "m" / "checkpoint.pt", InferenceSettings(), precision="bfloat16")
+        .predict(image)
+        .argmax(dim=0)
+    )
     truth = np.asarray(open_store(data / "stack.zarr")["label"])[0]
     assert (found.numpy() == truth).mean() > 0.9
 

@@ -50,7 +50,7 @@ def model_of(architecture: Any = None) -> Model:
 
 def tune(data: Path, folder: Path, values: dict[str, Any], model: Model | None = None, name: str = "patches.zarr") -> dict[str, Any]:  # fmt: skip
     own = name == "stack.zarr"
-    job = {"seed": 0, "recipe": (model or model_of()).recipe(), "own_patches": own, "values": values}
+    job = {"seed": 0, "recipe": (model or model_of()).recipe().content(), "own_patches": own, "values": values}
     identity = {"dataset": "d", "study": "rates", "trial": folder.name}
     tune_model(data / name, data / "split.json", folder / "trial.json", job, identity=identity)
     assert [path.name for path in folder.iterdir()] == ["trial.json"]
