@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scan2seg.errors import InputError
+from scan2seg.secrets import hide_credentials
 
 if TYPE_CHECKING:
     from scan2seg.catalogue import Catalogue
 
 
 def add_commands(commands: Any) -> None:
-    """Add ``where`` and ``clean`` to the parser's commands."""
+    """Add the commands to the parser's."""
     where = commands.add_parser(
         "where",
         help="print where an experiment's results lie, or what a file was made from",
@@ -30,6 +31,17 @@ def add_commands(commands: Any) -> None:
     clean.add_argument("--results", type=Path, default=Path("results"), help="folder of the results (results)")
     clean.add_argument("--yes", action="store_true", help="delete what is listed")
     clean.set_defaults(run=_clean)
+
+    sync = commands.add_parser("sync", help="send an experiment to an MLflow server", description=_sync.__doc__)
+    sync.add_argument("experiment", type=Path, help="an experiment file whose report is made")
+    sync.add_argument("uri", help="the address of the server; ${NAME} in it is an environment variable")
+    sync.set_defaults(run=_sync)
+
+    relocate = commands.add_parser(
+        "relocate", help="let MLflow find the artifacts of a moved results folder", description=_relocate.__doc__
+    )
+    relocate.add_argument("results", type=Path, nargs="?", default=Path("results"), help="the folder (results)")
+    relocate.set_defaults(run=_relocate)
 
 
 def load_catalogue(path: Path) -> "Catalogue":
@@ -77,3 +89,34 @@ def _clean(given: argparse.Namespace) -> None:
     if given.yes:
         remove(unused)
     print(f"{len(unused)} unused, {total:.1f} MB{' deleted' if given.yes else '; delete with --yes' if unused else ''}")
+
+
+def _sync(given: argparse.Namespace) -> None:
+    """Send the results of an experiment to an MLflow server: what is there and did not change is left alone, so that an
+    interrupted transfer goes on. A password stands best in MLFLOW_TRACKING_PASSWORD or in ${NAME}, quoted."""
+    from scan2seg.config.base import expand
+    from scan2seg.reporting.gather import gather_inputs
+    from scan2seg.reporting.tracking import import_experiment
+
+    try:
+        uri = expand(given.uri)
+    except ValueError as error:
+        raise InputError(f"{hide_credentials(given.uri)}: {error}") from None
+    if not uri.startswith(("http://", "https://")):
+        raise InputError(f"{hide_credentials(uri)}: is no address of a server; it starts with https:// or http://")
+    catalogue = load_catalogue(given.experiment)
+    results = Path(catalogue.experiment.settings.results)
+    inputs = gather_inputs(catalogue.report_content(), results)
+    folder = results / "reports" / inputs["experiment"]
+    report = folder / "index.html"
+    if not report.is_file():
+        raise InputError(f"{report}: there is no such file; run the experiment first")
+    found = import_experiment(inputs, report, folder / "figures", uri, results)
+    print(f"{len(found['runs'])} runs of {found['experiment']} are at {found['uri']}")
+
+
+def _relocate(given: argparse.Namespace) -> None:
+    """Write where the results folder lies now into its MLflow database, after it was moved or copied."""
+    from scan2seg.reporting.tracking.store import relocate
+
+    print(relocate(given.results))

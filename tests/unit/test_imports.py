@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 from scan2seg import plugins
 from scan2seg.imports import source_files
 
@@ -32,3 +35,13 @@ def test_plugins_are_found_without_importing_anything_heavy() -> None:
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
     assert "unet" in plugins.names("architectures")
+
+
+def test_mlflow_is_imported_in_one_package() -> None:
+    sources = Path(plugins.__file__).parent
+    found = {
+        path.relative_to(sources).parts[:2]
+        for path in sources.rglob("*.py")
+        if re.search(r"^\s*(import|from) mlflow\b", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert found == {("reporting", "tracking")}

@@ -21,7 +21,7 @@ def test_every_file_of_the_contract_is_there(pipeline: Pipeline) -> None:
         (f"{run}/checkpoint.pt", 2), (f"{run}/history.csv", 2), (f"{run}/training.json", 2),
         (f"runs/both-{key}/seed0/metrics.json", 2), (f"runs/both-{key}/seed0/prediction.zarr", 2),
         ("reports/tiny/index.html", 1), ("reports/tiny/scores.csv", 1), ("reports/tiny/tables.md", 1),
-        ("reports/tiny/figures", 1), ("reports/tiny/mlflow.db", 1), (f"segmentations/fresh-{key}/labels.zarr", 1),
+        ("reports/tiny/figures", 1), ("mlflow.db", 1), (f"segmentations/fresh-{key}/labels.zarr", 1),
         (f"segmentations/fresh-{key}/summary.json", 1), (f"segmentations/fresh-{key}/labels.tif", 1),
     ):  # fmt: skip
         assert len(list((pipeline.folder / "results").glob(pattern))) == count, pattern

@@ -128,6 +128,8 @@ rule log_to_mlflow:
         training=training_files("training.json"),
         timing=run_files("timing.json", trained=True),
         histories=training_files("history.csv"),
+        checkpoints=training_files("checkpoint.pt"),
+        scores=rules.compare_models.output.scores,
         tables=rules.compare_models.output.tables,
         report=rules.render_report.output.report,
         figures=rules.render_report.output.figures,
@@ -146,9 +148,8 @@ rule log_to_mlflow:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        experiment=EXPERIMENT.settings.experiment,
         # with a password in it the address would stay in Snakemake's records
         server=tracking_server(),
-        runs=run_folders(),
+        content=CATALOGUE.report_content(),
     script:
         "../scripts/log_to_mlflow.py"

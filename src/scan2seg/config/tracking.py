@@ -7,5 +7,5 @@ class Tracking(Settings):
     """Where MLflow keeps the runs."""
 
     uri: Address | None = None
-    """Address of an MLflow server; null keeps an SQLite file beside the report. A user and password in it reach the
+    """Address of an MLflow server; null keeps ``mlflow.db`` in the results folder. A user and password in it reach the
     server alone; better is ``${NAME}``, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment."""
