@@ -63,6 +63,9 @@ class VolumeSource(LabelMapping):
     spacing: Literal["isotropic"] | tuple[Length, Length, Length] | None = None
     """Resample every volume to this distance between voxels along (z, y, x), in micrometres; ``isotropic`` takes each
     volume's smallest. Images linearly, labels by the nearest voxel. The files must say their own."""
+    intensities: Literal["stored"] | None = None
+    """``stored`` lets volumes of unlike types (8 and 16 bit) pass whose values are on one scale as they are. Not given,
+    they are refused unless ``standardise`` makes them comparable."""
     axis: Literal[0, 1, 2] = 0
     """The axis of (z, y, x) along which slices are taken; NIfTI and MetaImage are read as (z, y, x) too."""
     slices: tuple[int, int] | None = None

@@ -31,7 +31,7 @@ def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
 
     Raises:
         InputError: a file is missing or unreadable, channels and labels differ in shape, or parts of an image were
-            never stored.
+            never stored, or volumes are of unlike types.
     """
     source = VolumeSource.model_validate(settings)
     items: list[Item] = []
@@ -44,21 +44,29 @@ def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
         firsts[name] = channels[0]
         notes.extend(_check(name, channels, labels, source))
         items.extend(slice_items(name, *_resample(name, channels, labels, source), source))
-    for note in [*_compare(firsts, source), *notes[:5]]:
+    _check_types(firsts, source)
+    for note in [*_compare(firsts), *notes[:5]]:
         warn("%s", note)
     if len(notes) > 5:
         warn("and %d more notes of this kind", len(notes) - 5)
     return items
 
 
-def _compare(volumes: dict[str, Volume], source: VolumeSource) -> list[str]:
-    """Word in what volumes differ that a model may take for what tells classes apart."""
+def _check_types(volumes: dict[str, Volume], source: VolumeSource) -> None:
+    """Refuse volumes of unlike types where nothing makes them comparable."""
     types = {np.dtype(volume.dtype).name: name for name, volume in volumes.items()}
+    if len(types) > 1 and not source.standardise and source.intensities is None:
+        held = ", ".join(f"{kind} such as {name}" for kind, name in types.items())
+        raise InputError(
+            f"source: volumes are of unlike types ({held}); set standardise: true, or, where their values are on one "
+            "scale as they are, intensities: stored"
+        )
+
+
+def _compare(volumes: dict[str, Volume]) -> list[str]:
+    """Word in what volumes differ that a model may take for what tells classes apart."""
     sides = {volume.orientation: name for name, volume in volumes.items() if volume.orientation}
     notes = []
-    if len(types) > 1 and not source.standardise:
-        held = ", ".join(f"{kind} such as {name}" for kind, name in types.items())
-        notes.append(f"volumes are of unlike types ({held}); set standardise: true unless they are on one scale")
     if len(sides) > 1:
         held = ", ".join(f"{side} such as {name}" for side, name in sides.items())
         notes.append(f"by their headers, axes of the volumes run towards unlike sides ({held}); turn them alike first")

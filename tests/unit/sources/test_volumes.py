@@ -228,3 +228,20 @@ def test_checking_reads_no_whole_volume(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(check_dataset(made, "data.yaml")) == [] and len(planes) <= 24
     assert items[70].finish is not None and items[70].finish(items[70].read()).shape == (1, 5, 4)
     assert 60 < len(planes) <= 24 + 61
+
+
+def test_volumes_of_unlike_types_are_refused_unless_they_are_comparable(tmp_path: Path) -> None:
+    for name, kind in (("a", np.uint8), ("b", np.uint16)):
+        for part in ("images", "labels"):
+            (tmp_path / part).mkdir(exist_ok=True)
+            values = np.ones((3, 4, 5), kind if part == "images" else np.uint8)
+            nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / part / f"{name}.nii")
+    files = {"images": str(tmp_path / "images/*.nii"), "labels": str(tmp_path / "labels/*.nii")}
+
+    def count(**keys) -> int:
+        given = VolumeSource(kind="volume", volumes=files, label_values={"x": 0, "y": 1}, **keys)
+        return len(list_items(given.model_dump(mode="json"), {}))
+
+    with pytest.raises(InputError, match=r"unlike types \(uint8 such as a, uint16 such as b\); set standardise"):
+        count()
+    assert count(standardise=True) == count(intensities="stored") == 10
