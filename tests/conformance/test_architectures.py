@@ -162,5 +162,5 @@ def test_auto_trains_with_the_gradients_of_float32_layer_by_layer(name: str, tmp
         return  # no half precision here, or a network that it is wrong for
     # the healthy ones stay far below the tolerance, and the broken ones far above
     assert check["agrees"]
-    assert check["error"] < 0.05
+    assert check["error"] < 0.1
     assert check["layers"] > 0

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from scan2seg import storage
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
+from scan2seg.config.training import InferenceSettings
 from scan2seg.evaluation.score import score_prediction
 from scan2seg.inference.prediction import predict_stack
 from scan2seg.normalisation import Normalisation
@@ -63,7 +64,13 @@ def train(entry, run, seed=0, channels=1):
     facts = {"classes": classes, "patch_size": [32, 32], "neighbours": 0}
     save_checkpoint(folder / "checkpoint.pt", model.eval(), facts)
     shutil.rmtree(folder / "prediction.zarr")
-    predict_stack(entry["stack"], entry["split"], folder / "checkpoint.pt", folder / "prediction.zarr", INFERENCE)
+    predict_stack(
+        entry["stack"],
+        entry["split"],
+        folder / "checkpoint.pt",
+        folder / "prediction.zarr",
+        InferenceSettings(**INFERENCE),
+    )
     identity = {key: run[key] for key in ("dataset", "model", "replicate")} | {"split": "test"}
     scores = folder / "metrics.json", folder / "per_image.csv"
     score_prediction(entry["stack"], folder / "prediction.zarr", *scores, identity)

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ValidationError
 from scan2seg.errors import InputError
 from scan2seg.secrets import hide_credentials
 
+MANY = 100
+"""More mistakes in one file than this are not listed."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -63,6 +66,9 @@ def from_validation(error: ValidationError, model: type[BaseModel], file: Path |
     problems: list[Problem] = []
     for detail in error.errors(include_url=False):
         problems.extend(_from_detail(dict(detail), model, str(file), ()))
+        if len(problems) > MANY:
+            problems[MANY:] = [Problem(str(file), "", f"has more than {MANY} mistakes; the others are not listed")]
+            break
     return problems
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg import storage
+from scan2seg.config.training import InferenceSettings
 
 if TYPE_CHECKING:
     from scan2seg.inference.tiling import Predictor
@@ -39,4 +40,5 @@ def _load_pyfunc(path: str) -> Segmenter:
     """
     from scan2seg.inference.tiling import Predictor
 
-    return Segmenter(Predictor(Path(path, CHECKPOINT), storage.read_json(Path(path, INFERENCE))))
+    inference = InferenceSettings.model_validate(storage.read_json(Path(path, INFERENCE)))
+    return Segmenter(Predictor(Path(path, CHECKPOINT), inference))
