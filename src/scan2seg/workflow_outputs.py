@@ -25,15 +25,16 @@ def keep_outputs(workflow: Any) -> None:
     from snakemake.jobs import Job
 
     os.environ.setdefault(SINCE, repr(time.time()))
-    # neither is there where snakemake only looks
-    if workflow.execution_settings:
-        workflow.execution_settings.lock = False
-        workflow.execution_settings.keep_incomplete = True
-    if workflow.dag_settings:
-        workflow.dag_settings.force_incomplete = True
     if getattr(Job.remove_existing_output, "keeps", False):
         return
-    touch = _IOFile.touch
+    touch, execute = _IOFile.touch, type(workflow).execute
+
+    # settings of the execution are there only after the Snakefile has been read
+    def execute_unlocked(workflow: Any, *words: Any, **named: Any) -> Any:
+        workflow.execution_settings.lock = False
+        workflow.execution_settings.keep_incomplete = True
+        workflow.dag_settings.force_incomplete = True
+        return execute(workflow, *words, **named)
 
     async def remove_logs(job: Any) -> None:
         for log in job.log:
@@ -47,3 +48,4 @@ def keep_outputs(workflow: Any) -> None:
     remove_logs.keeps = True  # type: ignore[attr-defined]
     Job.remove_existing_output = remove_logs
     _IOFile.touch = touch_new
+    type(workflow).execute = execute_unlocked

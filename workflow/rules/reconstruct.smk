@@ -1,4 +1,7 @@
 # Projections to a denoised volume.
+include: "../functions/reconstruct.smk"
+
+
 rule reconstruct_scan:
     input:
         simulation=lambda wildcards: path_of(*thing(wildcards).parents),
@@ -48,16 +51,6 @@ rule denoise_scan:
         steps=lambda wildcards: list(thing(wildcards).steps),
     script:
         "../scripts/denoise_scan.py"
-
-
-def exported(wildcards):
-    """Return the volume that a file in another format is written from, and the settings of the format."""
-    name = f"{wildcards.place}/volume{wildcards.mark}.{wildcards.suffix}"
-    if name not in CATALOGUE.exports:
-        raise WorkflowError(
-            f"{name}: {CONFIG_FILE} asks for no such file; see formats:"
-        )
-    return CATALOGUE.exports[name]
 
 
 rule export_volume:

@@ -1,12 +1,5 @@
 # One training job a model and replicate.
-def started_from(wildcards):
-    """Name the encoder that a model starts from, and the stack whose test images it must not know; mostly nothing."""
-    training = thing(wildcards)
-    if training.encoder is None:
-        return {}
-    encoder = path_of(training.encoder)
-    facts = f"{encoder.rpartition('/')[0]}/pretraining.json"
-    return {"encoder": encoder, "pretraining": facts, "stack": stack_of(wildcards)}
+include: "../functions/train.smk"
 
 
 rule train_model:

@@ -1,0 +1,9 @@
+# What the rules of rules/train.smk ask for.
+def started_from(wildcards):
+    """Name the encoder that a model starts from, and the stack whose test images it must not know; mostly nothing."""
+    training = thing(wildcards)
+    if training.encoder is None:
+        return {}
+    encoder = path_of(training.encoder)
+    facts = f"{encoder.rpartition('/')[0]}/pretraining.json"
+    return {"encoder": encoder, "pretraining": facts, "stack": stack_of(wildcards)}
