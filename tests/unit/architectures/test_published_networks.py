@@ -164,7 +164,8 @@ def test_a_published_recipe_has_the_published_size(
     recipe, classes = loaded.models[model], len(next(iter(loaded.datasets.values())).classes)
     channels = recipe.normalisation.channels or {"driving": 3}.get(experiment, 1)
     settings = {key: value for key, value in recipe.architecture.items() if key != "pretrained"}
-    network = make(str(settings.pop("method")), channels, classes, **settings)
+    module = plugins.load("architectures", str(settings.pop("method")))
+    network = module.build(module.Params(**settings), channels, classes)
     held = sum(value.numel() for value in network.parameters() if not value.requires_grad)
     assert parameters(network) / 1e6 == pytest.approx(millions, abs=0.05)
     assert held / 1e6 == pytest.approx(frozen, abs=0.05)
