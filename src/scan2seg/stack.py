@@ -18,6 +18,7 @@ import zarr
 from numpy.typing import NDArray
 
 from scan2seg.config.labels import LabelMapping
+from scan2seg.cropping import crop_to_foreground
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.labels import holds_no_named_colour, map_labels, word_unnamed
@@ -167,6 +168,8 @@ def _make_reader(
                 raise InputError(f"labels of {item.name}: {error}") from None
         if label.shape != pixels.shape[1:]:
             raise InputError(f"labels of {item.name}: have shape {label.shape}, the image {pixels.shape[1:]}")
+        if item.cropped:
+            pixels, label = crop_to_foreground(pixels, label, item.size)
         digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]
         rest = [(0, size[axis] - label.shape[axis]) for axis in (0, 1)]
         padded = np.pad(pixels, [(0, 0), *rest])

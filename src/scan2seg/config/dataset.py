@@ -168,7 +168,9 @@ class Dataset(Settings):
 
     def stack_source(self) -> dict[str, Any]:
         """Return what the stack depends on: the source without what stages before it have done."""
-        before = {"scans", "reconstruction", "denoising", "formats", "projections", *ScanParts.model_fields}
-        if not isinstance(self.source, ScanSource):
+        before: set[str] = set()
+        if isinstance(self.source, (ScanSource, SimulationSource)):
             before = {"scans", "reconstruction", "denoising", "formats"}
+        if isinstance(self.source, ScanSource):
+            before |= {"projections", *ScanParts.model_fields}
         return self.source.model_dump(mode="json", exclude=before)

@@ -1,7 +1,33 @@
 """Settings of denoising: a list of steps, each a plugin of the folder ``denoising``."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from scan2seg.config.base import Plugin
+from pydantic import Field, model_validator
+
+from scan2seg import plugins
+from scan2seg.config.base import Plugin, Settings
 
 DenoisingStep = Annotated[dict[str, Any], Plugin("denoising")]
+
+
+def _is_empty(value: Any) -> bool:
+    """Keep the settings of sources without denoising, and so the names of their stacks, free of the key."""
+    return not value
+
+
+class ImageDenoising(Settings):
+    """Denoising of images that are there already, each on its own."""
+
+    denoising: list[DenoisingStep] = Field(default=[], exclude_if=_is_empty)
+    """The steps of denoising, in order, for each image and channel on its own, after ``resize`` or ``spacing``; labels
+    stay as they are, and ``standardise`` still measures the volume as it is stored. A step measures the noise on each
+    image. Steps in three dimensions are for scans."""
+
+    @model_validator(mode="after")
+    def _check_denoising(self) -> Self:
+        for step in self.denoising:
+            if step.get("dimensions") == 3:
+                raise ValueError(f"denoising: {step['method']}: images are denoised one by one; set dimensions: 2")
+            if hasattr(plugins.load("denoising", step["method"]), "splits"):
+                raise ValueError(f"denoising: {step['method']} works on projections, which only a scan has")
+        return self

@@ -1,12 +1,15 @@
 """Single images with label images."""
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from scan2seg.config.base import FilePath, Settings
+from scan2seg.config.denoising import ImageDenoising
 from scan2seg.config.groups import Groups
 from scan2seg.config.labels import LabelMapping
+
+Side = Annotated[int, Field(ge=1)]
 
 
 class ImageFiles(Settings):
@@ -18,7 +21,12 @@ class ImageFiles(Settings):
     """Glob pattern of the labels."""
 
 
-class ImageSource(LabelMapping):
+def _is_null(value: Any) -> bool:
+    """Keep the settings of sources of whole images, and so the names of their stacks, free of the key."""
+    return value is None
+
+
+class ImageSource(LabelMapping, ImageDenoising):
     """Single images with one label image each."""
 
     kind: Literal["images"]
@@ -46,6 +54,9 @@ class ImageSource(LabelMapping):
     the path's end such as ``{group}_*``, or ``{file: patients.csv, image: COLUMN, group: COLUMN}``."""
     resize: tuple[int, int] | None = None
     """Resize every image to (height, width); labels by nearest neighbour."""
+    foreground_crop: tuple[Side, Side] | None = Field(default=None, exclude_if=_is_null)
+    """Keep of every image, test images too, one part of (height, width): where the label holds most pixels of any class
+    but the first, or the middle where it holds none. Scores on such parts are not those of whole images."""
 
     @model_validator(mode="after")
     def _check_files(self) -> Self:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from scan2seg.config.base import FilePath, Settings
+from scan2seg.config.denoising import ImageDenoising
 from scan2seg.config.labels import LabelMapping
 
 VolumeName = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f]+$", max_length=200)]
@@ -34,7 +35,7 @@ Volumes = Annotated[
 ]
 
 
-class VolumeSource(LabelMapping):
+class VolumeSource(LabelMapping, ImageDenoising):
     """Volumes with label volumes; each volume is a group, each slice an image."""
 
     kind: Literal["volume"]

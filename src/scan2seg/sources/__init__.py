@@ -42,6 +42,8 @@ class Item:
     """Changes what was read by what the whole volume tells, which is read for it at the first use."""
     channels: int | None = None
     """The number of channels, where it is known without reading."""
+    cropped: bool = False
+    """What is read is larger than ``size``, and the part with most foreground is to be cut from it."""
     spacing: tuple[float, float, float] | None = None
     """Micrometres from slice to slice, row to row and column to column of its volume, where the file says them."""
 

@@ -25,7 +25,12 @@ def stack_dependencies(source: Source) -> Dependencies:
     files = tuple(dict.fromkeys(_list_files(source)))
     made = [] if isinstance(source, ImageSource | VolumeSource) else ["volume.zarr"]
     readers = volume_readers([*files, *made])
-    modules = (f"scan2seg.sources.{kind}", *(plugins.module_name(VOLUMES, name) for name in readers))
+    steps = source.denoising if isinstance(source, ImageSource | VolumeSource) else []
+    modules = (
+        f"scan2seg.sources.{kind}",
+        *(plugins.module_name(VOLUMES, name) for name in readers),
+        *(plugins.module_name("denoising", step["method"]) for step in steps),
+    )
     if len(files) <= MANY:
         return Dependencies(files, modules)
     return Dependencies((), modules, fingerprint_files(files))

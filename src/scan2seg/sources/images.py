@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scan2seg.config.groups import GroupTable
 from scan2seg.config.images import ImageFiles, ImageSource
+from scan2seg.denoising.images import denoise_image
 from scan2seg.errors import InputError
 from scan2seg.logging import warn
 from scan2seg.readers.images import Header, read_header, read_image, read_label
@@ -133,7 +134,7 @@ def _make_item(source: ImageSource, pair: _Pair, header: Header) -> Item:
         channels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
         if source.intensities == "type":
             channels = _divide_by_range(channels, image)
-        return _resize(channels.astype(np.float32), source.resize, order=1)
+        return denoise_image(_resize(channels.astype(np.float32), source.resize, order=1), source.denoising)
 
     def read_raw_label() -> NDArray[Any]:
         pixels = read_label(label, colours=source.label_colours is not None) if label is not None else np.empty(0)
@@ -147,7 +148,10 @@ def _make_item(source: ImageSource, pair: _Pair, header: Header) -> Item:
     height, width = source.resize or size
     scale = math.sqrt(size[0] * size[1] / (height * width))
     label_reader = read_raw_label if label else None
-    return Item(name, pair.name, pair.part, (height, width), read, label_reader, pixel_scale=scale)
+    crop = source.foreground_crop or (height, width)
+    kept = (min(height, crop[0]), min(width, crop[1]))
+    cropped = kept != (height, width)
+    return Item(name, pair.name, pair.part, kept, read, label_reader, pixel_scale=scale, cropped=cropped)
 
 
 def _divide_by_range(pixels: NDArray[Any], path: Path) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.config.volumes import VolumeSource
+from scan2seg.denoising.images import denoise_image
 from scan2seg.errors import InputError
 from scan2seg.logging import warn
 from scan2seg.readers.images import SUFFIXES, read_image, read_label
@@ -107,7 +108,7 @@ def slice_items(name: str, channels: list[Volume], labels: Volume | None, source
     pixel_size, spacing = channels[0].pixel_size(axis), channels[0].slice_spacing(axis)
 
     def reader(index: int) -> Callable[[], NDArray[np.float32]]:
-        return lambda: _read_planes(channels, axis, index).astype(np.float32)
+        return lambda: denoise_image(_read_planes(channels, axis, index).astype(np.float32), source.denoising)
 
     def label_reader(index: int) -> Callable[[], NDArray[Any]] | None:
         return None if labels is None else lambda: labels.plane(axis, index)
