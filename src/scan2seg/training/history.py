@@ -14,8 +14,15 @@ from scan2seg.logging import info
 from scan2seg.storage import replacing
 from scan2seg.training.processes import gather
 
-COLUMNS = ("epoch", "learning_rate", "train_loss", "validation_loss", "validation_mean_iou", "seconds")
-"""Columns of history.csv; a row also holds the epoch's energy, for the sum of all parts of a resumed run."""
+SCORES = (
+    "train_loss", "train_accuracy", "train_mean_iou", "validation_loss", "validation_accuracy", "validation_mean_iou",
+)  # fmt: skip
+COLUMNS = ("epoch", "learning_rate", *SCORES, "seconds")
+"""Columns of history.csv. Scores of training are of its augmented patches while the weights change, those of validation
+of whole patches after the epoch. A row also holds the epoch's energy, for the sum of all parts of a resumed run."""
+
+SAID = ("train_loss", "validation_loss", "validation_mean_iou")
+"""Columns that the log says after every epoch."""
 
 SILENCE = 30.0
 """Seconds after which a long epoch says where it is."""
@@ -77,19 +84,19 @@ class History(Callback):
         """Add the row of the epoch that ends, and say it; callbacks come before the module's own hook."""
         if self._bar is not None:
             self._bar.close()
-        values: dict[str, float] = {"train_loss": module.train_loss()}
-        values |= {name: float(value) for name, value in trainer.callback_metrics.items() if name != "train_loss"}
+        values: dict[str, float] = {"train_loss": module.train_loss(), **module.train_scores()}
+        values |= {name: float(value) for name, value in trainer.callback_metrics.items() if name not in values}
         row: dict[str, float | int | None] = {
             "epoch": trainer.current_epoch + 1,
             "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.monotonic() - self._started,
             "energy_joules": add_up(gather(self._meter.stop()), self._meter.device),
         }
-        row.update({name: values.get(name) for name in COLUMNS[2:5]})
+        row.update({name: values.get(name) for name in SCORES})
         self.rows.append(row)
         recent = [float(past["seconds"] or 0) for past in self.rows[-5:]]
         left = (self.epochs - trainer.current_epoch - 1) * sum(recent) / len(recent)
-        shown = ", ".join(f"{name.replace('_', ' ')} {row[name]:.4f}" for name in COLUMNS[2:5] if row[name] is not None)
+        shown = ", ".join(f"{name.replace('_', ' ')} {row[name]:.4f}" for name in SAID if row[name] is not None)
         info("epoch %d/%d: %s (%.1f s, at most %.0f s left)", row["epoch"], self.epochs, shown, row["seconds"], left)
 
     def write(self, path: Path) -> None:

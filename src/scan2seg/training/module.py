@@ -14,7 +14,7 @@ from scan2seg.config.base import plugin_params
 from scan2seg.config.recipe import Recipe
 from scan2seg.device import autocast
 from scan2seg.errors import InputError
-from scan2seg.ignore import IGNORE
+from scan2seg.training.confusion import Confusion
 from scan2seg.training.data import BatchLoader
 from scan2seg.training.optimisation import make_optimizer, make_schedule
 from scan2seg.training.processes import gather, rank
@@ -57,7 +57,7 @@ class TrainingModule(lightning.LightningModule):
         self.losses = [_build_loss(settings, weights) for settings in recipe.loss]
         self.augment = build_chain(recipe.augmentation)
         self.weightings = [_build_weighting(settings) for settings in recipe.weighting]
-        self.confusion = torch.zeros(model.classes, model.classes, dtype=torch.int64)
+        self.confusion = {part: Confusion(model.classes) for part in ("train", "validation")}
         self.sums: dict[str, list[Tensor]] = {"train_loss": [], "validation_loss": []}
 
     def on_train_epoch_start(self) -> None:
@@ -66,6 +66,7 @@ class TrainingModule(lightning.LightningModule):
         Processes that train together draw differently.
         """
         self.loader.epoch = self.current_epoch
+        self.confusion["train"].clear()
         # below 2^32, of which torch's generator on the CPU takes no more
         torch.manual_seed(self.seed * 1_000_003 + self.current_epoch + rank() * 61_803_399)
 
@@ -84,6 +85,9 @@ class TrainingModule(lightning.LightningModule):
             raise DivergedError(f"{where}, with the patches {self._name_patches(images, indices)}. {_ADVICE}")
         weighted: Tensor = loss * share
         self.sums["train_loss"].append(weighted.detach())
+        if share:
+            # of several levels the first is the finest
+            self.confusion["train"].add(outputs[0] if isinstance(outputs, (list, tuple)) else outputs, labels)
         return weighted
 
     def measure_first_batch(self, device: str) -> Callable[[str], Tensor]:
@@ -107,27 +111,17 @@ class TrainingModule(lightning.LightningModule):
         images, labels, _, share = batch
         outputs = self.model(images.contiguous(memory_format=self.model.memory_format))
         self.sums["validation_loss"].append(self._loss(outputs, labels) * share)
-        if not share:
-            return
-        predicted = outputs.argmax(dim=1)
-        valid = labels != IGNORE
-        pairs = labels[valid].long() * self.model.classes + predicted[valid]
-        self.confusion += torch.bincount(pairs, minlength=self.model.classes**2).view_as(self.confusion).cpu()
+        if share:
+            self.confusion["validation"].add(outputs, labels)
 
     def on_validation_epoch_end(self) -> None:
-        """Log validation loss and mean IoU from the confusion matrix, summed over the epoch and the processes."""
+        """Log validation loss, accuracy and mean IoU, over all pixels of the epoch and the processes."""
         if self.trainer.sanity_checking:
-            self.confusion.zero_()
+            self.confusion["validation"].clear()
             self.sums["validation_loss"].clear()
             return
-        confusion = torch.stack(gather(self.confusion)).sum(dim=0)
-        hits = confusion.diagonal().double()
-        union = confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
-        present = confusion.sum(1) > 0  # classes of the truth, in rows, as in the scores of test images
-        iou = (hits[present] / union[present]).mean() if present.any() else torch.tensor(0.0)
-        self.log("validation_mean_iou", iou.float())
+        self.log_dict({f"validation_{name}": value for name, value in self.confusion["validation"].take().items()})
         self.log("validation_loss", self._mean("validation_loss"))
-        self.confusion.zero_()
         self.sums["validation_loss"].clear()
 
     def on_train_epoch_end(self) -> None:
@@ -149,6 +143,10 @@ class TrainingModule(lightning.LightningModule):
     def train_loss(self) -> float:
         """Return the mean training loss of the epoch so far."""
         return self._mean("train_loss")
+
+    def train_scores(self) -> dict[str, float]:
+        """Return accuracy and mean IoU of the epoch's training batches, augmented and in train mode; count anew."""
+        return {f"train_{name}": value for name, value in self.confusion["train"].take().items()}
 
     def configure_optimizers(self) -> Any:
         """Build optimizer and schedule."""

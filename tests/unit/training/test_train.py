@@ -35,6 +35,8 @@ def test_a_seed_decides_the_weights(data: Path, tmp_path: Path) -> None:
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert all(float(row["train_loss"]) > 0 and float(row["validation_mean_iou"]) >= 0 for row in rows)
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    for part in ("train", "validation"):
+        assert all(0 < float(row[f"{part}_mean_iou"]) <= float(row[f"{part}_accuracy"]) <= 1 for row in rows)
     facts = read_json(tmp_path / "1" / "training.json")
     assert facts["epochs"] == 3 and facts["parameters"] > 0 and facts["flops"] > 0 and facts["best_epoch"] in (1, 2, 3)
     assert facts["devices"] == 1 and facts["steps"] == 3 * -(-train_count(data) // facts["batch_size"])
