@@ -144,9 +144,10 @@ def test_auto_trains_with_the_gradients_of_float32_layer_by_layer(name: str, tmp
         return
     three = getattr(model, "DIMENSIONS", 2) == 3
     model = model.to(memory_format=torch.channels_last_3d if three else torch.channels_last)
-    images = batch(model, 1, 32, 32)
+    # batch norm over two or three numbers, the deepest levels of less, multiplies rounding until it shows in the loss
+    images = batch(model, 1, 32, 32) if three else batch(model, 1, 64, 64, count=4)
     images = images.contiguous(memory_format=torch.channels_last_3d if three else torch.channels_last)
-    labels = torch.randint(0, 3, (2, *images.shape[2:]))
+    labels = torch.randint(0, 3, (len(images), *images.shape[2:]))
     before = {key: value.clone() for key, value in model.state_dict().items()}
 
     def measure(precision: str) -> torch.Tensor:
@@ -162,5 +163,5 @@ def test_auto_trains_with_the_gradients_of_float32_layer_by_layer(name: str, tmp
         return  # no half precision here, or a network that it is wrong for
     # the healthy ones stay far below the tolerance, and the broken ones far above
     assert check["agrees"]
-    assert check["error"] < 0.1
+    assert check["error"] < 0.05
     assert check["layers"] > 0
