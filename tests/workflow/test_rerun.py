@@ -59,7 +59,7 @@ def test_a_touched_file_reruns_nothing(pipeline: Pipeline) -> None:
 def test_a_learning_rate_reruns_its_model_and_the_comparison(pipeline: Pipeline) -> None:
     with pipeline.edit("config/models/small.yaml", "training:", "optimizer: {learning_rate: 0.002}\ntraining:"):
         jobs = pipeline.jobs()
-    assert set(jobs) == OF_A_MODEL | REPORTING | {"ensemble_predictions", "segment_scan"}
+    assert set(jobs) == OF_A_MODEL | REPORTING | {"ensemble_predictions"}
     assert jobs["train_model"] == ["small/seed0", "small/seed0"]
     assert jobs["predict_stack"] == jobs["train_model"]
 
@@ -106,7 +106,7 @@ def test_a_new_model_runs_its_own_jobs_and_the_comparison(pipeline: Pipeline) ->
         jobs = pipeline.jobs()
     for rule in OF_A_MODEL:
         assert jobs[rule] == ["other/seed0", "other/seed0"], rule
-    assert set(jobs) - OF_A_MODEL <= REPORTING | {"segment_scan"}
+    assert set(jobs) - OF_A_MODEL <= REPORTING
 
 
 @pytest.mark.parametrize("source", ["stack.py", "denoising/gaussian.py", "reporting/html.py", "storage.py"])
@@ -127,7 +127,7 @@ def test_a_changed_learning_rate_trains_one_model_and_back_again_runs_nothing(pi
         assert {path: after[path] for path in before} == before
         assert pipeline.jobs() == {}
     # what the first learning rate made is still there: only the report is made of it anew
-    assert set(pipeline.jobs()) <= REPORTING | {"segment_scan"}
+    assert set(pipeline.jobs()) <= REPORTING
     assert pipeline.run().returncode == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
 

@@ -13,3 +13,12 @@ def inference_of(wildcards):
 def architecture_code(stage):
     """List the code of a stage that applies a trained model, and of the model's architecture."""
     return lambda wildcards: code(stage, thing(wildcards).architecture_module())
+
+
+def candidate_files(wildcards):
+    """List the files of the runs that a new scan's model is chosen from: what scores tell, and the checkpoints."""
+    files = []
+    for *_, folder, applied in thing(wildcards).runs():
+        files += [f"{folder}/checkpoint.pt", f"{folder}/training.json"]
+        files += [f"{applied}/metrics.json", f"{applied}/per_image.csv"]
+    return [f"{R}/{file}" for file in files]

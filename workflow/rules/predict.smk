@@ -128,10 +128,7 @@ rule segment_scan:
     input:
         volume=lambda wildcards: path_of(thing(wildcards).volume),
         stack=stack_of,
-        scores=f"{REPORT}/scores.csv",
-        checkpoints=lambda wildcards: [
-            f"{R}/{path}" for path in thing(wildcards).checkpoints().values()
-        ],
+        runs=candidate_files,
         code=code_of("segment_scan"),
     output:
         labels=directory(f"{R}/segmentations/{{segmentation}}/labels.zarr"),
@@ -156,10 +153,8 @@ rule segment_scan:
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
-        dataset=lambda wildcards: thing(wildcards).trained_on,
         differences=lambda wildcards: CATALOGUE.processing_differences(thing(wildcards)),
-        model=lambda wildcards: thing(wildcards).model,
-        runs=lambda wildcards: list(thing(wildcards).checkpoints()),
+        runs=lambda wildcards: thing(wildcards).runs(),
         inference=lambda wildcards: thing(wildcards).inference,
     script:
         "../scripts/segment_scan.py"

@@ -10,8 +10,7 @@ def main(snakemake):
             from scan2seg.config.training import InferenceSettings
             from scan2seg.inference.segmentation import choose_model, segment_scan
 
-            checkpoints = dict(zip(params.runs, map(Path, given.checkpoints), strict=True))
-            model, checkpoint = choose_model(Path(given.scores), params.dataset, checkpoints, params.model)
+            model, checkpoint = choose_model(params.runs, Path(output.labels).parents[2])
             tiff = Path(output.tiff[0]) if output.get("tiff") else None
             written = {"tiff": tiff, "threads": snakemake.threads}
             volume, labels, summary = Path(given.volume), Path(output.labels), Path(output.summary)

@@ -140,8 +140,9 @@ class Catalogue:
         trainings = {name: self.training(dataset, name) for name in self.experiment.models}
         inference = {name: model.inference.model_dump(mode="json") for name, model in self.experiment.models.items()}
         replicates = {name: tuple(self.experiment.replicates(name)) for name in self.experiment.models}
+        scored = {name: application_folder(self.experiment.inference(name)) for name in self.experiment.models}
         return by_folder(
-            Segmentation(scan, volume, segment.model, trainings, inference, replicates, dataset)
+            Segmentation(scan, volume, segment.model, trainings, inference, replicates, scored, dataset)
             for scan, volume in self.new_volumes.items()
         )
 

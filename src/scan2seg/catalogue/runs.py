@@ -97,7 +97,7 @@ class Ensemble(Thing):
         """The members, the seeds that are named for them, and how they are applied."""
         inference = [settings.model_dump(mode="json") for settings in self.inference]
         seeds = {"seeds": list(self.seeds)} if any(self.seeds) else {}
-        return {"members": [member.key for member in self.members], "inference": inference, **seeds}
+        return {"members": [member.folder for member in self.members], "inference": inference, **seeds}
 
     @property
     def parents(self) -> tuple[Thing, ...]:

@@ -16,25 +16,32 @@ class Segmentation(Thing):
     trainings: dict[str, Training]
     inference: dict[str, Json]
     replicates: dict[str, tuple[str, ...]]
+    scored: dict[str, str]
+    """Where, below a replicate, the predictions lie by which the models were scored."""
     trained_on: str
 
-    def checkpoints(self) -> dict[str, str]:
-        """Return MODEL/REPLICATE, as the experiment names them, to the checkpoint of every run to choose from."""
-        return {
-            f"{name}/{replicate}": f"{training.path}/{replicate}/checkpoint.pt"
-            for name, training in self._candidates().items()
+    def runs(self) -> list[list[str]]:
+        """List every run to choose from: dataset, model and replicate, and the folders of training and scores.
+
+        Model and replicate are named as the experiment does, in an order that is the same for every experiment.
+        """
+        return [
+            [training.dataset_name, name, replicate, folder, folder + self.scored[name]]
+            for name, training in sorted(self._candidates().items())
             for replicate in self.replicates[name]
-        }
+            for folder in [f"{training.path}/{replicate}"]
+        ]
 
     @property
     def content(self) -> Json:
         """The volume, the models to choose from, how they are applied, and how one is chosen."""
         return {
             "volume": self.volume.key,
-            "model": "best" if self.model == "best" else self.trainings[self.model].key,
-            "trainings": {name: training.key for name, training in self._candidates().items()},
+            "model": "best" if self.model == "best" else self.trainings[self.model].folder,
+            "trainings": {name: training.folder for name, training in self._candidates().items()},
             "inference": {name: self.inference[name] for name in self._candidates()},
             "replicates": {name: list(self.replicates[name]) for name in self._candidates()},
+            "scored": {name: self.scored[name] for name in self._candidates()},
         }
 
     @property

@@ -80,7 +80,7 @@ class Split(Thing):
     @property
     def content(self) -> Json:
         """The stack, the settings and the number of folds."""
-        return {"stack": self.stack.key, "settings": self.settings.model_dump(mode="json"), "folds": self.folds}
+        return {"stack": self.stack.folder, "settings": self.settings.model_dump(mode="json"), "folds": self.folds}
 
     @property
     def parents(self) -> tuple[Thing, ...]:

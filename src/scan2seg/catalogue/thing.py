@@ -37,15 +37,16 @@ class Thing:
     """Something that a stage makes and stores in ``NAME-KEY``.
 
     The name is that of the file that the settings come from. The key covers the resolved settings that decide the
-    content and the keys of what it is made from; not code, times or the contents of files: those decide when it is
-    made again, not where it lies.
+    content and what it is made from: the keys, and the names where another file could have the same settings under
+    another one, so that what lies in one place is always made from what lies in one place. Not covered are code, times
+    and the contents of files: those decide when it is made again, not where it lies.
     """
 
     name: str
 
     @property
     def content(self) -> Json:
-        """The resolved settings that decide the content and the keys of what it is made from, as plain JSON."""
+        """The resolved settings that decide the content, and what it is made from, as plain JSON."""
         raise NotImplementedError
 
     @property

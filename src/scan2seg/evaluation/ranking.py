@@ -110,7 +110,8 @@ def _rank_dataset(dataset: str, models: dict[str, list[Run]], reference: str | N
         ranked = [replace(row, against=compare(row, base)) if row is not base else row for row in ranked]
         corrected = statistics.holm([row.against.p_value if row.against else None for row in ranked])
         ranked = [replace(row, p_holm=value) for row, value in zip(ranked, corrected, strict=True)]
-    return sorted(ranked, key=lambda row: -math.inf if row.mean is None else row.mean, reverse=True)
+    # of equals the first by name: whoever ranks the same runs, in whatever order, finds the same
+    return sorted(ranked, key=lambda row: (math.inf if row.mean is None else -row.mean, row.model))
 
 
 def _series(models: dict[str, list[Run]]) -> list[NDArray[np.float64]]:

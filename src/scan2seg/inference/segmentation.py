@@ -1,6 +1,5 @@
 """The winner put to work: a reconstructed volume segmented by a trained model."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
+from scan2seg.evaluation.ranking import rank
+from scan2seg.evaluation.runs import locate_run, read_run
 from scan2seg.inference.blocks import block_length, run_blocks
 from scan2seg.inference.likeness import compare_with_training
 from scan2seg.inference.tiling import Predictor
@@ -21,28 +22,26 @@ from scan2seg.slices import mirror_places
 from scan2seg.storage import create_volume, creating, open_store, replacing, write_json
 
 
-def choose_model(scores: Path, dataset: str, checkpoints: dict[str, Path], wanted: str = "best") -> tuple[str, Path]:
+def choose_model(runs: Sequence[Sequence[str]], results: Path) -> tuple[str, Path]:
     """Return the run to use, as MODEL/REPLICATE, and its checkpoint.
 
     The model is the first of the ranking, by its mean over replicates; the replicate the best on validation images.
 
     Args:
-        scores: scores.csv of the report.
-        dataset: on which the models were compared.
-        checkpoints: MODEL/REPLICATE to its checkpoint; ensembles have none and are passed over.
-        wanted: ``best``, or the name of one model.
+        runs: of one dataset: dataset, model, replicate and the folders of training and scores.
+        results: the folder that those count from.
 
     Raises:
-        InputError: no such run.
+        InputError: a file of a run is missing or unreadable, or they were scored on unlike images.
     """
-    with scores.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["dataset"] == dataset]
-    chosen = {f"{row['model']}/{row['replicate']}": int(row["rank"]) for row in rows if row.get("chosen") == "1"}
-    possible = [name for name in chosen if name in checkpoints and wanted in ("best", name.split("/")[0])]
-    if not possible:
-        raise InputError(f"{scores}: has no run of '{wanted}' on {dataset} with a checkpoint")
-    best = min(possible, key=lambda name: chosen[name])
-    return best, checkpoints[best]
+    checkpoints, read = {}, []
+    for dataset, model, replicate, folder, applied in runs:
+        checkpoints[f"{model}/{replicate}"] = results / folder / "checkpoint.pt"
+        names = {"dataset": dataset, "model": model, "replicate": replicate}
+        files = locate_run(results / folder, results / applied)
+        read.append(read_run({**names, **{key: files[key] for key in ("metrics", "per_image", "training")}}))
+    ((first, *_),) = rank(read, None).values()
+    return first.chosen.name, checkpoints[first.chosen.name]
 
 
 def segment_scan(

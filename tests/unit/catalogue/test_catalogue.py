@@ -132,6 +132,40 @@ def test_an_ensemble_of_named_seeds_takes_each_and_stands_once_a_fold(folder: Pa
     assert len({found.runs[-1].thing.key for found in (joined, swapped, unnamed)}) == 3
 
 
+def test_what_lies_in_one_place_is_made_from_what_lies_in_one_place(folder: Path) -> None:
+    """A copy of a file under another name has equal settings: what is made of it must not be taken in turns."""
+    (folder / "copy.yaml").write_text(PILLAR)
+    (folder / "tiny.yaml").write_text(SMALL)
+    (folder / "fresh.yaml").write_text(
+        PILLAR.replace("one:", "new:").replace(", two: {size: 48, rows: 12, projections: 60, seed: 3}", "")
+    )
+    named = "{base: ./small.yaml, name: tiny}"
+    made: dict[str, set[str]] = {}
+    for datasets, models in (("./pillar.yaml", "./small.yaml"), ("./copy.yaml", "./small.yaml"),
+                             ("./pillar.yaml", "./tiny.yaml"), ("./pillar.yaml", named)):  # fmt: skip
+        both = f"{models}, {variant('small', 'training: {epochs: 3}')}"
+        first = "tiny" if "tiny" in models else "small"
+        more = f"ensembles: {{mean: [{first}, other]}}\nsegment: {{datasets: [./fresh.yaml]}}"
+        for thing in catalogue(folder, "two", datasets, both, more=more).things():
+            parents = {parent.path for parent in thing.parents}
+            assert made.setdefault(thing.path, parents) == parents, thing.path
+
+
+def test_a_segmentation_is_of_its_model_whatever_else_is_compared(folder: Path) -> None:
+    (folder / "fresh.yaml").write_text(PILLAR.replace("one:", "new:").replace("two:", "more:"))
+    more = "segment: {datasets: [./fresh.yaml], model: small}"
+    changed = variant("small", "training: {epochs: 3}")
+    alone = catalogue(folder, more=more)
+    beside = catalogue(folder, "two", "{base: ./pillar.yaml, name: a}", f"{changed}, ./small.yaml", more=more)
+    assert set(alone.segmentations) == set(beside.segmentations) and len(alone.segmentations) == 2
+    for name, segmentation in alone.segmentations.items():
+        assert segmentation.runs() == beside.segmentations[name].runs()
+    best = [catalogue(folder, "two", models=models, more="segment: {datasets: [./fresh.yaml]}")
+            for models in (f"{changed}, ./small.yaml", f"./small.yaml, {changed}")]  # fmt: skip
+    first, second = (next(iter(found.segmentations.values())) for found in best)
+    assert first.path == second.path and first.runs() == second.runs() and len(first.runs()) == 2
+
+
 def test_keys_are_of_content_alone() -> None:
     assert make_key({"a": 1, "b": [2.5, None]}) == make_key({"b": [2.5, None], "a": 1}) == "fbb68c4d"
     assert make_key({"a": 1}) != make_key({"a": 1.0})

@@ -160,7 +160,7 @@ def test_intervals_and_tests_are_over_groups_where_images_have_them(tmp_path, gr
 def test_the_model_is_chosen_by_its_mean_and_the_replicate_by_its_validation_score(tmp_path, truth):
     """A single replicate that is lucky on the test images wins nothing."""
     generator = np.random.default_rng(1)
-    runs = []
+    runs, asked = [], []
     for model, replicate, errors, validation in (
         ("lucky", "seed0", 0.0, 0.6),
         ("lucky", "seed1", 0.5, 0.7),
@@ -175,6 +175,11 @@ def test_the_model_is_chosen_by_its_mean_and_the_replicate_by_its_validation_sco
         facts = {"monitor": "validation_mean_iou", "validation_score": validation}
         storage.write_json(out["training"], {"wall_seconds": 1.0, **facts})
         runs.append(out)
+        folder = tmp_path / f"{model}-{replicate}"
+        folder.mkdir()
+        for key, name in (("metrics", "metrics.json"), ("per_image", "per_image.csv"), ("training", "training.json")):
+            (folder / name).write_bytes(out[key].read_bytes())
+        asked.append(["demo", model, replicate, folder.name, folder.name])
     scores = tmp_path / "scores.csv"
     compare_models(runs, scores, tmp_path / "tables.md", None, [])
     rows = list(csv.DictReader(scores.open()))
@@ -182,9 +187,10 @@ def test_the_model_is_chosen_by_its_mean_and_the_replicate_by_its_validation_sco
     assert (best["model"], best["replicate"], best["rank"]) == ("lucky", "seed0", "2")
     chosen = [(row["model"], row["replicate"]) for row in rows if row["chosen"] == "1"]
     assert chosen == [("steady", "seed1"), ("lucky", "seed1"), ("fitted", "seed0")]
-    checkpoints = {f"{row['model']}/{row['replicate']}": tmp_path / "checkpoint.pt" for row in rows}
-    assert choose_model(scores, "demo", checkpoints)[0] == "steady/seed1"
-    assert choose_model(scores, "demo", checkpoints, "lucky")[0] == "lucky/seed1"
+    # segmentation chooses as the report does, whatever else the report compares and in whichever order
+    best = ("steady/seed1", tmp_path / "steady-seed1" / "checkpoint.pt")
+    assert choose_model(asked, tmp_path) == choose_model(asked[::-1], tmp_path) == best
+    assert choose_model([run for run in asked if run[1] == "lucky"], tmp_path)[0] == "lucky/seed1"
 
 
 def test_the_best_validation_loss_is_the_smallest(tmp_path, truth):

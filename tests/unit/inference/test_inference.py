@@ -18,7 +18,7 @@ from scan2seg.inference import timing
 from scan2seg.inference.ensembling import ensemble_predictions
 from scan2seg.inference.prediction import predict_stack
 from scan2seg.inference.saliency import map_saliency
-from scan2seg.inference.segmentation import choose_model, segment_scan
+from scan2seg.inference.segmentation import segment_scan
 from scan2seg.inference.tiling import Predictor, blending_weights
 from scan2seg.inference.timing import time_inference
 from scan2seg.normalisation import Normalisation
@@ -292,17 +292,6 @@ def test_a_volume_unlike_the_training_images_is_told(tmp_path, factor, pixel_siz
     told = read_json(tmp_path / "summary.json")["unlike_training"]
     assert told[0] == "units is per_millimetre, in training per_pixel"
     assert [line[: len(words)] for line, words in zip(told[1:], expected, strict=True)] == expected
-
-
-def test_the_best_model_is_the_first_of_the_ranking_with_a_checkpoint(tmp_path: Path) -> None:
-    scores = tmp_path / "scores.csv"
-    rows = ["a,both,seed0,1,1", "a,unet,seed0,2,0", "a,unet,seed1,2,1", "b,otsu,seed0,1,1", "a,otsu,seed0,3,1"]
-    scores.write_text("dataset,model,replicate,rank,chosen\n" + "\n".join(rows))
-    checkpoints = {run: Path(f"r/{run}/checkpoint.pt") for run in ("unet/seed0", "unet/seed1", "otsu/seed0")}
-    assert choose_model(scores, "a", checkpoints) == ("unet/seed1", checkpoints["unet/seed1"])
-    assert choose_model(scores, "a", checkpoints, "otsu")[0] == "otsu/seed0"
-    with pytest.raises(InputError, match="no run of 'gone'"):
-        choose_model(scores, "a", checkpoints, "gone")
 
 
 def test_a_machine_that_is_busy_cannot_make_the_model_slower_than_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
