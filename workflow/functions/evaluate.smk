@@ -15,6 +15,15 @@ def published_rows():
     ]
 
 
+def unions():
+    """Name the unions of classes of each dataset that has any."""
+    return {
+        name: dataset.unions
+        for name, dataset in EXPERIMENT.datasets.items()
+        if dataset.unions
+    }
+
+
 def template_files():
     files = [
         os.path.relpath(path)

@@ -56,6 +56,7 @@ rule compare_models:
         runs=run_folders(),
         reference=reference_model(),
         published=published_rows(),
+        unions=unions(),
         variants=CATALOGUE.report_content()["variants"],
     script:
         "../scripts/compare_models.py"

@@ -9,8 +9,10 @@ from scan2seg.reporting.gather import gather_runs
 def main(snakemake):
     scores, tables = Path(snakemake.output.scores), Path(snakemake.output.tables)
     params = snakemake.params
-    runs = gather_runs(params.runs, scores.parents[2])
-    files = [{**run, **locate_run(run["run"], run["applied"])} for run in runs]
+    files = [
+        {**run, **locate_run(run["run"], run["applied"]), "unions": params.unions.get(run["dataset"])}
+        for run in gather_runs(params.runs, scores.parents[2])
+    ]
     with job(snakemake) as needed:
         if needed:
             compare_models(files, scores, tables, params.reference, params.published, params.variants)

@@ -37,6 +37,7 @@ def report_content(catalogue: "Catalogue") -> Json:
                 "replicate": run.replicate,
                 "run": run.folder,
                 "applied": run.applied,
+                **({"unions": unions} if (unions := experiment.datasets[run.dataset].unions) else {}),
             }
             for run in catalogue.runs
         ],

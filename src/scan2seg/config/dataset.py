@@ -57,6 +57,11 @@ class PublishedRow(Settings):
     """What differs from this benchmark."""
 
 
+def _is_empty(value: Any) -> bool:
+    """Keep the settings of datasets without unions, and so what their report depends on, free of the key."""
+    return not value
+
+
 class Dataset(Settings):
     """A dataset file."""
 
@@ -68,6 +73,9 @@ class Dataset(Settings):
     """Where the images come from."""
     classes: list[str] = []
     """The names of the classes, in the order of their indices; none for data without labels."""
+    unions: dict[str, list[str]] = Field(default={}, exclude_if=_is_empty)
+    """Name of a union of classes to the names of its classes, such as ``whole: [core, oedema]``; scored beside the
+    classes as if their labels were one. Training and mean IoU stay those of the classes."""
     allow_absent_classes: bool = False
     """Let classes pass that no training label holds, as a published list of categories may have them."""
     pixel_size: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -91,6 +99,18 @@ class Dataset(Settings):
         by_folders = isinstance(self.source, ImageSource) and self.source.train is not None
         if self.split.strategy == "given" and not by_folders and self.split.lists is None:
             raise ValueError("split: strategy given needs lists:, or a source with train:, validation: and test:")
+        return self
+
+    @model_validator(mode="after")
+    def _check_unions(self) -> Self:
+        for name, members in self.unions.items():
+            unknown = sorted(set(members) - set(self.classes))
+            if unknown:
+                raise ValueError(f"unions.{name}: {', '.join(unknown)} is not among classes:, {self.classes}")
+            if not name or name in self.classes:
+                raise ValueError(f"unions: '{name}' is the name of a class, or none; give the union one of its own")
+            if len(set(members)) < max(len(members), 2) or len(members) == len(self.classes):
+                raise ValueError(f"unions.{name}: name two classes or more, each once, and not all there are")
         return self
 
     @model_validator(mode="after")

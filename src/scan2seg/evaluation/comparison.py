@@ -10,6 +10,7 @@ from scan2seg.evaluation.cost_notes import describe_costs
 from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.evaluation.run_measures import MEASURES, describe_controls, describe_unit, measure, tabulate
 from scan2seg.evaluation.runs import Run, read_run
+from scan2seg.evaluation.unions import UNION_SCORES, describe_unions, union_names
 from scan2seg.evaluation.units import MINIMUM_UNITS, Units
 from scan2seg.evaluation.variants import rank_variants
 
@@ -53,7 +54,8 @@ def compare_models(
     In scores.csv "rank" is the model's place by its mean over replicates, and "chosen" is 1 for the replicate to use.
 
     Args:
-        runs: the files of each run: "metrics", "per_image", "training", "timing"; the last two may be missing.
+        runs: the files of each run: "metrics", "per_image", "training", "timing"; the last two may be missing. "unions"
+            are the unions of classes of its dataset.
         scores: the CSV file to write; unknown values are empty.
         tables: the Markdown file to write.
         reference: the model that the others are tested against; None for no test.
@@ -187,9 +189,10 @@ def describe_stray(rows: Iterable[Ranked]) -> list[str]:
 
 def _class_table(rows: list[Ranked]) -> str:
     names = list(dict.fromkeys(name for row in rows for run in row.runs for name in run.metrics["classes"]))
+    names += union_names(rows)
     body = [[row.model, *(number(row.class_iou(name)) for name in names)] for row in rows]
-    stray = "".join(f"\n{line}\n" for line in describe_stray(rows))
-    return "### IoU a class\n\n" + markdown_table(["model", *names], body) + stray
+    notes = "".join(f"\n{line}\n" for line in [*describe_unions(rows), *describe_stray(rows)])
+    return "### IoU a class\n\n" + markdown_table(["model", *names], body) + notes
 
 
 def _measure_table(rows: list[Ranked]) -> str:
@@ -215,20 +218,8 @@ def _cost_table(rows: list[Ranked]) -> str:
 
 
 def _published_table(rows: list[Json]) -> str:
-    head = list(
-        dict.fromkeys(
-            [
-                "model",
-                "mean_iou",
-                *(
-                    key
-                    for row in rows
-                    for key in row
-                    if row[key] not in (None, "") and key not in ("dataset", "source")
-                ),
-            ]
-        )
-    )
+    known = (key for row in rows for key in row if row[key] not in (None, "") and key not in ("dataset", "source"))
+    head = list(dict.fromkeys(["model", "mean_iou", *known]))
     body = [
         [*("-" if row.get(key) in (None, "") else str(row[key]) for key in head), str(row.get("source", "-"))]
         for row in rows
@@ -262,6 +253,7 @@ def _write_scores(path: Path, ranking: dict[str, list[Ranked]]) -> None:
     placed = [(place, row, run) for rows in ranking.values() for place, row in enumerate(rows, 1) for run in row.runs]
     runs = [run for _, _, run in placed]
     names = list(dict.fromkeys(name for run in runs for name in run.metrics["classes"]))
+    unions = [(score, name) for name in union_names(row for _, row, _ in placed) for score in UNION_SCORES]
     identity = ["dataset", "model", "replicate", "split"]
     summary = ["mean_iou", "mean_dice", "pixel_accuracy"]
     image = ["accuracy", "f1", "jaccard", "recall", "precision", "mean_iou"]
@@ -280,6 +272,7 @@ def _write_scores(path: Path, ranking: dict[str, list[Ranked]]) -> None:
                 "distance_unit",
                 *COSTS,
                 *(f"{kind}_{name}" for kind in kinds for name in names),
+                *(f"{score}_{name}" for score, name in unions),
             ]
         )
         for place, row, run in placed:
@@ -291,4 +284,5 @@ def _write_scores(path: Path, ranking: dict[str, list[Ranked]]) -> None:
             cells += [cost(run, key) for key in COSTS]
             cells += [run.metrics["classes"].get(name, {}).get("iou") for name in names]
             cells += [run.metrics["stray_pixels"].get(name, 0) for name in names]
+            cells += [run.unions.get(name, {}).get(score) for score, name in unions]
             writer.writerow(["" if cell is None else cell for cell in cells])

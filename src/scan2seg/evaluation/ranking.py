@@ -70,8 +70,8 @@ class Ranked:
         return float(np.mean(known)) if known else None
 
     def class_iou(self, name: str) -> float | None:
-        """Return the mean over the replicates of the IoU of a class."""
-        return self.average(lambda run: run.metrics["classes"].get(name, {}).get("iou"))
+        """Return the mean over the replicates of the IoU of a class or a union of classes."""
+        return self.average(lambda run: (run.metrics["classes"] | run.unions).get(name, {}).get("iou"))
 
 
 def rank(runs: Iterable[Run], reference: str | None) -> dict[str, list[Ranked]]:

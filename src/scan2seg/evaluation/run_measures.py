@@ -5,6 +5,7 @@ from typing import Any
 
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
+from scan2seg.evaluation.unions import UNION_SCORES, average_union, union_names
 
 MEASURES: dict[str, tuple[str, ...]] = {
     "kappa": ("kappa",),
@@ -71,10 +72,17 @@ def average(row: Ranked, name: str) -> float | None:
 
 
 def tabulate(rows: Sequence[Ranked]) -> tuple[list[str], list[tuple[str, list[float | None]]]]:
-    """Return the heads of the measures that any model has, and each model with its means over replicates."""
+    """Return the heads of the measures that any model has, and each model with its means over replicates.
+
+    Behind them stand the Dice scores of unions of classes.
+    """
     names = [name for name in MEASURES if any(average(row, name) is not None for row in rows)]
     heads = [MEASURE_WORDS[name].format(unit=describe_unit(rows[0].runs[0])) for name in names]
-    return heads, [(row.model, [average(row, name) for name in names]) for row in rows]
+    merged = [(union, score) for union in union_names(rows) for score in ("dice", "case_dice")]
+    merged = [pair for pair in merged if any(average_union(row, *pair) is not None for row in rows)]
+    heads += [f"{UNION_SCORES[score]}, {union}" for union, score in merged]
+    values = [[average(row, name) for name in names] + [average_union(row, *pair) for pair in merged] for row in rows]
+    return heads, [(row.model, cells) for row, cells in zip(rows, values, strict=True)]
 
 
 def describe_controls(rows: Sequence[Ranked]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scan2seg import storage
 from scan2seg.errors import InputError
 from scan2seg.evaluation.metrics import mean_iou
+from scan2seg.evaluation.unions import score_unions
 
 Json = dict[str, Any]
 IDENTITY = ("dataset", "model", "replicate")
@@ -41,6 +42,8 @@ class Run:
     training: Json
     timing: Json
     images: Images
+    unions: dict[str, Json] = field(default_factory=dict)
+    """The scores of each union of classes; see ``unions.score_unions``."""
 
     @property
     def dataset(self) -> str:
@@ -78,14 +81,16 @@ def locate_run(folder: Path, applied: Path) -> dict[str, Path]:
 def read_run(paths: Mapping[str, Any]) -> Run:
     """Read one run from its files: "metrics" and "per_image", and where there are any "training" and "timing".
 
-    "dataset", "model" and "replicate", where given, are the names that an experiment has for it.
+    "dataset", "model" and "replicate", where given, are the names that an experiment has for it, and "unions" its
+    unions of classes.
 
     Raises:
         InputError: a file is missing or does not belong to the others.
     """
     metrics = storage.read_json(paths["metrics"]) | {name: paths[name] for name in IDENTITY if name in paths}
     images = _read_images(Path(paths["per_image"]), list(metrics["classes"]))
-    return Run(metrics, _optional(paths.get("training")), _optional(paths.get("timing")), images)
+    unions = score_unions(metrics, paths.get("unions") or {})
+    return Run(metrics, _optional(paths.get("training")), _optional(paths.get("timing")), images, unions)
 
 
 def choose_replicate(runs: list[Run]) -> Run:

@@ -33,8 +33,8 @@ def score_cases(pair: Pair, matrices: Mapping[int, NDArray[np.int64]]) -> Json |
         matrices: the confusion matrix of each scored image, by its place in the stack.
 
     Returns:
-        "unit", the means over the cases, and "rows": "case", "slices", for each measure its value a class, and "reason"
-        where something is unknown.
+        "unit", the means over the cases, and "rows": "case", "slices", for each measure its value a class, "reason"
+        where something is unknown, and "confusion_matrix" of a case that is scored as a whole.
     """
     members: dict[str, list[int]] = {}
     for image, group in enumerate(pair.groups):
@@ -54,7 +54,9 @@ def _score_case(pair: Pair, group: str, images: list[int], matrices: Mapping[int
     row |= {name: dict.fromkeys(names) for name in ("dice", *DISTANCES)}
     if row["reason"]:
         return row
-    dice = class_scores(np.sum([matrices[image] for image in images], axis=0))["dice"]
+    matrix = np.sum([matrices[image] for image in images], axis=0)
+    row["confusion_matrix"] = matrix.tolist()
+    dice = class_scores(matrix)["dice"]
     row["dice"] = {name: number(value) for name, value in zip(names, dice[1:], strict=True)}
     row["reason"] = _why_not_measured(pair, group, images)
     if row["reason"]:

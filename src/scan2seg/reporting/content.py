@@ -29,6 +29,7 @@ class RunInput(TypedDict):
     replicate: str
     run: Path
     applied: Path
+    unions: NotRequired[dict[str, list[str]]]
 
 
 class ScanInput(TypedDict):
@@ -112,7 +113,8 @@ def load_runs(runs: list[RunInput]) -> list[ReportRun]:
         files = locate_run(folder, applied)
         if not files["metrics"].exists():
             continue
-        run = read_run({**files, **{name: entry[name] for name in IDENTITY}})  # type: ignore[literal-required]
+        names = {name: entry[name] for name in IDENTITY}  # type: ignore[literal-required]
+        run = read_run({**files, **names, "unions": entry.get("unions")})
         found.append(ReportRun(folder, applied, run, read_history(folder / "history.csv")))
     return found
 

@@ -10,6 +10,7 @@ from scan2seg.evaluation.comparison import cost, describe_device, describe_stray
 from scan2seg.evaluation.cost_notes import describe_costs
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
+from scan2seg.evaluation.unions import describe_unions, union_names
 from scan2seg.reporting import tables
 from scan2seg.reporting.tables import Cell, Table
 
@@ -52,11 +53,12 @@ def _published_cells(row: Json, tested: bool) -> list[Cell]:
 
 
 def class_table(rows: Sequence[Ranked], names: Sequence[str]) -> Table:
-    """Return the IoU of every class, tinted by its value; a class that the truth lacks has none."""
+    """Return the IoU of every class and union, tinted by its value; a class that the truth lacks has none."""
+    names = [*names, *union_names(rows)]
     body = [
         [tables.text(row.model), *(tables.number(row.class_iou(name), heat=True) for name in names)] for row in rows
     ]
-    return Table(["model", *names], body, best=0, caption=" ".join(describe_stray(rows)))
+    return Table(["model", *names], body, best=0, caption=" ".join([*describe_unions(rows), *describe_stray(rows)]))
 
 
 def cost_table(rows: Sequence[Ranked]) -> Table:

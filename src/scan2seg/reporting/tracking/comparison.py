@@ -8,6 +8,7 @@ from typing import Any
 from scan2seg.evaluation.comparison import COSTS, cost
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
+from scan2seg.evaluation.unions import union_names
 from scan2seg.reporting.content import ReportInputs
 from scan2seg.reporting.tracking.record import Point, Record, Table, clean_name, flatten
 from scan2seg.reporting.tracking.runs import find_times
@@ -72,8 +73,9 @@ def tabulate_ranking(ranking: dict[str, list[Ranked]]) -> Table:
 
 
 def tabulate_classes(rows: Sequence[Ranked]) -> Table:
-    """Return the IoU of every class, mean over replicates; None where a dataset lacks the class."""
+    """Return the IoU of every class and union, mean over replicates; None where a dataset lacks it."""
     names = list(dict.fromkeys(name for row in rows for run in row.runs for name in run.metrics["classes"]))
+    names += union_names(rows)
     body = [[row.dataset, row.model, *(row.class_iou(name) for name in names)] for row in rows]
     return Table(["dataset", "model", *names], body)
 
