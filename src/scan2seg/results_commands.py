@@ -32,6 +32,14 @@ def add_commands(commands: Any) -> None:
     clean.add_argument("--yes", action="store_true", help="delete what is listed")
     clean.set_defaults(run=_clean)
 
+    report = commands.add_parser(
+        "report",
+        help="make the report of what is there already, though some models failed",
+        description=_report.__doc__,
+    )
+    report.add_argument("experiment", type=Path, help="an experiment file")
+    report.set_defaults(run=_report)
+
     sync = commands.add_parser("sync", help="send an experiment to an MLflow server", description=_sync.__doc__)
     sync.add_argument("experiment", type=Path, help="an experiment file whose report is made")
     sync.add_argument("uri", help="the address of the server; ${NAME} in it is an environment variable")
@@ -89,6 +97,15 @@ def _clean(given: argparse.Namespace) -> None:
     if given.yes:
         remove(unused)
     print(f"{len(unused)} unused, {total:.1f} MB{' deleted' if given.yes else '; delete with --yes' if unused else ''}")
+
+
+def _report(given: argparse.Namespace) -> None:
+    """Make the report of an experiment of which some models failed or still wait: of what was scored, saying what is
+    missing and why. The workflow makes it anew when the rest is there."""
+    from scan2seg.reporting.partial import describe_gap, report_what_is_there
+
+    report, gaps = report_what_is_there(load_catalogue(given.experiment))
+    print(report, *map(describe_gap, gaps), sep="\n")
 
 
 def _sync(given: argparse.Namespace) -> None:

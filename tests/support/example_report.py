@@ -9,6 +9,8 @@ from scan2seg import provenance, storage
 from scan2seg.evaluation.comparison import compare_models
 from scan2seg.evaluation.score import score_prediction
 
+HISTORY = ["epoch", "learning_rate", "train_loss", "train_accuracy", "train_mean_iou"]
+HISTORY += ["validation_loss", "validation_accuracy", "validation_mean_iou", "seconds"]
 CLASSES = ["matrix", "precipitate", "inclusion"]
 SIZE = 96
 
@@ -99,11 +101,13 @@ def write_run(folder: Path, entry: dict, model: str, replicate: str, quality: fl
 def write_history(path: Path, quality: float, generator, epochs: int) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["epoch", "learning_rate", "train_loss", "validation_loss", "validation_mean_iou", "seconds"])
+        writer.writerow(HISTORY)
         for epoch in range(epochs):
             loss = 0.1 + 0.9 * np.exp(-epoch / 4)
             score = quality * (1 - np.exp(-(epoch + 1) / 3)) + generator.normal(0, 0.01)
-            writer.writerow([epoch, 1e-3, loss, loss * 1.1 + generator.normal(0, 0.02), score, 4.2])
+            training = [loss, 1 - (1 - score) / 3, score * 1.02]
+            validation = [loss * 1.1 + generator.normal(0, 0.02), 1 - (1 - score) / 2, score]
+            writer.writerow([epoch, 1e-3, *training, *validation, 4.2])
 
 
 def write_scan(folder: Path, dataset: str, depth: int = 12) -> dict:

@@ -2,28 +2,6 @@
 from scan2seg.secrets import hide_credentials
 
 
-def reference_model():
-    names = [*EXPERIMENT.models, *EXPERIMENT.settings.ensembles]
-    return EXPERIMENT.settings.reference_model or (names[0] if names else None)
-
-
-def published_rows():
-    return [
-        {"dataset": name, **row.model_dump(mode="json")}
-        for name, dataset in EXPERIMENT.datasets.items()
-        for row in dataset.published
-    ]
-
-
-def unions():
-    """Name the unions of classes of each dataset that has any."""
-    return {
-        name: dataset.unions
-        for name, dataset in EXPERIMENT.datasets.items()
-        if dataset.unions
-    }
-
-
 def template_files():
     files = [
         os.path.relpath(path)
@@ -49,11 +27,3 @@ def tracking_server():
     """Name the MLflow server without user and password; the job takes its address from the configuration itself."""
     uri = EXPERIMENT.settings.tracking.uri
     return hide_credentials(uri) if uri else None
-
-
-def run_folders():
-    """List dataset, model and replicate of every run with the folders of its training and of its application."""
-    return [
-        [run.dataset, run.model, run.replicate, run.folder, run.applied]
-        for run in CATALOGUE.runs
-    ]

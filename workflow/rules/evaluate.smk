@@ -53,11 +53,11 @@ rule compare_models:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        runs=run_folders(),
-        reference=reference_model(),
-        published=published_rows(),
-        unions=unions(),
-        variants=CATALOGUE.report_content()["variants"],
+        runs=CATALOGUE.comparison_content()["runs"],
+        reference=CATALOGUE.comparison_content()["reference"],
+        published=CATALOGUE.comparison_content()["published"],
+        unions=CATALOGUE.comparison_content()["unions"],
+        variants=CATALOGUE.comparison_content()["variants"],
     script:
         "../scripts/compare_models.py"
 
@@ -86,6 +86,11 @@ rule render_report:
             category="Benchmark",
         ),
         figures=directory(f"{REPORT}/figures"),
+        performance=(
+            expand(f"{REPORT}/performance.{{suffix}}", suffix=["csv", "md", "tex"])
+            if EXPERIMENT.models
+            else []
+        ),
         things=f"{REPORT}/things.json",
     log:
         f"{R}/logs/render_report/{EXPERIMENT.settings.experiment}.log",
@@ -124,7 +129,7 @@ rule link_runs:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        runs=run_folders(),
+        runs=CATALOGUE.comparison_content()["runs"],
     script:
         "../scripts/link_runs.py"
 
@@ -134,8 +139,11 @@ rule log_to_mlflow:
         metrics=run_files("metrics.json"),
         training=training_files("training.json"),
         timing=run_files("timing.json", trained=True),
+        per_image=run_files("per_image.csv"),
         histories=training_files("history.csv"),
         checkpoints=training_files("checkpoint.pt"),
+        predictions=run_files("prediction.zarr"),
+        data=[f"{R}/{path}" for path in CATALOGUE.report_data()],
         scores=rules.compare_models.output.scores,
         tables=rules.compare_models.output.tables,
         report=rules.render_report.output.report,

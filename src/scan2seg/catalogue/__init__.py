@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from scan2seg.catalogue.report import report_content, report_data
+from scan2seg.catalogue.report import comparison_content, report_content, report_data
 from scan2seg.catalogue.runs import Encoder, Ensemble, Search, Training, Trials, application_folder, encoder_name
 from scan2seg.catalogue.segmentations import Segmentation
 from scan2seg.catalogue.stacks import Patches, Split, Stack, make_split
@@ -75,8 +75,12 @@ class Catalogue:
         """Return what the report is about, with all paths relative to the results folder."""
         return report_content(self)
 
+    def comparison_content(self) -> Json:
+        """Return what the comparison is about, with all paths relative to the results folder."""
+        return comparison_content(self)
+
     def report_data(self) -> list[str]:
-        """Return the paths of stacks, splits, volumes and tables of studies that the report shows."""
+        """Return the paths of stacks, splits, volumes, known labels and tables of studies that the report shows."""
         return report_data(self)
 
     def patches_of(self, dataset: str, settings: PatchingSettings) -> Patches:

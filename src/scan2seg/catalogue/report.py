@@ -62,6 +62,24 @@ def report_content(catalogue: "Catalogue") -> Json:
     }
 
 
+def comparison_content(catalogue: "Catalogue") -> Json:
+    """Return what ``compare_models`` is about: dataset, model, replicate and the folders of training and application of
+    every run, the reference, rows of the literature, the unions of classes, and the variants."""
+    experiment = catalogue.experiment
+    names = [*experiment.models, *experiment.settings.ensembles]
+    return {
+        "runs": [[run.dataset, run.model, run.replicate, run.folder, run.applied] for run in catalogue.runs],
+        "reference": experiment.settings.reference_model or (names[0] if names else None),
+        "published": [
+            {"dataset": name, **row.model_dump(mode="json")}
+            for name, dataset in experiment.datasets.items()
+            for row in dataset.published
+        ],
+        "unions": {name: dataset.unions for name, dataset in experiment.datasets.items() if dataset.unions},
+        "variants": variants(catalogue),
+    }
+
+
 def variants(catalogue: "Catalogue") -> list[list[str]]:
     """Return the names of the datasets that come from one file, where there are several, in the experiment's order."""
     families: dict[str, list[str]] = {}
@@ -72,9 +90,10 @@ def variants(catalogue: "Catalogue") -> list[list[str]]:
 
 
 def report_data(catalogue: "Catalogue") -> list[str]:
-    """Return the paths of stacks, splits, volumes and tables of studies that the report shows."""
+    """Return the paths of stacks, splits, volumes, known labels and tables of studies that the report shows."""
     content = report_content(catalogue)
     found = [dataset[key] for dataset in content["datasets"] for key in ("stack", "split") if dataset[key]]
+    found += [scan[key] for scan in content["scans"] for key in ("reconstruction", "denoised", "labels") if scan[key]]
     found += [study["table"] for study in content["studies"]]
     return list(dict.fromkeys([*found, *catalogue.volumes()]))
 

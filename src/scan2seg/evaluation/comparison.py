@@ -201,20 +201,39 @@ def _measure_table(rows: list[Ranked]) -> str:
     return "### More measures, mean over replicates\n\n" + markdown_table(["model", *head], shown) if head else ""
 
 
+_COST_COLUMNS: tuple[tuple[str, str, float, int], ...] = (
+    ("pre-training s", "pretraining_seconds", 1.0, 1),
+    ("batch", "batch_size", 1.0, 0),
+    ("epochs", "epochs", 1.0, 0),
+    ("steps", "steps", 1.0, 0),
+    ("training s", "training_seconds", 1.0, 1),
+    ("devices", "devices", 1.0, 0),
+    ("prediction s an image", "prediction_seconds_per_image", 1.0, 3),
+    ("prediction Mpixel/s", "prediction_pixels_per_second", 1e-6, 3),
+    ("parameters", "parameters", 1.0, 0),
+    ("GFLOP", "flops", 1e-9, 2),
+    ("peak memory MB", "peak_memory_bytes", 1e-6, 0),
+    ("energy J", "energy_joules", 1.0, 0),
+)
+
+
 def _cost_table(rows: list[Ranked]) -> str:
-    head = ["model", "training s", "prediction Mpixel/s", "parameters", "GFLOP", "peak memory MB", "energy J", "device"]
     pretrained = any(cost(run, "pretraining_seconds") for row in rows for run in row.runs)
-    head[1:1] = ["pre-training s"] if pretrained else []
+    columns = _COST_COLUMNS if pretrained else _COST_COLUMNS[1:]
     body = []
     for row in rows:
-        parts = [("pretraining_seconds", 1.0, 1)] if pretrained else []
-        parts += [("training_seconds", 1.0, 1), ("prediction_pixels_per_second", 1e-6, 3), ("parameters", 1.0, 0)]
-        parts += [("flops", 1e-9, 2), ("peak_memory_bytes", 1e-6, 0), ("energy_joules", 1.0, 0)]
-        cells = [_scaled(row, *part) for part in parts]
         devices = dict.fromkeys(describe_device(run) or "-" for run in row.runs)
-        body.append([row.model, *cells, ", ".join(devices)])
+        body.append(
+            [
+                row.model,
+                number(row.mean),
+                *(_scaled(row, name, factor, digits) for _, name, factor, digits in columns),
+                ", ".join(devices),
+            ]
+        )
     notes = "".join(f"\n{note}\n" for note in describe_costs(rows))
-    return "### Cost, mean over replicates\n\n" + markdown_table(head, body) + notes
+    head = ["model", "mean IoU", *(name for name, *_ in columns), "trained on"]
+    return "### Performance and cost, mean over replicates\n\n" + markdown_table(head, body) + notes
 
 
 def _published_table(rows: list[Json]) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 from scan2seg.evaluation.comparison import markdown_table
 from scan2seg.reporting.tables import Cell, Table
 
+PERFORMANCE = "performance"
+"""The stem of the files that hold the tables of performance."""
 KINDS = {".csv": "text/csv", ".md": "text/markdown", ".tex": "application/x-tex"}
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -25,6 +27,12 @@ class Attachment:
 
     name: str
     uri: str
+
+
+def write_performance(tables: Mapping[str, Table]) -> dict[str, str]:
+    """Return file name to content of the tables of performance, by dataset, in every form."""
+    forms = {"csv": write_csv, "md": write_markdown, "tex": write_latex}
+    return {f"{PERFORMANCE}.{suffix}": write(tables) for suffix, write in forms.items()}
 
 
 def attach(name: str, content: str) -> Attachment:

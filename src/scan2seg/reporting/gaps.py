@@ -1,6 +1,7 @@
 """Results that a report would have and that are not there or cannot be read, with the reason."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from scan2seg.errors import InputError
@@ -12,7 +13,7 @@ Gap = tuple[RunInput, str, str]
 """A run, what of it is missing, and why."""
 
 
-def read_runs(entries: Sequence[RunInput], ensembles: Sequence[str]) -> tuple[list[ReportRun], list[Gap]]:
+def read_runs(entries: Sequence[RunInput], ensembles: Collection[str]) -> tuple[list[ReportRun], list[Gap]]:
     """Read the runs that can be read; return them and what is missing.
 
     Args:
@@ -28,7 +29,7 @@ def read_runs(entries: Sequence[RunInput], ensembles: Sequence[str]) -> tuple[li
             continue
         runs += found
         if not found:
-            gaps.append((entry, "all of it", _find_reason(entry)))
+            gaps.append((entry, "all of it", _find_reason(entry, entry["model"] in ensembles)))
         else:
             gaps += [(entry, *gap) for gap in _find_parts(found[0], entry["model"] in ensembles)]
     return runs, gaps
@@ -48,18 +49,33 @@ def gap_table(gaps: Sequence[Gap]) -> Table | None:
     return Table(["dataset", "model", "replicate", "missing", "why"], rows, caption=caption)
 
 
-def _find_reason(entry: RunInput) -> str:
-    """Say how far a run without scores got, by what it left on the disk."""
+def _find_reason(entry: RunInput, ensemble: bool) -> str:
+    """Say how far a run without scores got, by what it left on the disk and the error in the log of the next stage."""
     trained, applied = Path(entry["run"]), Path(entry["applied"])
+    predict = "ensemble_predictions" if ensemble else "predict_stack"
     if (applied / "prediction.zarr").exists():
-        return "predicted, not scored: the test images have no labels, or score_prediction did not run"
-    if (trained / "checkpoint.pt").exists():
-        return "trained, not predicted: predict_stack did not run or failed; its log says why"
-    if (trained / "diverged.pt").exists():
-        return "the training diverged: its loss or weights stopped being finite; the log of train_model says where"
-    if (trained / "training").exists():
+        state, stage, folder = "predicted, not scored", "score_prediction", applied
+        otherwise = "the test images have no labels, or score_prediction did not run"
+    elif ensemble or (trained / "checkpoint.pt").exists():
+        state, stage, folder = "not predicted" if ensemble else "trained, not predicted", predict, applied
+        otherwise = f"{predict} did not run" + ", for it needs all of its members" * ensemble
+    elif (trained / "diverged.pt").exists():
+        state, stage, folder = "the training diverged", "train_model", trained
+        otherwise = "its loss or weights stopped being finite"
+    elif (trained / "training").exists():
         return "the training was interrupted; it goes on from its last epoch when it runs again"
-    return "not trained: train_model did not run or failed; its log says why"
+    else:
+        state, stage, folder, otherwise = "not trained", "train_model", trained, "train_model did not run"
+    return f"{state}: {_find_error(stage, folder) or otherwise}"
+
+
+def _find_error(stage: str, folder: Path) -> str | None:
+    """Return the last error in the log of a stage's job; None where there is no log, or none in it."""
+    runs = next((parent for parent in folder.parents if parent.name == "runs"), folder)
+    log = runs.parent / "logs" / stage / f"{folder.relative_to(runs)}.log"
+    text = log.read_text("utf-8", errors="replace") if log.is_file() else ""
+    errors = re.findall(rf"{stage}: ERROR (.*)", text)
+    return errors[-1] if errors else None
 
 
 def _find_parts(run: ReportRun, ensemble: bool) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from scan2seg.reporting import tables
 from scan2seg.reporting.charts import FigureFolder
 from scan2seg.reporting.content import DatasetInput, Json, ReportInputs
 from scan2seg.reporting.dag import draw_dag
-from scan2seg.reporting.exports import Attachment, attach, write_csv, write_latex, write_markdown
+from scan2seg.reporting.exports import Attachment, attach, write_performance
 from scan2seg.reporting.gaps import gap_table, read_runs
 from scan2seg.reporting.panels import DISCREPANCIES
 from scan2seg.reporting.sections import DatasetSection, build_section
@@ -48,7 +48,8 @@ def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
             "reconstruction", "denoised" and "labels" or None); "scores" and "tables" of the comparison, linked where
             they exist; "settings", the resolved experiment; "segmentations"; "studies"
             ("name", "dataset", "table", "settings"). Runs, datasets, scans and studies may be empty.
-        output: the HTML file to write.
+        output: the HTML file to write; of an experiment with runs the table of performance goes beside it, as
+            performance.csv, performance.md and performance.tex.
         figures: the folder to write PNG files to; it is replaced.
 
     Raises:
@@ -57,8 +58,13 @@ def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
     with storage.replacing(figures) as partial:
         partial.mkdir(parents=True)
         page = _build(content, FigureFolder(partial))
+    performance = {section.name: section.performance for section in page.sections if section.performance}
+    tables = write_performance(performance) if content["runs"] else {}
+    for name, text in tables.items():
+        with storage.replacing(output.with_name(name)) as partial_file:
+            partial_file.write_text(text, "utf-8")
     with storage.replacing(output) as partial_file:
-        partial_file.write_text(_fill(content, page), "utf-8")
+        partial_file.write_text(_fill(content, page, tables), "utf-8")
 
 
 def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
@@ -121,7 +127,7 @@ def _describe(settings: Json) -> list[tuple[str, str]]:
     return pairs + sorted(record["libraries"].items())
 
 
-def _fill(content: ReportInputs, page: _Page) -> str:
+def _fill(content: ReportInputs, page: _Page, performance: dict[str, str]) -> str:
     environment = Environment(
         loader=PackageLoader("scan2seg.reporting"),
         autoescape=True,
@@ -139,7 +145,7 @@ def _fill(content: ReportInputs, page: _Page) -> str:
         page=page,
         dag=draw_dag(content),
         discrepancies=[(label, f"rgb{colour}") for label, colour in DISCREPANCIES],
-        files=_attachments(content, page),
+        files=_attachments(content, performance),
         settings=yaml.safe_dump(_plain(content.get("settings") or {}), sort_keys=False, allow_unicode=True),
         date=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC"),
         style=assets["style.css"],
@@ -147,16 +153,11 @@ def _fill(content: ReportInputs, page: _Page) -> str:
     )
 
 
-def _attachments(content: ReportInputs, page: _Page) -> list[Attachment]:
+def _attachments(content: ReportInputs, performance: dict[str, str]) -> list[Attachment]:
     """Return the tables of the comparison and that of performance as files that travel inside the page."""
     paths = [content.get("scores"), content.get("tables")]
     found = [attach(path.name, path.read_text("utf-8")) for path in paths if path is not None and path.exists()]
-    performance = {section.name: section.performance for section in page.sections if section.performance}
-    if performance:
-        found.append(attach("performance.csv", write_csv(performance)))
-        found.append(attach("performance.md", write_markdown(performance)))
-        found.append(attach("performance.tex", write_latex(performance)))
-    return found
+    return found + [attach(name, text) for name, text in performance.items()]
 
 
 def _plain(value: Any) -> Any:

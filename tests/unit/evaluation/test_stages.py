@@ -226,13 +226,17 @@ def test_the_cost_of_pretraining_stands_beside_that_of_training(tmp_path, truth)
     for model, facts in (("plain", None), ("started", {"dataset": "slices", "images": 7, "seconds": 61.5})):
         out = score(tmp_path, truth, truth[[1, 2]], [1, 2], model)
         out["training"] = tmp_path / f"{model}.json"
-        storage.write_json(out["training"], {"wall_seconds": 10.0, "pretraining": facts})
+        facts_of_training = {"wall_seconds": 10.0, "pretraining": facts, "batch_size": 8, "epochs": 3, "steps": 40}
+        storage.write_json(out["training"], {**facts_of_training, "devices": 2})
         runs.append(out)
     compare_models(runs, tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
     rows = {row["model"]: row for row in csv.DictReader((tmp_path / "scores.csv").open())}
     assert [rows[name]["pretraining_seconds"] for name in ("plain", "started")] == ["", "61.5"]
     tables = (tmp_path / "tables.md").read_text()
-    assert "| model | pre-training s | training s |" in tables and "| started | 61.5 | 10.0 |" in tables
+    head = (
+        "| model | mean IoU | pre-training s | batch | epochs | steps | training s | devices | prediction s an image |"
+    )
+    assert head in tables and "| started | 1.0000 | 61.5 | 8 | 3 | 40 | 10.0 | 2 |" in tables
     compare_models(runs[:1], tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
     assert "pre-training" not in (tmp_path / "tables.md").read_text()
 

@@ -207,6 +207,8 @@ def test_the_tables_travel_inside_the_page(tmp_path):
     assert files["scores.csv"] == content["scores"].read_text("utf-8")
     assert files["performance.csv"].count("\n") == 1 + 2 + 1
     assert "\\bottomrule" in files["performance.tex"]
+    for name in ("performance.csv", "performance.md", "performance.tex"):
+        assert (tmp_path / "elsewhere" / name).read_text("utf-8") == files[name]  # and beside it
 
 
 def test_what_is_missing_is_listed_with_its_reason(tmp_path):
@@ -222,10 +224,15 @@ def test_what_is_missing_is_listed_with_its_reason(tmp_path):
     for name in ("training.json", "timing.json", "history.csv"):
         (runs["mean", "seed0"] / name).unlink()
     content["settings"]["ensembles"] = {"mean": ["unet", "otsu"]}
+    log = tmp_path / "demo" / "logs" / "score_prediction" / "mean" / "seed1.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("12:00:00 score_prediction: INFO started\n12:00:01 score_prediction: ERROR out of <memory>\n")
+    (runs["mean", "seed1"] / "metrics.json").unlink()
     text = render(content, tmp_path / "part")
     gaps = text[text.index("What is missing") : text.index('class="dataset"')]
     rows = [re.sub(r"<[^>]*>", " ", row).split() for row in re.findall(r"<tr>(.*?)</tr>", gaps, re.DOTALL)[1:]]
-    assert [row[1:3] for row in rows] == [["unet", "seed0"], ["unet", "seed1"], ["otsu", "seed0"]]
+    assert [row[1:3] for row in rows] == [["unet", "seed0"], ["unet", "seed1"], ["otsu", "seed0"], ["mean", "seed1"]]
+    assert " ".join(rows[3]).endswith("predicted, not scored: out of &lt;memory&gt;")
     assert "metrics.json" in rows[0][-1] or "metrics.json" in " ".join(rows[0])
     assert "time_inference" in rows[1] and "diverged:" in rows[2]
     assert "otsu" in text[text.index("<h3>Ranking") :]

@@ -1,0 +1,70 @@
+"""What people take away from a finished run: Snakemake's own report, and ours while a part of the results is missing."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from pipeline import Pipeline
+
+pytestmark = pytest.mark.slow
+
+
+def scan2seg(pipeline: Pipeline, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("scan2seg")), *words]
+    return subprocess.run(
+        command, cwd=pipeline.folder, env=pipeline.env, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_snakemake_s_report_has_the_results_with_captions_in_categories(pipeline: Pipeline, tmp_path: Path) -> None:
+    result = pipeline.run("--report", str(tmp_path / "report.zip"))
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    with zipfile.ZipFile(tmp_path / "report.zip") as packed:
+        names = packed.namelist()
+        scripts = {Path(name).name: packed.read(name).decode() for name in names if name.endswith(".js")}
+        pages = [packed.read(name) for name in names if name.endswith("index.html")]
+    known = (pipeline.folder / "results/reports/tiny/index.html").read_bytes()
+    assert known in pages
+    found = {name: text for name, text in scripts.items() if name in ("categories.js", "results.js")}
+    shown = json.loads(re.search(r"\{.*\}", found["results.js"], re.DOTALL)[0])  # type: ignore[index]
+    captions = {Path(name).name: re.sub(r"<[^>]*>", "", entry["caption"]) for name, entry in shown.items()}
+    assert captions["index.html"].strip().startswith("The comparison of the models")
+    for category, name in (("Benchmark", "index.html"),):
+        assert category in found["categories.js"] and name in found["categories.js"]
+
+
+def test_a_report_is_made_of_what_is_there_and_made_anew_once_the_rest_is(
+    pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    part = Pipeline(tmp_path_factory.mktemp("part"))
+    shutil.copytree(pipeline.folder / "results", part.folder / "results", symlinks=True)
+    shutil.copytree(pipeline.folder / ".snakemake/metadata", part.folder / ".snakemake/metadata")
+    shutil.rmtree(part.folder / "results/reports")
+    failed = next(
+        path.parent
+        for path in (part.folder / "results/runs").glob("small-*/seed0/metrics.json")
+        if json.loads(path.read_text())["dataset"] == "cells"
+    )
+    shutil.rmtree(failed)
+    log = part.folder / "results/logs/train_model" / f"{failed.parent.name}/seed0.log"
+    log.write_text("12:00:00 train_model: INFO started\n12:00:01 train_model: ERROR no more of it\n")
+    result = scan2seg(part, "report", "config/experiments/tiny.yaml")
+    assert result.returncode == 0, result.stderr
+    assert "cells/small/seed0: all of it is missing: not trained: no more of it" in result.stdout
+    report = part.folder / "results/reports/tiny"
+    text = (report / "index.html").read_text()
+    assert "What is missing" in text and "no more of it" in text
+    assert "<td" in text[text.index('id="ranking-cells"') :] and "levels" in text[text.index('id="ranking-cells"') :]
+    assert "cells,small" not in (report / "scores.csv").read_text()
+    assert "pillar,small,seed0" in (report / "scores.csv").read_text()
+    jobs = part.jobs()
+    assert {"train_model", "compare_models", "render_report", "log_to_mlflow"} <= set(jobs)
+    assert jobs["train_model"] == ["small/seed0"]
+    shutil.rmtree(part.folder / "results/runs")
+    nothing = scan2seg(part, "report", "config/experiments/tiny.yaml")
+    assert nothing.returncode == 2 and "no model was scored" in nothing.stderr and "Traceback" not in nothing.stderr
