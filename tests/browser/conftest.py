@@ -1,26 +1,12 @@
 """One browser for the tests of this folder; each asks for a page of its own size and colours."""
 
-import shutil
-
 import example_report
 import pytest
+from chromium import CHROMIUM, DRIVER, open_browser
 
 from scan2seg.reporting.html import render_report
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 MODELS = {"unet": 0.8, "deeplabv3_plus": 0.95, "otsu": 0.5}
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--force-prefers-reduced-motion",  # nothing is still moving where a click goes
-    "--window-size=1280,900",
-]
 
 
 def pytest_collection_modifyitems(items):
@@ -28,18 +14,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "browser" in item.path.parts and not (CHROMIUM and DRIVER):
             item.add_marker(missing)
-
-
-def open_browser(profile):
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    return webdriver.Chrome(options=options, service=Service(DRIVER))
 
 
 @pytest.fixture(scope="session")

@@ -94,15 +94,24 @@ def predicted(entry, run):
 
 
 @contextmanager
-def serving(folder: Path, store: str, artifacts: Path):
-    """Yield the address of a real server of a database; it ends with the block."""
+def serving(folder: Path, store: str, artifacts: Path, seconds: int = 300):
+    """Yield the address of a real server of a database; it ends with the block, or after so many seconds."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # starts in half the time
     words = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--backend-store-uri", store]
-    command = ["timeout", "300", sys.executable, "-m", "mlflow", *words, "--artifacts-destination", str(artifacts)]
+    command = [
+        "timeout",
+        str(seconds),
+        sys.executable,
+        "-m",
+        "mlflow",
+        *words,
+        "--artifacts-destination",
+        str(artifacts),
+    ]
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
         try:
