@@ -12,6 +12,7 @@ until its gradients differ by more than their size, while nothing is wrong.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -29,9 +30,45 @@ REPEATS = 2
 """Runs of each layer: memory that was never written may hold the right numbers by chance."""
 
 
+@dataclass(frozen=True)
+class PrecisionCheck:
+    """What a comparison of half precision with float32 found."""
+
+    compared: str
+    """The precision."""
+    agrees: bool
+    """Whether rounding explains all differences."""
+    layer: str
+    """Where the relative error is greatest; ``result`` for the loss or probabilities."""
+    error: float | None
+    """Its size in norm; None where it is not finite."""
+    tolerance: float
+    """What that layer's error may be."""
+    layers: int
+    """How many were compared."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The precision that is computed in, and what trust in it is built on."""
+
+    precision: str
+    """float32, bfloat16 or float16."""
+    precision_check: PrecisionCheck | None = None
+    """None where it is float32 from the start."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return both as JSON values, under these names."""
+        return asdict(self)
+
+
+FLOAT32 = Decision("float32")
+"""What needs no trust."""
+
+
 def compare_precision(
     network: nn.Module, measure: Callable[[str], Tensor], device: str, precision: str
-) -> dict[str, Any]:
+) -> PrecisionCheck:
     """Compare a network's results on one batch, and its gradients if it is trained, with those in float32.
 
     The network is left as it was, random numbers too; dropout is off meanwhile.
@@ -42,11 +79,6 @@ def compare_precision(
             loss, or probabilities that need no gradient.
         device: cpu or cuda.
         precision: bfloat16 or float16.
-
-    Returns:
-        compared: the precision; agrees: whether rounding explains all differences; layer: where the relative error is
-        greatest, ``result`` for the loss or probabilities; error: its size in norm, None where it is not finite;
-        tolerance: what that layer's error may be; layers: how many were compared.
     """
     watch = _Watch(network, device, precision)
     with _unchanged(network), watch.attached():
@@ -66,33 +98,33 @@ def compare_precision(
     shares["result"] = watch.errors["result"] / WHOLE
     worst = max(shares, key=lambda name: shares[name])
     error = watch.errors[worst]
-    return {
-        "compared": precision,
-        "agrees": shares[worst] <= 1,
-        "layer": worst,
-        "error": error if math.isfinite(error) else None,
-        "tolerance": WHOLE if worst == "result" else step,
-        "layers": len(watch.errors) - 1,
-    }
+    return PrecisionCheck(
+        compared=precision,
+        agrees=shares[worst] <= 1,
+        layer=worst,
+        error=error if math.isfinite(error) else None,
+        tolerance=WHOLE if worst == "result" else step,
+        layers=len(watch.errors) - 1,
+    )
 
 
-def heed_comparison(check: dict[str, Any], wanted: str, key: str) -> str:
+def heed_comparison(check: PrecisionCheck, wanted: str, key: str) -> Decision:
     """Return the precision to go on in after ``compare_precision``, and say so where something is wrong.
 
     ``auto`` goes on in float32; a precision that the key asks for by name stays, with a warning.
     """
-    precision = str(check["compared"])
-    if check["agrees"]:
-        return precision
-    size = "is not finite" if check["error"] is None else f"has a relative error of {check['error']:.2g}"
-    place = "the result" if check["layer"] == "result" else f"layer {check['layer']}"
+    precision = check.compared
+    if check.agrees:
+        return Decision(precision, check)
+    size = "is not finite" if check.error is None else f"has a relative error of {check.error:.2g}"
+    place = "the result" if check.layer == "result" else f"layer {check.layer}"
     words = f"{precision} is wrong on this machine for this network: {place} {size}, rounding explains up to "
-    words += f"{check['tolerance']:.2g}"
+    words += f"{check.tolerance:.2g}"
     if wanted == "auto":
         warn("%s; going on in float32", words)
-        return "float32"
+        return Decision("float32", check)
     warn("%s; going on with it, for %s asks for it by name: set it to auto or float32", words, key)
-    return precision
+    return Decision(precision, check)
 
 
 class _Watch:

@@ -158,10 +158,10 @@ def test_auto_trains_with_the_gradients_of_float32_layer_by_layer(name: str, tmp
 
     decision = settle_precision("auto", model, measure, "cpu", tmp_path, "run")
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
-    check = decision["precision_check"]
-    if decision["precision"] == "float32":
+    check = decision.precision_check
+    if decision.precision == "float32":
         return  # no half precision here, or a network that it is wrong for
     # the healthy ones stay far below the tolerance, and the broken ones far above
-    assert check["agrees"]
-    assert check["error"] < 0.05
-    assert check["layers"] > 0
+    assert check.agrees
+    assert check.error < 0.05
+    assert check.layers > 0

@@ -69,8 +69,8 @@ def test_a_gradient_that_was_never_written_is_found_named_and_float32_used(
     layer.value = value
     model = network(layer).train()
     decision = trust.settle_precision("auto", model, measure_on(model), "cpu", tmp_path, "run")
-    assert decision["precision"] == "float32"
-    assert decision["precision_check"]["layer"] == "4"
+    assert decision.precision == "float32"
+    assert decision.precision_check.layer == "4"
     assert "layer 4" in caplog.text
     assert "going on in float32" in caplog.text
     # the decision goes with the state, and not to another run
@@ -86,8 +86,8 @@ def test_a_precision_asked_for_by_name_stays_with_a_warning(
     monkeypatch.setattr("scan2seg.logging.LOGGER.propagate", True)
     model = network(BrokenConvolution(4, 3, 3, padding=1)).train()
     decision = trust.settle_precision("bfloat16", model, measure_on(model), "cpu", tmp_path, "run")
-    assert decision["precision"] == "bfloat16"
-    assert not decision["precision_check"]["agrees"]
+    assert decision.precision == "bfloat16"
+    assert not decision.precision_check.agrees
     assert "training.precision asks for it by name" in caplog.text
 
 
@@ -96,9 +96,9 @@ def test_a_healthy_network_agrees_and_is_left_as_it_was() -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     measure, state = measure_on(model), torch.get_rng_state()
     check = compare_precision(model, measure, "cpu", "bfloat16")
-    assert check["agrees"]
-    assert check["layers"] == 2
-    assert check["error"] < 0.01
+    assert check.agrees
+    assert check.layers == 2
+    assert check.error < 0.01
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert torch.equal(torch.get_rng_state(), state)
@@ -110,6 +110,6 @@ def test_wrong_predictions_are_found_without_gradients() -> None:
     measure = measure_on(model)
     with torch.inference_mode():
         check = compare_precision(model, lambda name: measure(name)[None], "cpu", "bfloat16")
-    assert not check["agrees"]
-    assert check["layer"] == "4"
-    assert check["error"] == pytest.approx(0.2, abs=0.01)
+    assert not check.agrees
+    assert check.layer == "4"
+    assert check.error == pytest.approx(0.2, abs=0.01)

@@ -10,9 +10,11 @@ from scan2seg.config.pretraining import PretrainingSettings
 from scan2seg.config.training import (
     Architecture,
     Augmentations,
+    Device,
     Losses,
     NormalisationSettings,
     OptimizerSettings,
+    Precision,
     ScheduleSettings,
     TrainingSettings,
     Weightings,
@@ -74,12 +76,20 @@ class EncoderRecipe(Settings):
     """How grey values become input."""
     augmentation: Augmentations
     """Changes of the patches."""
-    device: str
+    device: Device
     """Where to train."""
-    precision: str
+    precision: Precision
     """What to compute in."""
     pretraining: PretrainingSettings
     """The training."""
+
+    @property
+    def training(self) -> TrainingSettings:
+        """The loop, which is that of any training."""
+        settings = self.pretraining
+        return TrainingSettings(
+            epochs=settings.epochs, batch_size=settings.batch_size, device=self.device, precision=self.precision
+        )
 
     def content(self) -> dict[str, Any]:
         """Return it as plain JSON, without the name of the dataset: its images are what counts."""

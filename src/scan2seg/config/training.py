@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 
 from scan2seg.config.base import Plugin, Settings
 
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
 
 class NormalisationSettings(Settings):
     """How grey values become the network's input; statistics come from the training images alone."""
@@ -82,10 +85,10 @@ class TrainingSettings(Settings):
     """Patches an epoch, drawn anew each time; all of them when not given."""
     validation_patches: int | None = Field(default=None, ge=1)
     """The most validation patches an epoch, evenly spread over the images, the same ones each time; null: all."""
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    precision: Precision = "auto"
     """auto: bfloat16 where the processor or GPU computes with it, after a comparison with float32 on one batch; where
     they differ by more than rounding explains, and where there is no bfloat16, float32 (GPUs without it: float16)."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where to train."""
     devices: int = Field(default=1, ge=1)
     """Processes that share each batch, one a GPU of one machine; on the CPU they share the cores. batch_size is the
@@ -143,7 +146,7 @@ class InferenceSettings(Settings):
     """Weights of a tile's pixels where tiles overlap."""
     flips: bool = False
     """Average over the four mirrored versions of each tile."""
-    precision: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    precision: Precision | None = None
     """null: float32 for a model that was trained in float32, else auto; the others as in ``training``."""
     probabilities: bool = False
     """Keep the probabilities (float16) beside the labels."""

@@ -57,24 +57,29 @@ def predict_stack(
     indices: list[int] = read_json(split)[part]
     if not indices:
         raise InputError(f"{split}: holds no {part} images to predict")
-    image: Any = store["image"]
-    _check_channels(image, predictor, checkpoint, stack)
+    _check_channels(store["image"], predictor, checkpoint, stack)
     with creating(output) as group:
-        targets = _create_targets(group, len(indices), image.shape[2:], predictor)
-        volumes = list_volumes(store)
-
-        def predict_block(block: slice) -> None:
-            runs = find_runs(volumes, indices[block])
-            for target, values in zip(targets, _predict_runs(store, runs, targets, predictor), strict=True):
-                target[block] = values
-
-        run_blocks(predict_block, targets, "predicting")
-        index = group.create_array("index", shape=(len(indices),), dtype="int64", chunks=(len(indices),))
-        index[:] = np.asarray(indices)
+        _predict_images(store, indices, group, predictor)
         provenance = record({"inference": inference.model_dump(mode="json"), "part": part}, [stack, split, checkpoint])
-        computed = {"precision": predictor.precision, "precision_check": predictor.precision_check}
-        group.attrs.update({"split": part, "classes": predictor.classes, **computed, "provenance": provenance})
-    info("%d images on %s in %s", len(indices), predictor.device, predictor.precision)
+        group.attrs.update({"split": part, "classes": predictor.classes, **predictor.decision.describe()})
+        group.attrs["provenance"] = provenance
+    info("%d images on %s in %s", len(indices), predictor.device, predictor.decision.precision)
+
+
+def _predict_images(store: zarr.Group, indices: list[int], group: zarr.Group, predictor: Predictor) -> None:
+    """Write the predictions of images of a stack, and which ones they are, shard by shard."""
+    image: Any = store["image"]
+    targets = _create_targets(group, len(indices), image.shape[2:], predictor)
+    volumes = list_volumes(store)
+
+    def predict_block(block: slice) -> None:
+        runs = find_runs(volumes, indices[block])
+        for target, values in zip(targets, _predict_runs(store, runs, targets, predictor), strict=True):
+            target[block] = values
+
+    run_blocks(predict_block, targets, "predicting")
+    index = group.create_array("index", shape=(len(indices),), dtype="int64", chunks=(len(indices),))
+    index[:] = np.asarray(indices)
 
 
 def _check_channels(image: Any, predictor: Predictor, checkpoint: Path, stack: Path) -> None:

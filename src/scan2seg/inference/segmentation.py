@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import zarr
 from numpy.typing import NDArray
 
 from scan2seg.config.training import InferenceSettings
@@ -82,31 +83,45 @@ def segment_scan(
     array: Any = source["volume"]
     if predictor.model.channels != 2 * predictor.neighbours + 1:
         raise InputError(f"{checkpoint}: was trained on images of several channels; a volume has one")
-    unlike = [*differences, *(compare_with_training(volume, stack) if stack is not None else ())]
-    for difference in unlike:
-        warn("%s: %s; labels may be wrong without looking wrong", volume.parent.name, difference)
-    pixel_size: Any = source.attrs.get("pixel_size")
+    unlike = _find_differences(volume, stack, differences)
     with creating(labels) as group:
-        length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
-        target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, per_shard=length, name="label")
-        parts = run_blocks(lambda block: _segment_block(array, block, target, predictor), [target], "segmenting")
+        counts = _write_labels(group, source, predictor)
         provenance = record({"model": model, "inference": inference.model_dump(mode="json")}, [volume, checkpoint])
         group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
     if tiff is not None:
         _write_tiff(labels, tiff)
-    counts = np.sum(parts, axis=0)
     shares = {name: float(count / counts.sum()) for name, count in zip(predictor.classes, counts, strict=True)}
-    computed = {"precision": predictor.precision, "precision_check": predictor.precision_check}
     facts = {
         "model": model,
-        **computed,
+        **predictor.decision.describe(),
         "shape": list(array.shape),
-        "pixel_size": pixel_size,
+        "pixel_size": source.attrs.get("pixel_size"),
         "unlike_training": unlike,
+        "voxels": dict(zip(predictor.classes, counts.tolist(), strict=True)),
+        "volume_fractions": shares,
+        "provenance": provenance,
     }
-    voxels = dict(zip(predictor.classes, counts.tolist(), strict=True))
-    write_json(summary, {**facts, **computed, "voxels": voxels, "volume_fractions": shares, "provenance": provenance})
+    write_json(summary, facts)
     info("%s: %s", model, ", ".join(f"{name} {share:.2%}" for name, share in shares.items()))
+
+
+def _find_differences(volume: Path, stack: Path | None, differences: Sequence[str]) -> list[str]:
+    """Return and warn of what makes a volume unlike the training data."""
+    unlike = [*differences, *(compare_with_training(volume, stack) if stack is not None else ())]
+    for difference in unlike:
+        warn("%s: %s; labels may be wrong without looking wrong", volume.parent.name, difference)
+    return unlike
+
+
+def _write_labels(group: zarr.Group, source: zarr.Group, predictor: Predictor) -> NDArray[np.int64]:
+    """Segment the volume of a store into ``label``, shard by shard; return the voxels of each class."""
+    array: Any = source["volume"]
+    pixel_size: Any = source.attrs.get("pixel_size")
+    length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
+    target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, per_shard=length, name="label")
+    parts = run_blocks(lambda block: _segment_block(array, block, target, predictor), [target], "segmenting")
+    counts: NDArray[np.int64] = np.sum(parts, axis=0)
+    return counts
 
 
 def _segment_block(array: Any, block: slice, target: Any, predictor: Predictor) -> NDArray[np.int64]:

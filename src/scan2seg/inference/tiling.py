@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import autocast, choose_device, choose_precision
 from scan2seg.normalisation import measure_images, standardise
-from scan2seg.precision import compare_precision, heed_comparison
+from scan2seg.precision import Decision, compare_precision, heed_comparison
 from scan2seg.windows import cut_window, grid_windows, window_starts
 
 Reader = Callable[[range], NDArray[np.float32]]
@@ -38,7 +37,7 @@ class Predictor:
             inference: how the model is applied.
             device: auto, cpu or cuda.
             precision: auto, float32, bfloat16 or float16, before that of the inference settings. Half precision is
-                compared with float32 on the first batch of tiles, see ``precision`` and ``precision_check`` after it.
+                compared with float32 on the first batch of tiles, see ``decision`` after it.
 
         Raises:
             InputError: the checkpoint cannot be read, or there is no such device.
@@ -50,8 +49,7 @@ class Predictor:
         self._wanted = precision or self.settings.precision or self._follow_training()
         # thresholds and trees are exact in float32 and gain nothing from less
         fitted = hasattr(self.model.network, "fit")
-        self.precision = "float32" if fitted else choose_precision(self._wanted, self.device)
-        self.precision_check: dict[str, Any] | None = None
+        self.decision = Decision("float32" if fitted else choose_precision(self._wanted, self.device))
         self.classes: list[str] = list(self.description["classes"])
         self.neighbours = int(self.description["neighbours"])
         *depth, height, width = (int(length) for length in self.description["patch_size"])
@@ -121,7 +119,7 @@ class Predictor:
     @torch.inference_mode()
     def forward(self, tiles: Tensor) -> None:
         """Do the network's part of ``run`` and nothing else: a forward pass for each flip."""
-        with autocast(self.device, self.precision):
+        with autocast(self.device, self.decision.precision):
             for _ in self._flips():
                 self.logits(tiles)
 
@@ -132,11 +130,11 @@ class Predictor:
     @torch.inference_mode()
     def run(self, tiles: Tensor) -> Tensor:
         """Return the probabilities (n, k, z, y, x) float32 of a batch of tiles (n, c, z, y, x)."""
-        if self.precision != "float32" and self.precision_check is None:
-            network, precision = self.model.network, self.precision
+        if self.decision.precision != "float32" and self.decision.precision_check is None:
+            network, precision = self.model.network, self.decision.precision
             check = compare_precision(network, lambda name: self._average(tiles, name), self.device, precision)
-            self.precision, self.precision_check = heed_comparison(check, self._wanted, "inference.precision"), check
-        return self._average(tiles, self.precision)
+            self.decision = heed_comparison(check, self._wanted, "inference.precision")
+        return self._average(tiles, self.decision.precision)
 
     def _average(self, tiles: Tensor, precision: str) -> Tensor:
         """Return the mean probabilities of the mirrored versions that the settings ask for."""

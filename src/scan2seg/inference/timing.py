@@ -6,9 +6,9 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from scan2seg.device import set_threads, synchronise
 from scan2seg.inference.tiling import Predictor
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
-from scan2seg.storage import open_store, read_json, write_json
+from scan2seg.storage import Json, open_store, read_json, write_json
 
 REPEATS = 5
 MOST_BATCHES = 32
@@ -44,55 +44,68 @@ def time_inference(
     """
     set_threads(threads)
     predictor = Predictor(checkpoint, inference)
-    store = open_store(stack)
-    run, volume = find_runs(list_volumes(store), read_json(split)["test"])[0]
-    depth, neighbours = predictor.tile[0], predictor.neighbours
-    run = run[: 2 * depth if depth > 1 else 1]
-    slabs: list[NDArray[np.float32]] = []
-
-    def read(images: range) -> NDArray[np.float32]:
-        slabs.append(read_slab(store, images, neighbours, volume))
-        return slabs[-1]
-
-    def images_end_to_end() -> None:
-        slabs.clear()
-        for probabilities in predictor.walk(read, run, volume):
-            probabilities.argmax(dim=0).cpu()
-
-    images_end_to_end()
-    batches, share = _sample(lambda: (tiles for slab in slabs for _, tiles in predictor.cut(slab)))
+    images = _FirstImages(open_store(stack), read_json(split)["test"], predictor)
+    images.predict()
+    batches, share = _sample(images.cut)
     full = batches[0][:1].repeat(predictor.settings.batch_size, 1, 1, 1, 1)
 
-    def tiles_end_to_end() -> None:
+    def predict_tiles() -> None:
         predictor.run(full.cpu().to(predictor.device)).argmax(dim=1).cpu()
 
-    height, width = slabs[0].shape[2:]
+    def pass_tiles() -> None:
+        for tiles in batches:
+            predictor.forward(tiles)
+
+    height, width = images.size
     device, pixels = predictor.device, full.shape[0] * math.prod(predictor.tile)
     timings = {
-        "tile": _measure(tiles_end_to_end, lambda: predictor.forward(full), device, 1, pixels),
-        "image": _measure(
-            images_end_to_end,
-            lambda: [predictor.forward(tiles) for tiles in batches],
-            device,
-            len(run),
-            height * width,
-            share,
-        ),
+        "tile": _measure(predict_tiles, lambda: predictor.forward(full), device, 1, pixels),
+        "image": _measure(images.predict, pass_tiles, device, len(images.run), height * width, share),
         "image_size": [height, width],
     }
     provenance = record({"inference": inference.model_dump(mode="json")}, [stack, checkpoint])
     write_json(output, {**timings, **_describe_setting(predictor, threads), "provenance": provenance})
 
 
-def _describe_setting(predictor: Predictor, threads: int) -> dict[str, Any]:
+class _FirstImages:
+    """The first test image of a stack, or the first slices of its volume, two tiles deep."""
+
+    def __init__(self, store: zarr.Group, tested: list[int], predictor: Predictor) -> None:
+        self.store, self.predictor = store, predictor
+        run, self.volume = find_runs(list_volumes(store), tested)[0]
+        depth = predictor.tile[0]
+        self.run = run[: 2 * depth if depth > 1 else 1]
+        self.slabs: list[NDArray[np.float32]] = []
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels, once they were predicted."""
+        height, width = self.slabs[0].shape[2:]
+        return height, width
+
+    def predict(self) -> None:
+        """Read and predict them, and forget the labels."""
+        self.slabs.clear()
+        for probabilities in self.predictor.walk(self._read, self.run, self.volume):
+            probabilities.argmax(dim=0).cpu()
+
+    def cut(self) -> Iterator[Tensor]:
+        """Yield their tiles in batches, once they were predicted."""
+        return (tiles for slab in self.slabs for _, tiles in self.predictor.cut(slab))
+
+    def _read(self, images: range) -> NDArray[np.float32]:
+        self.slabs.append(read_slab(self.store, images, self.predictor.neighbours, self.volume))
+        return self.slabs[-1]
+
+
+def _describe_setting(predictor: Predictor, threads: int) -> Json:
     return {
         "batch_size": predictor.settings.batch_size,
         "tile_size": list(predictor.tile[-predictor.model.dimensions :]),
         "repeats": REPEATS,
         "threads": threads,
         "device": predictor.device,
-        "precision": predictor.precision,
-        "precision_check": predictor.precision_check,
+        **predictor.decision.describe(),
     }
 
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scan2seg.config.training import TrainingSettings
 from scan2seg.errors import InputError
 from scan2seg.logging import info, warn
 from scan2seg.memory import available_memory
@@ -179,6 +180,16 @@ class BatchLoader:
                 if number + 2 < len(shares):
                     pending.append(pool.submit(self.patches.fetch, shares[number + 2][0]))
                 yield images, labels, group, weight
+
+
+def make_loaders(data: Patches, settings: TrainingSettings, seed: int) -> tuple[BatchLoader, BatchLoader | None]:
+    """Return the batches of a training, and those of its validation where there are validation patches."""
+    weights = sampling_weights(data.histogram[data.train]) if settings.sampling == "class_balanced" else None
+    samples = settings.samples_per_epoch
+    loader = BatchLoader(data, data.train, settings.batch_size, seed=seed, weights=weights, samples=samples)
+    kept = choose_evenly(data.validation, settings.validation_patches)
+    validation = BatchLoader(data, kept, settings.batch_size) if kept.size else None
+    return loader, validation
 
 
 def choose_evenly(indices: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:

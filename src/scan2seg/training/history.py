@@ -3,6 +3,7 @@
 import csv
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ of whole patches after the epoch. A row also holds the epoch's energy, for the s
 SAID = ("train_loss", "validation_loss", "validation_mean_iou")
 """Columns that the log says after every epoch."""
 
+Row = dict[str, float | int | None]
+"""Of the history: its columns and ``energy_joules``, None where not known."""
+
 SILENCE = 30.0
 """Seconds after which a long epoch says where it is."""
 
@@ -34,7 +38,7 @@ class History(Callback):
     def __init__(self, epochs: int) -> None:
         """Start empty, for a training of so many epochs."""
         self.epochs = epochs
-        self.rows: list[dict[str, float | int | None]] = []
+        self.rows: list[Row] = []
         self._started = self._said = 0.0
         self._bar: Any = None
         self._losses: Any = []
@@ -86,7 +90,7 @@ class History(Callback):
             self._bar.close()
         values: dict[str, float] = {"train_loss": module.train_loss(), **module.train_scores()}
         values |= {name: float(value) for name, value in trainer.callback_metrics.items() if name not in values}
-        row: dict[str, float | int | None] = {
+        row: Row = {
             "epoch": trainer.current_epoch + 1,
             "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.monotonic() - self._started,
@@ -121,7 +125,7 @@ class TimeBudget(Callback):
         trainer.should_stop = trainer.should_stop or over
 
 
-def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+def write_history(path: Path, rows: Sequence[Row]) -> None:
     """Write the curves."""
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")

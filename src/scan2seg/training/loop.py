@@ -5,6 +5,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,16 @@ import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.strategies import DDPStrategy
+from torch import Tensor
 
-from scan2seg.checkpoint import SegmentationModel
-from scan2seg.config.recipe import Recipe
 from scan2seg.config.training import TrainingSettings
 from scan2seg.logging import info, warn
+from scan2seg.precision import FLOAT32, Decision
 from scan2seg.storage import read_json, write_json
 from scan2seg.training.averaging import make_averaging
-from scan2seg.training.data import BatchLoader, Patches, choose_evenly, class_weights, sampling_weights
-from scan2seg.training.history import History, TimeBudget
-from scan2seg.training.module import DivergedError, TrainingModule
+from scan2seg.training.data import BatchLoader
+from scan2seg.training.history import History, Row, TimeBudget
+from scan2seg.training.learner import DivergedError, Learner
 from scan2seg.training.processes import gather, rank, world
 from scan2seg.training.shortage import explain_shortage
 from scan2seg.training.state import WholeFiles, find_whole
@@ -31,103 +32,108 @@ from scan2seg.training.trust import settle_precision
 _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training was."""
+
+    epochs: int
+    best_epoch: int | None
+    """From 1; None where there are no epochs."""
+    rows: list[Row]
+    """Of the history; of a resumed run those of all its parts."""
+    samples: int
+    """Patches seen."""
+    costs: list[Row]
+    """Seconds and energy, of each epoch or of the fit as a whole."""
+    decision: Decision = FLOAT32
+    """The precision."""
+    steps: int | None = None
+    """Of the optimiser."""
+    last: dict[str, Tensor] | None = None
+    """The last epoch's weights."""
+
+
 def run_loop(
-    model: SegmentationModel,
-    data: Patches,
-    recipe: Recipe,
+    learner: Learner,
+    validation: BatchLoader | None,
+    settings: TrainingSettings,
     state: Path,
     identity: str,
-    seed: int,
     device: str,
-    precision: str,
-) -> dict[str, Any]:
-    """Train the model in place and leave it with the weights of its best epoch.
+    *,
+    keep_best: bool = True,
+) -> TrainingResult:
+    """Train a model in place and leave it with the weights of its best epoch.
 
     The state stays, for the caller to remove once the model is saved: until then a killed run can go on.
     Several processes share every batch and average their gradients (Li et al. 2020, arXiv:2006.15704); the first one
     keeps the state.
 
     Args:
-        model: fresh, with its normalisation fitted.
-        data: the patches.
-        recipe: of the model.
+        learner: with its model, fresh, and its batches.
+        validation: its batches, or None.
+        settings: of the loop.
         state: folder for the checkpoints of the unfinished run.
         identity: of recipe, seed and data; a state of another identity is thrown away.
-        seed: of everything random.
         device: cpu or cuda.
-        precision: auto, float32, bfloat16 or float16.
-
-    Returns:
-        epochs, best_epoch (from 1), rows of the history, samples seen, steps of the optimiser (of a resumed run those
-        of all its parts), the last epoch's weights, and the precision with its check.
+        keep_best: False leaves the weights of the last epoch, where no score tells which one is best.
 
     Raises:
         DivergedError: loss or weights are not finite; the model has the weights of the best epoch before, if any.
         InputError: the memory does not suffice.
     """
-    settings = recipe.training
-    loader, validation = _make_loaders(data, settings, seed)
-    weights = class_weights(settings.class_weights, data.histogram[data.train])
-    module = TrainingModule(model, recipe, loader, seed, weights).to(memory_format=model.memory_format)
     resume = gather(_find_state(state, identity) if rank() == 0 else None)[0]
-    with _explaining(loader):
-        measure = module.measure_first_batch(device)
-        decision = settle_precision(precision, model.network, measure, device, state, identity)
-    info("%s on %s in %s", recipe.architecture["method"], device, decision["precision"])
-    if settings.compile:
-        model.network.compile()
-    history = History(settings.epochs)
-    watched = _choose_monitor(settings, validation is not None)
+    decision = _make_ready(learner, settings, state, identity, device)
+    history, watched = History(settings.epochs), _choose_monitor(settings, validation is not None)
     best, last = _make_checkpoints(state, *watched)
-    callbacks = [history, best, last, *_extras(settings, history, *watched)]
-    trainer = _make_trainer(settings, device, decision["precision"], callbacks, len(loader))
+    callbacks = [history, *([best] if keep_best else []), last, *_extras(settings, history, *watched)]
+    trainer = _make_trainer(settings, device, decision.precision, callbacks, len(learner.loader))
     try:
-        _fit(trainer, module, loader, validation, resume)
+        _fit(trainer, learner, validation, resume)
     except DivergedError as error:
-        error.epoch = _load_best(module, best.best_model_path)
+        error.epoch = _load_best(learner, best.best_model_path)
         raise
-    return _collect(model, module, history, best, last, loader.samples) | decision | {"steps": trainer.global_step}
+    result = _collect(learner, history, best, last)
+    return replace(result, decision=decision, steps=int(trainer.global_step))
 
 
-def _collect(
-    model: SegmentationModel,
-    module: TrainingModule,
-    history: History,
-    best: ModelCheckpoint,
-    last: ModelCheckpoint,
-    samples: int,
-) -> dict[str, Any]:
+def _make_ready(learner: Learner, settings: TrainingSettings, state: Path, identity: str, device: str) -> Decision:
+    """Bring the network into its order in memory and on the device; settle its precision, and compile it."""
+    learner.to(memory_format=learner.memory_format)
+    with _explaining(learner):
+        measure = learner.measure_first_batch(device)
+        decision = settle_precision(settings.precision, learner.network, measure, device, state, identity)
+    info("%s on %s in %s", learner.title, device, decision.precision)
+    if settings.compile:
+        learner.network.compile()
+    return decision
+
+
+def _collect(learner: Learner, history: History, best: ModelCheckpoint, last: ModelCheckpoint) -> TrainingResult:
     """Load the best epoch's weights, and return what the run was."""
-    ended = torch.load(last.best_model_path, map_location="cpu", weights_only=True)
-    best_epoch = _load_best(module, best.best_model_path or last.best_model_path)
-    model.eval()
+    ended = torch.load(last.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    best_epoch = _load_best(learner, best.best_model_path or last.best_model_path)
+    learner.model.eval()
     epochs = len(history.rows)
-    info("best epoch %d of %d", best_epoch, epochs)
-    return {
-        "epochs": epochs,
-        "best_epoch": best_epoch,
-        "rows": history.rows,
-        "samples": epochs * samples,
-        "last": {name.removeprefix("model."): tensor for name, tensor in ended["state_dict"].items()},
-    }
+    if best.best_model_path:
+        info("best epoch %d of %d", best_epoch, epochs)
+    return TrainingResult(
+        epochs=epochs,
+        best_epoch=best_epoch,
+        rows=history.rows,
+        samples=epochs * learner.loader.samples,
+        costs=history.rows,
+        last={name.removeprefix("model."): tensor for name, tensor in ended.items() if name.startswith("model.")},
+    )
 
 
-def _load_best(module: TrainingModule, path: str) -> int | None:
+def _load_best(learner: Learner, path: str) -> int | None:
     """Load the weights of a checkpoint; return its epoch, from 1; None where there is no checkpoint yet."""
     if not path:
         return None
     content = torch.load(path, map_location="cpu", weights_only=True)
-    module.load_state_dict(content["state_dict"])
+    learner.load_state_dict(content["state_dict"])
     return int(content["epoch"]) + 1
-
-
-def _make_loaders(data: Patches, settings: TrainingSettings, seed: int) -> tuple[BatchLoader, BatchLoader | None]:
-    weights = sampling_weights(data.histogram[data.train]) if settings.sampling == "class_balanced" else None
-    samples = settings.samples_per_epoch
-    loader = BatchLoader(data, data.train, settings.batch_size, seed=seed, weights=weights, samples=samples)
-    kept = choose_evenly(data.validation, settings.validation_patches)
-    validation = BatchLoader(data, kept, settings.batch_size) if kept.size else None
-    return loader, validation
 
 
 def _choose_monitor(settings: TrainingSettings, has_validation: bool) -> tuple[str, str]:
@@ -191,29 +197,24 @@ def _share_work(device: str) -> dict[str, Any]:
     return {"strategy": DDPStrategy(), "plugins": plugins, "sync_batchnorm": device == "cuda"}
 
 
-def _fit(
-    trainer: lightning.Trainer,
-    module: TrainingModule,
-    loader: BatchLoader,
-    validation: BatchLoader | None,
-    resume: Path | None,
-) -> None:
+def _fit(trainer: lightning.Trainer, learner: Learner, validation: BatchLoader | None, resume: Path | None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if resume is not None:
             info("going on from the last finished epoch of an unfinished run")
-        with _explaining(loader):
-            trainer.fit(module, loader, validation, ckpt_path=str(resume) if resume else None, weights_only=True)
+        with _explaining(learner):
+            path = str(resume) if resume else None
+            trainer.fit(learner, learner.loader, validation, ckpt_path=path, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
 
 
 @contextmanager
-def _explaining(loader: BatchLoader) -> Iterator[None]:
+def _explaining(learner: Learner) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        shortage = explain_shortage(error, "training.batch_size", loader.batch_size, world())
+        shortage = explain_shortage(error, f"{learner.SECTION}.batch_size", learner.loader.batch_size, world())
         raise shortage or error from None
 
 

@@ -18,12 +18,13 @@ from scan2seg.errors import InputError
 from scan2seg.logging import info
 from scan2seg.normalisation import fit_normalisation
 from scan2seg.provenance import fingerprint, record
-from scan2seg.storage import open_store, write_json
-from scan2seg.training.data import Patches, choose_evenly, open_patches
-from scan2seg.training.history import write_history
+from scan2seg.storage import Json, open_store, write_json
+from scan2seg.training.data import Patches, choose_evenly, class_weights, make_loaders, open_patches
+from scan2seg.training.history import Row, write_history
 from scan2seg.training.launcher import launch
-from scan2seg.training.loop import run_loop
-from scan2seg.training.module import DivergedError
+from scan2seg.training.learner import DivergedError
+from scan2seg.training.loop import TrainingResult, run_loop
+from scan2seg.training.module import TrainingModule
 from scan2seg.training.processes import gather, rank, world
 from scan2seg.training.start import start_from
 
@@ -107,7 +108,7 @@ def _train_here(
     else:
         identity = fingerprint([recipe.content(), seed, fold, _created(patches)])
         try:
-            result = run_loop(model, data, recipe, output / "training", identity, seed, device, settings.precision)
+            result = _train_network(model, data, recipe, output / "training", identity, seed, device)
         except DivergedError as error:
             provenance = record(settings_of_run, [patches, split])
             raise _keep_good(output / "diverged.pt", model, data, provenance, error) from None
@@ -121,28 +122,35 @@ def _train_here(
     facts["energy_note"] = explain_unknown(device) if facts["energy_joules"] is None else None
     facts.update(device=device, devices=world(), pretraining=pretraining, **usage)
     # a classical model is fitted at once
-    facts.update(batch_size=settings.batch_size if result["steps"] else None, steps=result["steps"])
-    facts.update({key: result[key] for key in ("precision", "precision_check")}, provenance=provenance)
+    facts.update(batch_size=settings.batch_size if result.steps else None, steps=result.steps)
+    facts.update(result.decision.describe(), provenance=provenance)
     _write(output, model, data, result, facts)
 
 
-def _write(
-    output: Path, model: SegmentationModel, data: Patches, result: dict[str, Any], facts: dict[str, Any]
-) -> None:
+def _train_network(
+    model: SegmentationModel, data: Patches, recipe: Recipe, state: Path, identity: str, seed: int, device: str
+) -> TrainingResult:
+    loader, validation = make_loaders(data, recipe.training, seed)
+    weights = class_weights(recipe.training.class_weights, data.histogram[data.train])
+    module = TrainingModule(model, recipe, loader, seed, weights)
+    return run_loop(module, validation, recipe.training, state, identity, device)
+
+
+def _write(output: Path, model: SegmentationModel, data: Patches, result: TrainingResult, facts: Json) -> None:
     """Write everything, and only then remove the state from which a killed run goes on."""
     description = _describe_model(data, facts["provenance"]) | {"precision": facts["precision"]}
     save_checkpoint(output / "checkpoint.pt", model, description)
-    write_history(output / "history.csv", result["rows"])
+    write_history(output / "history.csv", result.rows)
     write_json(output / "training.json", facts)
-    if "last" in result:
-        model.load_state_dict(result["last"])
+    if result.last is not None:
+        model.load_state_dict(result.last)
         save_checkpoint(output / "last.pt", model, description)
     (output / "diverged.pt").unlink(missing_ok=True)
     shutil.rmtree(output / "training", ignore_errors=True)
 
 
 def _keep_good(
-    path: Path, model: SegmentationModel, data: Patches, provenance: dict[str, Any], error: DivergedError
+    path: Path, model: SegmentationModel, data: Patches, provenance: Json, error: DivergedError
 ) -> InputError:
     """Save the weights of the best epoch before a run diverged, if there is one; return what to tell the user."""
     if error.epoch is None:
@@ -151,7 +159,7 @@ def _keep_good(
     return InputError(f"{error}; the weights of epoch {error.epoch}, the best before, are kept in {path}")
 
 
-def _describe_model(data: Patches, provenance: dict[str, Any]) -> dict[str, Any]:
+def _describe_model(data: Patches, provenance: Json) -> Json:
     """Return what a checkpoint says of its model."""
     neighbours = provenance["settings"]["recipe"]["patching"]["neighbours"]
     description = {"classes": data.classes, "patch_size": list(data.size), "neighbours": neighbours}
@@ -172,26 +180,25 @@ def _build_model(recipe: Recipe, patches: Path, data: Patches) -> SegmentationMo
     return model
 
 
-def _describe_cost(model: SegmentationModel, data: Patches, result: dict[str, Any], monitor: str) -> dict[str, Any]:
+def _describe_cost(model: SegmentationModel, data: Patches, result: TrainingResult, monitor: str) -> Json:
     """Return what the training took and reached; of a resumed run the epochs' seconds and joules, of all its parts."""
-    parts = result.get("parts") or result["rows"]
-    seconds = sum(float(part["seconds"]) for part in parts)
-    joules = [part.get("energy_joules") for part in parts]
-    best: dict[str, Any] = next((row for row in result["rows"] if row["epoch"] == result["best_epoch"]), {})
+    seconds = sum(float(part["seconds"] or 0) for part in result.costs)
+    joules = [part.get("energy_joules") for part in result.costs]
+    best = next((row for row in result.rows if row["epoch"] == result.best_epoch), Row())
     return {
         "wall_seconds": seconds,
-        "energy_joules": None if None in joules else sum(joules),
-        "epochs": result["epochs"],
-        "best_epoch": result["best_epoch"],
+        "energy_joules": None if None in joules else sum(each for each in joules if each is not None),
+        "epochs": result.epochs,
+        "best_epoch": result.best_epoch,
         "monitor": monitor,
         "validation_score": best.get(monitor),
-        "samples_per_second": result["samples"] / max(seconds, 1e-9),
+        "samples_per_second": result.samples / max(seconds, 1e-9),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "flops": count_flops(model, data.size),
     }
 
 
-def fit_classical(model: SegmentationModel, data: Patches, seed: int, device: str) -> dict[str, Any]:
+def fit_classical(model: SegmentationModel, data: Patches, seed: int, device: str) -> TrainingResult:
     """Fit a classical model to the training patches, an even sample of them where there are many; return its cost."""
     meter, started = EnergyMeter(device), time.monotonic()
     meter.start()
@@ -201,9 +208,8 @@ def fit_classical(model: SegmentationModel, data: Patches, seed: int, device: st
         normalised = torch.cat([model.normalisation(batch) for batch in torch.split(images, 64)])
         model.network.fit(normalised, labels, seed)  # type: ignore[operator]
     model.eval()
-    cost = {"seconds": time.monotonic() - started, "energy_joules": meter.stop()}
-    decision = {"precision": "float32", "precision_check": None, "steps": None}
-    return {"epochs": 0, "best_epoch": None, "rows": [], "samples": len(chosen), "parts": [cost], **decision}
+    cost: Row = {"seconds": time.monotonic() - started, "energy_joules": meter.stop()}
+    return TrainingResult(epochs=0, best_epoch=None, rows=[], samples=len(chosen), costs=[cost])
 
 
 def sample_patches(data: Patches) -> NDArray[np.int64]:

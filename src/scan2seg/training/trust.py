@@ -1,6 +1,6 @@
 """The precision of a training: what the recipe asks for, where ``auto`` has earned its trust."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from scan2seg.device import choose_precision
-from scan2seg.precision import compare_precision, heed_comparison
+from scan2seg.precision import FLOAT32, Decision, PrecisionCheck, compare_precision, heed_comparison
 from scan2seg.provenance import describe_hardware
 from scan2seg.storage import read_json, write_json
 from scan2seg.training.processes import gather, rank
-
-Decision = dict[str, Any]
-"""precision; precision_check, what ``compare_precision`` found, None where the precision is float32 from the start."""
 
 
 def settle_precision(
@@ -36,20 +33,20 @@ def settle_precision(
     """
     precision = choose_precision(wanted, device)
     if precision == "float32":
-        return {"precision": "float32", "precision_check": None}
+        return FLOAT32
     kept = state / "precision.json"
     known = gather(read_json(kept) if rank() == 0 and kept.is_file() else None)[0]
     if known is not None and _holds(known, identity):
-        return {key: known[key] for key in ("precision", "precision_check")}
+        return Decision(known["precision"], PrecisionCheck(**known["precision_check"]))
     checks = gather(compare_precision(network.to(torch.device(device)), measure, device, precision))
-    check = next((each for each in checks if not each["agrees"]), checks[0])
-    decision = {"precision": heed_comparison(check, wanted, "training.precision"), "precision_check": check}
+    check = next((each for each in checks if not each.agrees), checks[0])
+    decision = heed_comparison(check, wanted, "training.precision")
     if rank() == 0:
-        write_json(kept, {**decision, "identity": identity, "hardware": describe_hardware()})
+        write_json(kept, {**decision.describe(), "identity": identity, "hardware": describe_hardware()})
     return decision
 
 
-def _holds(known: Decision, identity: str) -> bool:
-    """Say whether a kept decision is of this run and true here: float32 is right everywhere."""
+def _holds(known: Mapping[str, Any], identity: str) -> bool:
+    """Say whether a kept decision, as it was read back, is of this run and true here: float32 is right everywhere."""
     same = known["precision"] == "float32" or known["hardware"] == describe_hardware()
     return bool(known["identity"] == identity and same)

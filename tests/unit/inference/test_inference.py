@@ -22,6 +22,7 @@ from scan2seg.inference.segmentation import segment_scan
 from scan2seg.inference.tiling import Predictor, blending_weights
 from scan2seg.inference.timing import time_inference
 from scan2seg.normalisation import Normalisation
+from scan2seg.precision import Decision
 from scan2seg.storage import create_array, create_volume, creating, open_store, read_json, write_json
 from scan2seg.windows import cut_window
 
@@ -48,7 +49,7 @@ class Context(Threshold):
 
 def make_predictor(model: Threshold, tile: tuple[int, int, int], **inference: Any) -> Predictor:
     predictor = Predictor.__new__(Predictor)
-    predictor.device, predictor.precision, predictor.model = "cpu", "float32", model
+    predictor.device, predictor.decision, predictor.model = "cpu", Decision("float32"), model
     predictor._statistics, model.normalisation = {}, Normalisation(1)
     predictor.settings = InferenceSettings(batch_size=3, **inference)
     predictor.classes, predictor.tile, predictor._lock = ["a", "b"], tile, threading.Lock()

@@ -1,6 +1,7 @@
 """Pre-training: what is hidden, what counts, what is learned, where it goes, and that nothing leaks."""
 
 import csv
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,16 @@ from scan2seg.patches import extract_patches
 from scan2seg.split import split_stack
 from scan2seg.stack import assemble_stack
 from scan2seg.storage import open_store, read_json
-from scan2seg.training import pretraining
+from scan2seg.training.data import make_loaders, open_patches
 from scan2seg.training.masking import draw_mask, hide, reconstruction_error
-from scan2seg.training.pretraining import build_network, encoder_state, pretrain_encoder
+from scan2seg.training.pretraining import PretrainingModule, build_network, encoder_state, pretrain_encoder
 from scan2seg.training.start import start_from
 from scan2seg.training.train import train_model
+
+
+class KilledError(Exception):
+    """Ends a run in the middle of an epoch."""
+
 
 LABELS = {"labels": "labels/*", "label_values": {"a": 0, "b": 100, "c": 200}}
 
@@ -154,25 +160,44 @@ def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(
     labelled: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = load_file(finished / "encoder.safetensors")
-    kept = pretraining.save_state
+    step = PretrainingModule.training_step
 
-    def stop(path: Path, identity: str, parts: Any, rows: list[Any]) -> None:
-        kept(path, identity, parts, rows)
-        if len(rows) == 2:
-            raise KeyboardInterrupt
+    def stop(self: PretrainingModule, batch: Any, number: int) -> Any:
+        if self.current_epoch == 2:
+            raise KilledError
+        return step(self, batch, number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pretraining, "save_state", stop)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(PretrainingModule, "training_step", stop)
+        with pytest.raises(KilledError):
             pretrain(labelled, tmp_path / "cut")
     assert not (tmp_path / "cut" / "encoder.safetensors").exists()
-    state = (tmp_path / "cut" / "training" / "state.pt").read_bytes()
+    # the state of a training, of which one with other settings is not taken up
+    shutil.copytree(tmp_path / "cut" / "training", tmp_path / "other" / "training")
+    epochs: list[int] = []
+
+    def watch(self: PretrainingModule, batch: Any, number: int) -> Any:
+        epochs.append(self.current_epoch)
+        return step(self, batch, number)
+
+    monkeypatch.setattr(PretrainingModule, "training_step", watch)
     resumed = pretrain(labelled, tmp_path / "cut")
+    assert set(epochs) == {2}
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
-    parts = {"network": torch.nn.Linear(1, 1)}
-    for content in (state[:5000], state):
-        (tmp_path / "state.pt").write_bytes(content)
-        assert pretraining.load_state(tmp_path / "state.pt", "of other settings", parts) == []
+    settings = model_of().recipe().content()["pretraining"]
+    pretrain(labelled, tmp_path / "other", pretraining={**settings, "seed": 1})
+    assert set(epochs) == {0, 1, 2}
+
+
+def test_a_single_patch_at_the_end_of_an_epoch_changes_nothing(labelled: Path, tmp_path: Path) -> None:
+    count = len(open_patches(labelled / "patches.zarr", labelled / "split.json", None, "cpu").train)
+    recipe = model_of(pretraining={"epochs": 1, "batch_size": count - 1, "mask_size": 8}).pretraining_recipe()
+    data = open_patches(labelled / "patches.zarr", labelled / "split.json", None, "cpu")
+    loader, _ = make_loaders(data, recipe.training, 0)
+    module = PretrainingModule(build_network(recipe, 1), Normalisation(1), recipe, loader)
+    single = (*data.fetch(data.train[:1]), data.train[:1], 1.0)
+    assert module.training_step(single, 0) is not None
+    assert module.training_step(single, 1) is None and len(module.sums["train_loss"]) == 1
 
 
 def test_training_starts_from_every_weight_of_the_encoder(labelled: Path, finished: Path) -> None:
