@@ -35,6 +35,11 @@ Volumes = Annotated[
 ]
 
 
+def _is_null(value: Any) -> bool:
+    """Keep the settings of sources of all channels, and so the names of their stacks, free of the key."""
+    return value is None
+
+
 class VolumeSource(LabelMapping, ImageDenoising):
     """Volumes with label volumes; each volume is a group, each slice an image."""
 
@@ -67,6 +72,9 @@ class VolumeSource(LabelMapping, ImageDenoising):
     intensities: Literal["stored"] | None = None
     """``stored`` lets volumes of unlike types (8 and 16 bit) pass whose values are on one scale as they are. Not given,
     they are refused unless ``standardise`` makes them comparable."""
+    channels: list[Annotated[int, Field(ge=0)]] | None = Field(default=None, min_length=1, exclude_if=_is_null)
+    """Keep only these channels, in this order, counted from 0 over all files of a volume and their colours; null: all
+    of them."""
     axis: Literal[0, 1, 2] = 0
     """The axis of (z, y, x) along which slices are taken; NIfTI and MetaImage are read as (z, y, x) too."""
     slices: tuple[int, int] | None = None

@@ -103,19 +103,32 @@ def slice_items(name: str, channels: list[Volume], labels: Volume | None, source
     if not 0 <= start < stop <= shape[axis]:
         raise InputError(f"source.slices: {start} to {stop} is not within the {shape[axis]} slices of {name}")
     size = (shape[1 if axis == 0 else 0], shape[1 if axis == 2 else 2])
-    standardise = _Standardisation(channels, axis, range(start, stop)) if source.standardise else None
     count = sum(volume.channels for volume in channels)
+    kept = source.channels or list(range(count))
+    if max(kept) >= count:
+        raise InputError(f"source.channels: {max(kept)} is not among the {count} channels of {name}, 0 to {count - 1}")
+
+    def planes(index: int) -> NDArray[Any]:
+        return _read_planes(channels, axis, index)[kept]
+
+    standardise = _Standardisation(planes, range(start, stop)) if source.standardise else None
     pixel_size, spacing = channels[0].pixel_size(axis), channels[0].slice_spacing(axis)
 
     def reader(index: int) -> Callable[[], NDArray[np.float32]]:
-        return lambda: denoise_image(_read_planes(channels, axis, index).astype(np.float32), source.denoising)
+        return lambda: denoise_image(planes(index).astype(np.float32), source.denoising)
 
     def label_reader(index: int) -> Callable[[], NDArray[Any]] | None:
         return None if labels is None else lambda: labels.plane(axis, index)
 
-    common = partial(Item, group=name, part=None, size=size, pixel_size=pixel_size, finish=standardise, channels=count)
+    common = partial(Item, group=name, part=None, size=size, pixel_size=pixel_size, finish=standardise)
     return [
-        common(f"{name}/{index:05d}", read=reader(index), read_label=label_reader(index), spacing=spacing)
+        common(
+            f"{name}/{index:05d}",
+            read=reader(index),
+            read_label=label_reader(index),
+            channels=len(kept),
+            spacing=spacing,
+        )
         for index in range(start, stop)
     ]
 
@@ -129,8 +142,8 @@ def _read_planes(channels: list[Volume], axis: int, index: int) -> NDArray[Any]:
 class _Standardisation:
     """Takes a volume's mean off and divides by its standard deviation; it is read for them at the first use."""
 
-    def __init__(self, channels: list[Volume], axis: int, slices: range) -> None:
-        self._channels, self._axis, self._slices = channels, axis, slices
+    def __init__(self, read: Callable[[int], NDArray[Any]], slices: range) -> None:
+        self._read, self._slices = read, slices
         self._lock = threading.Lock()
         self._scale: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
@@ -146,7 +159,7 @@ class _Standardisation:
         """Measure mean and standard deviation of each channel, a slice at a time, as (channel, 1, 1)."""
         count, sums, squares = 0, np.float64(0), np.float64(0)
         for index in self._slices:
-            planes = _read_planes(self._channels, self._axis, index).astype(np.float64)
+            planes = self._read(index).astype(np.float64)
             count += planes[0].size
             sums = sums + planes.sum(axis=(1, 2), keepdims=True)
             squares = squares + np.square(planes).sum(axis=(1, 2), keepdims=True)

@@ -14,7 +14,8 @@ from scan2seg.validation import check_data
 
 CONFIG = Path(__file__).parents[3] / "config"
 EXPERIMENTS = sorted(path.stem for path in (CONFIG / "experiments").glob("*.yaml"))
-REAL = ("dsb2018", "super1", "ebc2", "tooth", "xlearn")
+REAL = ("dsb2018", "super1", "ebc2", "tooth", "xlearn", "camvid", "lgg", "hippocampus", "soc_like")
+WITH_WEIGHTS = ("camvid_short", "super1_encoders", "ebc2_encoders")
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -42,6 +43,20 @@ def test_real_data_is_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCAN2SEG_DATA", str(data_folder()))
     path = CONFIG / "experiments" / f"{name}.yaml"
     check_data(load_experiment(path), path)
+
+
+@pytest.mark.parametrize("name", WITH_WEIGHTS)
+def test_real_weights_are_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCAN2SEG_DATA", str(data_folder()))
+    assert "is valid" in check_file(CONFIG / "experiments" / f"{name}.yaml")
+
+
+def test_the_rows_of_the_experiment_on_edges_differ_in_padding_alone() -> None:
+    models = load_experiment(CONFIG / "experiments" / "edges.yaml").models.values()
+    zeros, mirrored = (model.recipe().content() for model in models)
+    assert (zeros["architecture"].pop("padding"), mirrored["architecture"].pop("padding")) == ("zeros", "reflect")
+    assert zeros == mirrored
+    assert all(model.patching.size is None for model in models), "a patch has edges of its own"
 
 
 @pytest.mark.parametrize(("name", "said"), [("hippocampus", "131 groups"), ("lgg", "36 groups")])

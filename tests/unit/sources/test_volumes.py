@@ -104,6 +104,12 @@ def test_a_folder_a_patient_of_colour_slices(tmp_path: Path) -> None:
     for index, (patient, number) in enumerate((p, n) for p in ("P_1", "P_2") for n in (1, 2, 10)):
         assert np.array_equal(store["image"][index], np.moveaxis(held["images", patient, number], 2, 0))
         assert np.array_equal(store["label"][index], held["masks", patient, number])
+    some = assemble(tmp_path, volumes={"images": "images/*", "labels": "masks/*"}, channels=[2, 0], standardise=True)
+    both = np.stack([held["images", "P_1", number].astype(float) for number in (1, 2, 10)])[..., [2, 0]]
+    expected = np.moveaxis((both - both.mean((0, 1, 2))) / both.std((0, 1, 2)), 3, 1)
+    assert some["image"].shape == (6, 2, 6, 5) and np.allclose(some["image"][:3], expected, atol=1e-5)
+    with pytest.raises(InputError, match="3 is not among the 3 channels of P_1, 0 to 2"):
+        assemble(tmp_path, volumes={"images": "images/*", "labels": "masks/*"}, channels=[3])
 
 
 def test_what_has_no_partner_is_refused_or_left_out_and_named(

@@ -1,0 +1,46 @@
+"""MONAI's networks in the experiments on brains: each row builds, and learns from one step."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from scan2seg import plugins
+from scan2seg.config.base import plugin_params
+from scan2seg.config.experiment import load_experiment
+
+EXPERIMENTS = Path(__file__).parents[3] / "config" / "experiments"
+MONAI = {"unet_3d", "segresnet", "segresnet_3d", "attention_unet", "swin_unetr"}
+EXPECTED = {
+    "brats2015": MONAI,
+    "hippocampus": {"unet_3d", "segresnet_3d", "attention_unet", "swin_unetr"},
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_the_experiment_has_the_rows(name: str) -> None:
+    found = {model.architecture["method"] for model in load_experiment(EXPERIMENTS / f"{name}.yaml").models.values()}
+    assert EXPECTED[name] <= found
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "classes"),
+    [pytest.param("brats2015", 4, 5, marks=pytest.mark.slow), ("hippocampus", 1, 3)],
+)
+def test_every_row_learns(name: str, channels: int, classes: int) -> None:
+    torch.manual_seed(0)
+    for row, model in load_experiment(EXPERIMENTS / f"{name}.yaml").models.items():
+        method = model.architecture["method"]
+        if method not in MONAI:
+            continue
+        network = plugins.load("architectures", method).build(
+            plugin_params("architectures", model.architecture), channels, classes
+        )
+        size = (16, 24, 20) if model.patching.depth else (40, 36)
+        images, labels = torch.randn(2, channels, *size), torch.randint(0, classes, (2, *size))
+        optimizer = torch.optim.SGD(network.parameters(), 1e-2)
+        before = torch.nn.functional.cross_entropy(network(images), labels)
+        before.backward()
+        optimizer.step()
+        after = torch.nn.functional.cross_entropy(network(images), labels)
+        assert after < before, row
