@@ -11,6 +11,7 @@ from scan2seg import __version__
 from scan2seg.errors import InputError
 from scan2seg.logging import warning_once
 from scan2seg.results_commands import add_commands, load_catalogue
+from scan2seg.results_folder import check_results
 
 if TYPE_CHECKING:
     from scan2seg.config.model import Model
@@ -142,6 +143,7 @@ def _inspect(given: argparse.Namespace) -> None:
 
 def _ranking(given: argparse.Namespace) -> None:
     """Print the ranking of a report, and where the report is."""
+    check_results(given.folder.parent.parent)
     tables = given.folder / "tables.md"
     if not tables.is_file():
         raise InputError(f"{tables}: there is no such file; run the experiment first")

@@ -1,24 +1,32 @@
-"""What lies in a results folder: what an experiment makes, what nothing refers to, and where a number comes from."""
+"""What lies in a results folder: what an experiment makes, what nothing refers to, and the removal of that."""
 
 import json
-import shutil
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from scan2seg.catalogue import Catalogue
-from scan2seg.catalogue.thing import Thing
+from scan2seg.catalogue.outputs import outputs
 from scan2seg.errors import InputError
+from scan2seg.origin import KINDS, place_of
+from scan2seg.ownership import find_owner
+from scan2seg.replacement import discard
 
 Json = dict[str, Any]
-KINDS = ("simulations", "reconstructions", "volumes", "stacks", "encoders", "studies", "runs", "segmentations")
+_PARTS = {
+    "stacks": ("splits/*.json", "patches/*.zarr"),
+    "runs": ("*", "*/inference-*"),
+    "studies": ("*",),
+}
+"""What lies in the folder of a thing and may be unused on its own: splits, patches, replicates, predictions, trials."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A folder, or one of several splits or patch stores of a stack, with its size in bytes and age in seconds."""
+    """A folder of a thing, or one of several parts of it, with its size in bytes and age in seconds."""
 
     path: Path
     size: int
@@ -26,120 +34,91 @@ class Stored:
 
 
 def list_things(catalogue: Catalogue, results: Path) -> list[Json]:
-    """Return kind, name, key, path of everything that an experiment makes, and whether it is there."""
+    """Return kind, name, key, path of every file and store that an experiment makes, and whether it is there."""
     return [
         {
-            "kind": type(thing).__name__.lower(),
-            "name": thing.name,
-            "key": thing.key,
-            "path": str(results / thing.path),
-            "made": (results / thing.path).exists(),
+            "kind": output.kind,
+            "name": output.thing.name,
+            "key": output.thing.key,
+            "path": str(results / output.path),
+            "made": (results / output.path).exists(),
         }
-        for thing in catalogue.things()
+        for output in outputs(catalogue)
     ]
 
 
 def find_unused(catalogues: Iterable[Catalogue], results: Path) -> list[Stored]:
     """List what neither a report in the folder nor a given experiment refers to.
 
-    A report refers to everything that it was made from, however long ago; what a job works on now is in use too.
+    A report refers to everything that it was made from, however long ago. What a job works on now or reads is in use
+    too, and so is everything of an experiment that runs.
+
+    Raises:
+        InputError: it cannot be told what a report refers to.
     """
-    used = {results / path for catalogue in catalogues for path in _paths_of(catalogue.things())}
-    used |= {results / path for path in _recorded_paths(results)}
-    free = [path for path in _candidates(results) if not any(_covers(path, other) for other in used)]
-    inner = [path for path in free if not any(other in path.parents for other in free)]
-    return [_measure(path) for path in inner if not any(path.rglob(".*.owner"))]
+    used = {PurePosixPath(output.path) for catalogue in catalogues for output in outputs(catalogue)}
+    used |= {PurePosixPath(path) for path in [*_reported_paths(results), *_owned_paths(results)]}
+    holding = {folder for path in used for folder in (path, *path.parents)}
+    free: list[PurePosixPath] = []
+    for path in _candidates(results):
+        whole = {path, *path.parents}
+        if path not in holding and not whole & used and not whole & set(free):
+            free.append(path)
+    return [_measure(results / path) for path in free]
 
 
 def remove(stored: Iterable[Stored]) -> None:
     """Delete what was listed, and the records of who made it."""
     for item in stored:
-        if item.path.is_dir():
-            shutil.rmtree(item.path)
-        else:
-            item.path.unlink()
+        discard(item.path)
         for suffix in ("owner", "made"):
             item.path.with_name(f".{item.path.name}.{suffix}").unlink(missing_ok=True)
 
 
-def trace(path: Path) -> Iterator[tuple[int, Json]]:
-    """Iterate over what a file was made from, back to the raw files: depth, and path, key, settings and inputs.
-
-    Raises:
-        InputError: the file has no record of what made it.
-    """
-    waiting = [(0, path)]
-    seen: set[Path] = set()
-    first = True
-    while waiting:
-        depth, current = waiting.pop()
-        record = read_provenance(current)
-        if record is None and first:
-            raise InputError(f"{current}: has no record of what made it")
-        first = False
-        found = record or {}
-        inputs = [Path(item["path"]) for item in found.get("inputs", []) if isinstance(item, dict)]
-        shown: Json = {key: found[key] for key in ("created", "commit", "settings") if key in found}
-        yield depth, {"path": str(current), "raw": record is None, **shown}
-        if current not in seen:
-            waiting.extend((depth + 1, item) for item in reversed(inputs))
-        seen.add(current)
-
-
-def read_provenance(path: Path) -> Json | None:
-    """Return the record of a file or store of ours; None where it is raw data."""
-    from scan2seg.storage import open_store
-
-    if path.is_dir() and path.suffix == ".zarr":
-        try:
-            found: Any = open_store(path).attrs.get("provenance")
-        except InputError:
-            return None
-        return found if isinstance(found, dict) else None
-    beside = {"checkpoint.pt": "training.json", "history.csv": "training.json", "per_image.csv": "metrics.json",
-              "encoder.safetensors": "pretraining.json", "projections.h5": "labels.zarr"}  # fmt: skip
-    if path.name in beside:
-        return read_provenance(path.with_name(beside[path.name]))
-    if path.suffix != ".json":
-        return None
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    found = content.get("provenance") if isinstance(content, dict) else None
-    return found if isinstance(found, dict) else None
-
-
-def _paths_of(things: Iterable[Thing]) -> set[str]:
-    return {thing.path for thing in things}
-
-
-def _recorded_paths(results: Path) -> set[str]:
+def _reported_paths(results: Path) -> set[str]:
     found: set[str] = set()
-    for file in results.glob("reports/*/things.json"):
+    for report in results.glob("reports/*/index.html"):
+        file = report.with_name("things.json")
         try:
             found.update(json.loads(file.read_text("utf-8"))["things"])
         except (OSError, ValueError, KeyError):
-            raise InputError(f"{file}: cannot be read, so what this report refers to is not known") from None
+            raise InputError(
+                f"{file}: cannot be read, so what this report refers to is not known; run its experiment again, or "
+                "remove its folder"
+            ) from None
     return found
 
 
-def _candidates(results: Path) -> Iterator[Path]:
+def _owned_paths(results: Path) -> Iterator[str]:
+    """Iterate over the folders that a process works in now, and what it reads."""
+    for depth in range(2, 5):
+        for file in results.glob("*/" * depth + ".*.owner"):
+            owner = find_owner(file)
+            if owner is not None:
+                places = (place_of(path) for path in [file.parent, *owner.get("inputs", [])])
+                yield from (place for place in places if place is not None)
+
+
+def _candidates(results: Path) -> Iterator[PurePosixPath]:
+    """Iterate over the folders of things, each before its parts; what has no key is not ours."""
     for kind in KINDS:
         for folder in sorted((results / kind).glob("*")):
-            if folder.is_dir() and not folder.name.startswith("."):
-                yield folder
-                if kind == "stacks":
-                    yield from sorted([*folder.glob("splits/*.json"), *folder.glob("patches/*.zarr")])
-
-
-def _covers(path: Path, used: Path) -> bool:
-    """Tell whether something in use lies in a folder, or is it."""
-    return path == used or path in used.parents
+            if folder.is_dir() and place_of(f"{kind}/{folder.name}"):
+                yield PurePosixPath(kind, folder.name)
+                parts = sorted(part for pattern in _PARTS.get(kind, ()) for part in folder.glob(pattern))
+                yield from (
+                    PurePosixPath(part.relative_to(results).as_posix())
+                    for part in parts
+                    if not part.name.startswith(".") and (kind == "stacks" or part.is_dir())
+                )
 
 
 def _measure(path: Path) -> Stored:
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    states = [file.stat() for file in files]
-    newest = max((state.st_mtime for state in states), default=path.stat().st_mtime)
-    return Stored(path, sum(state.st_size for state in states), time.time() - newest)
+    """Add up sizes and find the last change; what is deleted meanwhile counts nothing."""
+    size, newest = 0, 0.0
+    for file in (path, *path.rglob("*")):
+        with suppress(FileNotFoundError):
+            state = file.lstat()
+            newest = max(newest, state.st_mtime)
+            size += 0 if file.is_dir() else state.st_size
+    return Stored(path, size, max(time.time() - newest, 0.0))

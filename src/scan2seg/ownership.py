@@ -10,10 +10,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from scan2seg.logging import info, warn
 
@@ -26,7 +28,14 @@ POLL = 1.0
 
 
 @contextmanager
-def owning(outputs: Sequence[Path], stage: str, content: str, since: float) -> Iterator[bool]:
+def owning(
+    outputs: Sequence[Path],
+    stage: str,
+    content: str,
+    since: float,
+    inputs: Sequence[str] = (),
+    describe: Callable[[], Json] = dict,
+) -> Iterator[bool]:
     """Hold the outputs of a stage; yield False where another process has made the same meanwhile.
 
     Args:
@@ -35,10 +44,11 @@ def owning(outputs: Sequence[Path], stage: str, content: str, since: float) -> I
         content: a fingerprint of everything that decides what is made: settings, inputs and code.
         since: the time (seconds since the epoch) at which it was decided that the outputs have to be made; what was
             made of the same content after it is taken as it is.
+        inputs: what the stage reads of the results folder; the owner file names it, so that nobody deletes it.
+        describe: called once the outputs are made; what it says stays beside them with who made them.
     """
     file = outputs[0].parent / f".{outputs[0].name}.owner"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    mine = {**describe_process(), "stage": stage, "content": content}
+    mine = {**describe_process(), "stage": stage, "content": content, "inputs": list(inputs)}
     _acquire(file, mine)
     try:
         made = _read(_record(file))
@@ -46,9 +56,31 @@ def owning(outputs: Sequence[Path], stage: str, content: str, since: float) -> I
             info("made by process %s on %s meanwhile: taken as it is", made.get("process"), made.get("host"))
             yield False
             return
-        with _beating(file):
+        with _beating(file, mine):
             yield True
-        _write(_record(file), {**mine, "finished": time.time()})
+        _write(_record(file), {**mine, "finished": time.time(), "outputs": _names(outputs), **describe()})
+    finally:
+        _release(file, mine)
+
+
+@contextmanager
+def announcing(folder: Path, inputs: Sequence[str]) -> Iterator[None]:
+    """Say, while an experiment runs, what it makes and reads, so that nobody deletes it between two of its jobs.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".run.*.owner"):
+        if find_owner(left) is None:
+            left.unlink(missing_ok=True)
+    file = folder / f".run.{uuid.uuid4().hex}.owner"
+    mine = {**describe_process(), "stage": "snakemake", "inputs": list(inputs)}
+    with file.open("x", encoding="utf-8") as opened:
+        json.dump(mine, opened)
+    try:
+        with _beating(file, mine):
+            yield
     finally:
         file.unlink(missing_ok=True)
 
@@ -58,12 +90,18 @@ def describe_process() -> Json:
     import psutil
 
     process = psutil.Process()
-    found = {"host": socket.gethostname(), "process": process.pid, "started": process.create_time()}
-    return {**found, "slurm_job": os.environ.get("SLURM_JOB_ID")}
+    found = {"host": socket.gethostname(), "namespace": _namespace(), "process": process.pid}
+    return {**found, "started": process.create_time(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
+
+
+def find_owner(file: Path) -> Json | None:
+    """Return what an owner file holds; None where its owner is dead or has finished."""
+    owner, silent = _read(file), _silence(file)
+    return None if silent is None or _is_dead(owner, silent) else owner
 
 
 def is_alive(owner: Json, silent: float) -> bool:
-    """Tell whether an owner lives: on this host its process is asked, of others the heartbeat tells.
+    """Tell whether an owner lives: one whose process can be seen from here is asked, of others the heartbeat tells.
 
     Args:
         owner: what the owner file holds.
@@ -71,29 +109,39 @@ def is_alive(owner: Json, silent: float) -> bool:
     """
     import psutil
 
-    if owner.get("host") != socket.gethostname():
+    if owner.get("host") != socket.gethostname() or owner.get("namespace") != _namespace():
         return silent < SILENCE
     try:
-        started: float = psutil.Process(int(owner["process"])).create_time()
-        return abs(started - float(owner["started"])) < 1
+        process = psutil.Process(int(owner["process"]))
+        same: bool = abs(process.create_time() - float(owner["started"])) < 1
+        return same and str(process.status()) != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, KeyError, ValueError, TypeError):
         return False
 
 
-def _acquire(file: Path, mine: Json) -> None:
-    told = False
+@cache
+def _namespace() -> str:
+    """Tell which processes can be seen from here: containers of one host have numbers of their own, and its name."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _acquire(file: Path, mine: Json, told: bool = False) -> None:
     while True:
+        file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with file.open("x", encoding="utf-8") as opened:
-                json.dump(mine, opened)
-            return
+            opened = file.open("x", encoding="utf-8")
         except FileExistsError:
             pass
+        else:
+            _fill(opened, file, mine)
+            return
         owner, silent = _read(file), _silence(file)
-        # a file that was made this moment may not be written yet
-        if silent is not None and (owner or silent > SILENCE) and not is_alive(owner, silent):
-            warn("%s: its owner, process %s on %s, is gone; going on", file, owner.get("process"), owner.get("host"))
-            _remove_dead(file, owner)
+        if silent is not None and _is_dead(owner, silent):
+            _remove_dead(file, mine)
             continue
         if not told and owner:
             info("waiting for process %s on %s, which makes the same", owner.get("process"), owner.get("host"))
@@ -101,27 +149,49 @@ def _acquire(file: Path, mine: Json) -> None:
         time.sleep(POLL)
 
 
-def _remove_dead(file: Path, owner: Json) -> None:
-    """Remove a dead owner's file, unless another one that waited has done so and put its own there."""
-    aside = file.with_name(f"{file.name}.{socket.gethostname()}.{os.getpid()}")
+def _fill(opened: TextIO, file: Path, mine: Json) -> None:
+    """Write an owner file that was just made; where that fails, as on a full disk, it must not keep others waiting."""
     try:
-        file.rename(aside)
-    except FileNotFoundError:
-        return
-    if _read(aside) != owner:
-        aside.rename(file)
-        return
-    aside.unlink()
+        with opened:
+            json.dump(mine, opened)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
+def _is_dead(owner: Json, silent: float) -> bool:
+    # a file that was made this moment may not be written yet
+    return bool(owner or silent > SILENCE) and not is_alive(owner, silent)
+
+
+def _remove_dead(file: Path, mine: Json) -> None:
+    """Remove a dead owner's file: one at a time of those that wait, so that none removes what the first put there."""
+    guard = file.with_name(f"{file.name}.successor")
+    _acquire(guard, mine, told=True)
+    try:
+        owner, silent = _read(file), _silence(file)
+        if silent is not None and _is_dead(owner, silent):
+            warn("%s: its owner, process %s on %s, is gone; going on", file, owner.get("process"), owner.get("host"))
+            file.unlink(missing_ok=True)
+    finally:
+        _release(guard, mine)
+
+
+def _release(file: Path, mine: Json) -> None:
+    """Remove an own file; what another one put there, who took this process for dead, is not touched."""
+    if _read(file) == mine:
+        file.unlink(missing_ok=True)
 
 
 @contextmanager
-def _beating(file: Path) -> Iterator[None]:
+def _beating(file: Path, mine: Json) -> Iterator[None]:
     stop = threading.Event()
 
     def beat() -> None:
         while not stop.wait(HEARTBEAT):
             try:
-                os.utime(file)
+                if _read(file) == mine:
+                    os.utime(file)
             except OSError:
                 continue
 
@@ -144,6 +214,10 @@ def _silence(file: Path) -> float | None:
         return None
     finally:
         probe.unlink(missing_ok=True)
+
+
+def _names(outputs: Sequence[Path]) -> list[str]:
+    return [os.path.relpath(output, outputs[0].parent) for output in outputs]
 
 
 def _record(file: Path) -> Path:

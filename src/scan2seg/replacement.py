@@ -46,6 +46,13 @@ def replacing(target: Path | str) -> Iterator[Path]:
         _remove(partial)
 
 
+def discard(target: Path) -> None:
+    """Delete a file, folder or link; it is gone at once, so that nobody finds a part of it."""
+    gone = _beside(target, "partial")
+    os.replace(target, gone)
+    _remove(gone)
+
+
 def _put(new: Path, target: Path) -> None:
     """Rename onto the target, which is there, old or new, whatever fails."""
     if not (_is_folder(target) or (_is_folder(new) and os.path.lexists(target))):

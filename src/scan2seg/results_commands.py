@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scan2seg.errors import InputError
+from scan2seg.results_folder import check_results
 from scan2seg.secrets import hide_credentials
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def add_commands(commands: Any) -> None:
         "clean", help="list results that nothing refers to, and delete them", description=_clean.__doc__
     )
     clean.add_argument("experiments", type=Path, nargs="*", help="experiment files whose results are kept")
-    clean.add_argument("--results", type=Path, default=Path("results"), help="folder of the results (results)")
+    clean.add_argument("--results", type=Path, help="folder of the results (the experiments', else results)")
     clean.add_argument("--yes", action="store_true", help="delete what is listed")
     clean.set_defaults(run=_clean)
 
@@ -53,23 +54,26 @@ def add_commands(commands: Any) -> None:
 
 
 def load_catalogue(path: Path) -> "Catalogue":
-    """Return everything that an experiment file makes."""
+    """Return everything that an experiment file makes.
+
+    Raises:
+        InputError: its results folder holds results of an older version.
+    """
     from scan2seg.catalogue import Catalogue
     from scan2seg.config.experiment import load_experiment
 
-    return Catalogue(load_experiment(path))
+    catalogue = Catalogue(load_experiment(path))
+    check_results(catalogue.experiment.settings.results)
+    return catalogue
 
 
 def _where(given: argparse.Namespace) -> None:
     """Print name, key and path of everything that an experiment makes, and what is not made yet; or, with --from, what
     a file was made from, back to the raw files, with the settings of every step between."""
-    from scan2seg.housekeeping import list_things, trace
+    from scan2seg.housekeeping import list_things
 
     if given.source is not None:
-        for depth, item in trace(given.source):
-            settings = json.dumps(item["settings"]) if item.get("settings") else ""
-            print(f"{'  ' * depth}{item['path']}{'  (raw)' if item['raw'] else ''}")
-            print(*([f"{'  ' * depth}    {settings}"] if settings else []), sep="\n", end="\n" if settings else "")
+        _print_origin(given.source, as_json=given.json)
         return
     if given.experiment is None:
         raise InputError("name an experiment file, or a file by --from")
@@ -84,13 +88,36 @@ def _where(given: argparse.Namespace) -> None:
         )
 
 
+def _print_origin(source: Path, *, as_json: bool) -> None:
+    from scan2seg.origin import trace
+
+    steps = list(trace(source))
+    if as_json:
+        print(json.dumps([{"depth": depth, **item} for depth, item in steps], indent=2))
+        return
+    words = {"raw": "raw", "missing": "not there any more", "changed": "changed since"}
+    for depth, item in steps:
+        marks = [f"{item['files']} files"] if "files" in item else []
+        marks += [word for key, word in words.items() if item[key]]
+        print(f"{'  ' * depth}{item['path']}{'  (' + ', '.join(marks) + ')' if marks else ''}")
+        if item.get("settings"):
+            print(f"{'  ' * depth}    {json.dumps(item['settings'])}")
+
+
 def _clean(given: argparse.Namespace) -> None:
     """List what no report of the results folder and none of the given experiments refers to, with sizes and ages;
     delete it with --yes."""
     from scan2seg.housekeeping import find_unused, remove
 
     catalogues = [load_catalogue(path) for path in given.experiments]
-    unused = find_unused(catalogues, given.results)
+    named = {Path(catalogue.experiment.settings.results) for catalogue in catalogues}
+    if given.results is None and len(named) > 1:
+        raise InputError(f"the experiments have several results folders ({', '.join(map(str, named))}); give --results")
+    results = given.results or next(iter(named), Path("results"))
+    if not results.is_dir():
+        raise InputError(f"{results}: there is no such folder; give --results")
+    check_results(results)
+    unused = find_unused(catalogues, results)
     for item in unused:
         print(f"{item.size / 1e6:>12.1f} MB  {item.age / 86400:>7.1f} days  {item.path}")
     total = sum(item.size for item in unused) / 1e6
@@ -136,4 +163,5 @@ def _relocate(given: argparse.Namespace) -> None:
     """Write where the results folder lies now into its MLflow database, after it was moved or copied."""
     from scan2seg.reporting.tracking.store import relocate
 
+    check_results(given.results)
     print(relocate(given.results))

@@ -12,7 +12,7 @@ def check_results(folder: Path | str) -> None:
         InputError: it holds results of 0.1.
     """
     old = sorted(path.parent.name for path in Path(folder).glob("*/stack.zarr"))
-    old += sorted(path.parent.name for path in Path(folder).glob("*/scans"))
+    old += sorted(path.parents[2].name for path in Path(folder).glob("*/scans/*/*.zarr"))
     if old:
         raise InputError(
             f"{folder}: holds results of scan2seg 0.1 ({', '.join(dict.fromkeys(old))}), which this version does not "

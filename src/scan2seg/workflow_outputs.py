@@ -9,6 +9,9 @@ which another process made is not taken for newer than what was made from it.
 import os
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 SINCE = "SCAN2SEG_SINCE"
@@ -49,3 +52,33 @@ def keep_outputs(workflow: Any) -> None:
     Job.remove_existing_output = remove_logs
     _IOFile.touch = touch_new
     type(workflow).execute = execute_unlocked
+
+
+def announce(workflow: Any, folder: str, paths: Sequence[str]) -> None:
+    """Let ``scan2seg clean`` see that an experiment runs and what it makes, also between its jobs.
+
+    Args:
+        workflow: Snakemake's.
+        folder: of the experiment's report.
+        paths: what it makes, relative to the results folder.
+    """
+    from snakemake.exceptions import WorkflowError
+
+    from scan2seg.ownership import announcing
+
+    execute = type(workflow).execute
+
+    def execute_announced(workflow: Any, *, executor_plugin: Any, **named: Any) -> Any:
+        named["executor_plugin"] = executor_plugin
+        if executor_plugin.common_settings.dryrun_exec:
+            return execute(workflow, **named)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(announcing(Path(folder), paths))
+            except OSError as error:
+                raise WorkflowError(
+                    f"{folder}: cannot be written ({error.strerror}); choose another results:"
+                ) from None
+            return execute(workflow, **named)
+
+    type(workflow).execute = execute_announced

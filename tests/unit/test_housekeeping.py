@@ -1,21 +1,20 @@
 """What nothing refers to is listed; what a report shows, an experiment makes or a job works on never is."""
 
+import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from helpers import DATASET, MODEL, make_images
 
 from scan2seg.catalogue import Catalogue
+from scan2seg.catalogue.outputs import outputs
 from scan2seg.cli import main
 from scan2seg.config.experiment import load_experiment
 from scan2seg.errors import InputError
-from scan2seg.housekeeping import find_unused, list_things, remove, trace
-from scan2seg.provenance import find_key, fingerprint_file, record
+from scan2seg.housekeeping import find_unused, list_things
+from scan2seg.ownership import announcing, describe_process
 from scan2seg.results_folder import check_results
-from scan2seg.split import split_stack
-from scan2seg.stack import assemble_stack
-from scan2seg.storage import create_array, creating, write_json
+from scan2seg.storage import write_json
 
 
 @pytest.fixture
@@ -24,80 +23,91 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
     make_images(tmp_path / "cells")
     (tmp_path / "cells.yaml").write_text(DATASET.format(folder=tmp_path / "cells"))
     (tmp_path / "small.yaml").write_text(MODEL.format(architecture="otsu"))
-    (tmp_path / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\n")
+    (tmp_path / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nreplicates: {seeds: [0]}\n")
     catalogue = Catalogue(load_experiment(Path("try.yaml")))
-    for thing in catalogue.things():
-        path = Path("results", thing.path)
+    for output in outputs(catalogue):
+        path = Path("results", output.path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}") if path.suffix == ".json" else path.mkdir(exist_ok=True)
+        path.write_text("{}") if path.suffix in (".json", ".pt") else path.mkdir(exist_ok=True)
     return catalogue
 
 
 def test_where_lists_what_is_made_and_what_is_not(found: Catalogue, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("results", found.runs[0].thing.path).rmdir()
+    # a job that was killed leaves the folder of its run, and a replicate more is one that is not made
+    Path("results", found.runs[0].folder, "checkpoint.pt").unlink()
+    Path("try.yaml").write_text(Path("try.yaml").read_text().replace("seeds: [0]", "seeds: [0, 1]"))
+    found = Catalogue(load_experiment(Path("try.yaml")))
     assert main(["where", "try.yaml"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["split", "stack", "training", "patches"]
-    assert [line.endswith("(not made)") for line in lines] == [False, False, True, False]
+    made = [(line.split()[0], line.endswith("(not made)")) for line in lines]
+    assert made == [("split", False), ("stack", False), ("patches", False), ("training", True), ("training", True),
+                    ("prediction", False), ("prediction", True)]  # fmt: skip
     assert {item["path"] for item in list_things(found, Path("results"))} == {line.split()[3] for line in lines}
 
 
 def test_clean_lists_and_deletes_what_nothing_refers_to(found: Catalogue, capsys: pytest.CaptureFixture[str]) -> None:
     results = Path("results")
-    stack = results / Path(next(iter(found.splits_of.values())).stack.path).parent
-    orphans = [results / "runs/old-0123abcd", stack / "splits/deadbeef.json", results / "stacks/gone-01234567"]
+    stack, run = results / Path(next(iter(found.splits_of.values())).stack.path).parent, results / found.runs[0].folder
+    orphans = [
+        results / "runs/old-0123abcd", run.with_name("seed7"), run / "inference-01234567",
+        stack / "splits/deadbeef.json", results / "stacks/gone-01234567",
+    ]  # fmt: skip
     for path in orphans:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}") if path.suffix == ".json" else (path / "inner").mkdir(parents=True)
-    (results / "runs/busy-89abcdef").mkdir()
-    (results / "runs/busy-89abcdef/.checkpoint.pt.owner").write_text("{}")
+    (results / "runs/notes").mkdir()  # not ours
     assert {item.path for item in find_unused([found], results)} == set(orphans)
     # without the experiment a report that names its things keeps them
-    write_json(results / "reports/try/things.json", {"things": [thing.path for thing in found.things()]})
+    report = results / "reports/try/index.html"
+    write_json(report.with_name("things.json"), {"things": found.report_content()["things"]})
+    report.write_text("")
     assert main(["clean"]) == 0
-    assert "3 unused" in capsys.readouterr().out and all(path.exists() for path in orphans)
+    assert "5 unused" in capsys.readouterr().out and all(path.exists() for path in orphans)
     assert main(["clean", "--yes"]) == 0
     assert not any(path.exists() for path in orphans)
-    assert all((results / thing.path).exists() for thing in found.things())
-    (results / "reports/try/things.json").write_text("{")
-    with pytest.raises(InputError, match="cannot be read"):
-        find_unused([], results)
+    assert all((results / output.path).exists() for output in outputs(found)) and (results / "runs/notes").is_dir()
+    report.with_name("things.json").unlink()
+    assert main(["clean", "--yes"]) == 2
+    assert "cannot be read" in capsys.readouterr().err
 
 
-def test_a_number_is_followed_to_the_raw_files(found: Catalogue, tmp_path: Path) -> None:
-    split = next(iter(found.splits_of.values()))
-    remove(find_unused([], Path("results")))
-    stack, file = Path("results", split.stack.path), Path("results", split.path)
-    assemble_stack(split.stack.dataset.stack_source(), stack, classes=split.stack.dataset.classes)
-    split_stack(stack, file, split.settings)
-    steps = list(trace(file))
-    assert [(depth, item["path"]) for depth, item in steps[:2]] == [(0, str(file)), (1, str(stack))]
-    raw = {Path(item["path"]).name for depth, item in steps if item["raw"] and depth == 2}
-    assert raw == {path.name for path in (tmp_path / "cells").rglob("*.png")}
-    assert steps[0][1]["settings"]["split"]["strategy"] == "random"
-    with pytest.raises(InputError, match="no record"):
-        list(trace(tmp_path / "cells.yaml"))
+def test_clean_spares_what_a_job_reads_or_makes_and_an_experiment_that_runs(found: Catalogue) -> None:
+    results = Path("results")
+    busy, dead, read = (results / name for name in ("runs/busy-89abcdef", "runs/dead-89abcdef", "volumes/v-89abcdef"))
+    for path in (busy, dead, read):
+        path.mkdir(parents=True)
+    inputs = [str(read / "volume.zarr")]
+    (busy / ".checkpoint.pt.owner").write_text(json.dumps({**describe_process(), "inputs": inputs}))
+    (dead / ".checkpoint.pt.owner").write_text(json.dumps({**describe_process(), "started": 0}))
+    assert {item.path for item in find_unused([found], results)} == {dead}
+    with announcing(results / "reports/try", found.report_content()["things"]):
+        assert {item.path for item in find_unused([], results)} == {dead}
+    assert len(find_unused([], results)) > 1
 
 
-def test_an_input_is_known_by_its_key_and_its_content(tmp_path: Path) -> None:
-    for name, key in (("stacks/a-0123abcd/stack.zarr", "0123abcd"), ("stacks/a-0123abcd/splits/89abcdef.json", "89abcdef"),
-                      ("runs/u-11112222/seed0/checkpoint.pt", "11112222"), ("data/raw_12345678.tif", None)):  # fmt: skip
-        assert find_key(Path(name)) == key
-    first, second = tmp_path / "a.bin", tmp_path / "b.bin"
-    first.write_bytes(bytes(20_000_000))
-    second.write_bytes(bytes(19_999_999) + b"x")
-    assert fingerprint_file(first) != fingerprint_file(second)
-    with creating(tmp_path / "s.zarr") as group:
-        create_array(group, "label", (1, 4, 4), "uint8")[:] = np.zeros((1, 4, 4))
-        group.attrs["provenance"] = record({"a": 1}, [first])
-    (found,) = record({}, [tmp_path / "s.zarr"])["inputs"]
-    assert found["path"] == str(tmp_path / "s.zarr") and found["fingerprint"]
-    (many,) = record({}, [first] * 1001)["inputs"]
-    assert many["files"] == 1001
+def test_clean_looks_where_the_experiment_s_results_are(found: Catalogue, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("results").rename("elsewhere")
+    Path("elsewhere/runs/old-0123abcd").mkdir()
+    assert main(["clean"]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    Path("try.yaml").write_text(Path("try.yaml").read_text() + "results: elsewhere\n")
+    assert main(["clean", "try.yaml"]) == 0
+    assert "elsewhere/runs/old-0123abcd" in capsys.readouterr().out
 
 
 def test_a_results_folder_of_the_first_version_is_refused(tmp_path: Path) -> None:
     check_results(tmp_path)
-    (tmp_path / "demo" / "stack.zarr").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"scan2seg 0.1 \(demo\)"):
-        check_results(tmp_path)
+    (tmp_path / "results/demo/scans/one/reconstruction.zarr").mkdir(parents=True)
+    (tmp_path / "results/cells/stack.zarr").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"scan2seg 0.1 \(cells, demo\)"):
+        check_results(tmp_path / "results")
+
+
+@pytest.mark.parametrize("command", [["where", "try.yaml"], ["clean"], ["clean", "try.yaml"], ["preview", "try.yaml", "small"],
+                                     ["ranking", "results/reports/try"], ["relocate"]])  # fmt: skip
+def test_every_command_refuses_results_of_the_first_version(
+    found: Catalogue, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("results/demo/stack.zarr").mkdir(parents=True)
+    assert main(command) == 2
+    assert capsys.readouterr().err.count("0.1") == 1

@@ -88,4 +88,59 @@ def test_a_number_that_another_process_has_now_is_not_the_owner() -> None:
     mine = describe_process()
     assert is_alive(mine, 1e9)
     assert not is_alive({**mine, "started": mine["started"] - 100}, 0)
-    assert not is_alive({"host": mine["host"]}, 0)
+    assert not is_alive({"host": mine["host"], "namespace": mine["namespace"]}, 0)
+
+
+def test_a_container_of_the_same_host_is_known_by_its_heartbeat() -> None:
+    """It has numbers of its own: the owner's means nothing here, or another process."""
+    other = {**describe_process(), "namespace": "another boot or container", "process": 999_999}
+    assert is_alive(other, ownership.SILENCE - 1)
+    assert not is_alive(other, ownership.SILENCE + 1)
+
+
+def test_a_process_that_ended_and_was_not_waited_for_is_dead() -> None:
+    import psutil
+
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    started = psutil.Process(child.pid).create_time()
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert not is_alive({**describe_process(), "process": child.pid, "started": started}, 0)
+    child.wait()
+
+
+def test_who_was_taken_for_dead_leaves_the_file_of_who_took_over(tmp_path: Path) -> None:
+    file = tmp_path / ".a.zarr.owner"
+    with owning([tmp_path / "a.zarr"], "stage", "x", 0.0):
+        file.write_text(json.dumps({**describe_process(), "stage": "another"}))
+    assert json.loads(file.read_text())["stage"] == "another"
+
+
+def test_who_comes_late_to_a_dead_owner_s_file_leaves_the_successor_s(tmp_path: Path) -> None:
+    file = tmp_path / ".a.zarr.owner"
+    file.write_text(json.dumps({**describe_process(), "stage": "successor"}))
+    before = file.stat().st_ino
+    ownership._remove_dead(file, {**describe_process(), "stage": "late"})
+    assert file.stat().st_ino == before and [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+def test_of_several_that_wait_for_a_dead_owner_one_takes_over(tmp_path: Path) -> None:
+    (tmp_path / ".out.pt.owner").write_text(json.dumps({**describe_process(), "started": 0}))
+    began = time.time()
+    workers = [start(tmp_path, since=began, seconds=0.3) for _ in range(4)]
+    assert [worker.wait() for worker in workers] == [0] * 4
+    assert (tmp_path / "log").read_text() == "begin\nend\n"
+    assert not list(tmp_path.glob("*owner*"))
+
+
+def test_an_owner_file_that_cannot_be_written_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ownership.json, "dump", full)
+        with pytest.raises(OSError, match="space"), owning([tmp_path / "a.zarr"], "stage", "x", 0.0):
+            pass
+    assert list(tmp_path.iterdir()) == []

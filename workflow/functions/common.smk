@@ -18,7 +18,7 @@ from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
 from scan2seg.results_folder import check_results
 from scan2seg.workflow_log import shorten_code_lists
-from scan2seg.workflow_outputs import keep_outputs
+from scan2seg.workflow_outputs import announce, keep_outputs
 
 keep_outputs(workflow)
 shorten_code_lists()
@@ -56,6 +56,8 @@ except (ConfigurationError, InputError) as error:
     raise WorkflowError(str(error))
 R = EXPERIMENT.settings.results
 REPORT = f"{R}/reports/{EXPERIMENT.settings.experiment}"
+if workflow.is_main_process:
+    announce(workflow, REPORT, CATALOGUE.report_content()["things"])
 FOLDER = "[a-z0-9][a-z0-9_-]*-[0-9a-f]{8}"
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from scan2seg.catalogue.outputs import outputs
 from scan2seg.catalogue.thing import Json
 from scan2seg.catalogue.volumes import DenoisedVolume, Volume, reconstruction_of
 
@@ -19,7 +20,7 @@ def report_content(catalogue: "Catalogue") -> Json:
         "title": summary["description"] or summary["experiment"],
         "settings": summary,
         "variants": variants(catalogue),
-        "things": sorted(thing.path for thing in catalogue.things()),
+        "things": sorted(output.path for output in outputs(catalogue)),
         "datasets": [
             {
                 "name": name,
