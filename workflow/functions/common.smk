@@ -135,7 +135,7 @@ def files_of(wildcards):
 
 
 def listing_of(wildcards):
-    """Return a fingerprint of names, sizes and times of files that are too many to be inputs."""
+    """Return a fingerprint of the files, and of what is in folders and among too many to be inputs."""
     return CATALOGUE.dependencies(thing(wildcards)).listing
 
 

@@ -25,6 +25,7 @@ rule reconstruct_scan:
         source=lambda wildcards: thing(wildcards).scan_source(R),
         settings=lambda wildcards: thing(wildcards).settings,
         splits=lambda wildcards: thing(wildcards).splits,
+        listing=listing_of,
     script:
         "../scripts/reconstruct_scan.py"
 

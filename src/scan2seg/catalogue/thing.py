@@ -29,7 +29,7 @@ class Dependencies:
     files: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     listing: str | None = None
-    """A fingerprint of names, sizes and times of files that are too many for the workflow to look at one by one."""
+    """A fingerprint of names and sizes, and of the times of what the workflow does not look at one by one."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scan2seg import plugins
+from scan2seg.catalogue.files import watch
 from scan2seg.catalogue.thing import Dependencies, Json, Thing, make_key
 from scan2seg.config.base import plugin_params
 from scan2seg.config.dataset import Dataset
@@ -75,7 +76,7 @@ class Reconstruction(Thing):
 
     def dependencies(self) -> Dependencies:
         """Return the raw files, and the code of reader, backend and stripe removal."""
-        from scan2seg.readers.dependencies import scan_files, scan_readers
+        from scan2seg.readers.dependencies import SCANS, companions, scan_files, scan_readers
 
         files = () if self.simulation else scan_files(self.source, self.settings)
         readers = ("data_exchange",) if self.simulation else scan_readers(self.source)
@@ -83,9 +84,9 @@ class Reconstruction(Thing):
             "scan2seg.reconstruction.scan",
             plugins.module_name("reconstruction", self.settings["backend"]["method"]),
             plugins.module_name("reconstruction.stripes", self.settings["stripes"]["method"]),
-            *(plugins.module_name("readers.scans", name) for name in readers),
+            *(plugins.module_name(SCANS, name) for name in readers),
         )
-        return Dependencies(files, modules)
+        return watch([*files, *companions(SCANS, readers, files)], modules)
 
 
 @dataclass(frozen=True)

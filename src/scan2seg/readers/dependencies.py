@@ -60,6 +60,14 @@ def volume_readers(files: Iterable[str]) -> tuple[str, ...]:
     )
 
 
+def companions(kind: str, readers: Iterable[str], files: Iterable[str]) -> list[str]:
+    """List the other files that hold parts of files, as the data beside a header, which readers with a function
+    ``companions`` tell."""
+    modules = [plugins.load(kind, name) for name in readers]
+    found = (module.companions(Path(file)) for module in modules if hasattr(module, "companions") for file in files)
+    return list(dict.fromkeys(str(path) for paths in found for path in paths))
+
+
 def _as_list(value: Any) -> list[str]:
     """Return the paths and patterns of a key that may hold one, several, or numbers."""
     return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]

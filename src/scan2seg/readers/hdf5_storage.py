@@ -41,6 +41,38 @@ def find(file: h5py.File, name: str) -> h5py.Dataset | None:
     return place if isinstance(place, h5py.Dataset) else None
 
 
+def linked_files(path: Path) -> list[Path]:
+    """List the other files that hold parts of a file: what external links, virtual datasets and external storage lead
+    to, and what those lead to in turn. Missing ones are left out, and so are all of a file that cannot be read."""
+    found: dict[Path, None] = {}
+    waiting = [path]
+    while waiting:
+        current = waiting.pop()
+        names: set[str] = set()
+        try:
+            with h5py.File(current, "r") as file:
+                _collect_names(file, names)
+                file.visititems(lambda _, item, names=names: _collect_names(item, names))
+        except (OSError, RuntimeError, KeyError, ValueError):
+            continue
+        more = {current.parent / name for name in names if name not in (".", "")} - {path, *found}
+        new = sorted(file for file in more if file.is_file())
+        found.update(dict.fromkeys(new))
+        waiting.extend(new)
+    return list(found)
+
+
+def _collect_names(item: h5py.Group | h5py.Dataset, names: set[str]) -> None:
+    """Add the names of the files that a group links to, or that a dataset is stored in."""
+    if isinstance(item, h5py.Group):
+        links = [item.get(name, getlink=True) for name in item]
+        names.update(link.filename for link in links if isinstance(link, h5py.ExternalLink))
+    elif item.is_virtual:
+        names.update(source.file_name for source in item.virtual_sources())
+    elif item.external:
+        names.update(name for name, *_ in item.external)
+
+
 def check_written(dataset: h5py.Dataset, what: str = "images", needed: NDArray[np.intp] | None = None) -> None:
     """Refuse a dataset of which a part was never written.
 

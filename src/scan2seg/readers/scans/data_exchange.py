@@ -76,3 +76,10 @@ def _pixel_size(file: Any) -> float | None:
     sizes = (hdf5.length(file, name) for name in _AT_DETECTOR)
     size = next((size for size in sizes if size is not None), None)
     return None if size is None else size / (magnification or 1.0)
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the files that links and virtual datasets of this one lead to."""
+    from scan2seg.readers.hdf5_storage import linked_files
+
+    return linked_files(path)

@@ -44,3 +44,10 @@ def open_frames(paths: list[Path], params: Params) -> Contents:
             close=file.close,
             details=hdf5.describe(file, params.data),
         )
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the files that links and virtual datasets of this one lead to."""
+    from scan2seg.readers.hdf5_storage import linked_files
+
+    return linked_files(path)

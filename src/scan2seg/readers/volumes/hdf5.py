@@ -43,3 +43,10 @@ def _find_gaps(data: Any) -> str | None:
     except InputError as error:
         return str(error)
     return None
+
+
+def companions(path: Path) -> list[Path]:
+    """Return the files that links and virtual datasets of this one lead to."""
+    from scan2seg.readers.hdf5_storage import linked_files
+
+    return linked_files(path)

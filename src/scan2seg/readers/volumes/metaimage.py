@@ -66,6 +66,17 @@ def open_volume(path: Path, params: Params) -> Volume:
     return Volume(shape, dtype.newbyteorder("="), plane, spacing, channels, _orientation(header))
 
 
+def companions(path: Path) -> list[Path]:
+    """Return the file of the voxels, where a header names one beside itself."""
+    if path.suffix.lower() not in SUFFIXES:
+        return []
+    try:
+        name = _read_header(path)[0].get("ElementDataFile", "LOCAL")
+    except (InputError, OSError):
+        return []
+    return [path.parent / name] if (path.parent / name).is_file() else []
+
+
 def _read_header(path: Path) -> tuple[dict[str, str], int]:
     """Return the header and the position behind it: ElementDataFile is its last line."""
     with path.open("rb") as file:
