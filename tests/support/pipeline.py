@@ -71,7 +71,7 @@ class Pipeline:
         binary = Path(sys.executable).with_name("snakemake")
         return [str(binary), "-c2", "--configfile", "config/experiments/tiny.yaml", *words]
 
-    def run(self, *words: str, timeout: float = 560) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 1500) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*words),
             cwd=self.folder,

@@ -25,7 +25,8 @@ def write() -> None:
         "rule": job.rule,
         "inputs": [os.path.realpath(path) for path in job.input],
         "outputs": [os.path.realpath(path) for path in [*job.output, *job.log]],
-        "opened": sorted(OPENED),
+        # names relative to an open folder, of temporary files that are removed, are taken for files of this folder
+        "opened": sorted(path for path in OPENED if os.path.exists(path)),
         "imported": sorted(os.path.realpath(path) for path in modules if path and "/scan2seg/" in path),
     }
     path = os.path.join(os.environ["SCAN2SEG_AUDIT"], f"{job.rule}-{os.getpid()}.json")

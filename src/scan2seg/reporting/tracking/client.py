@@ -5,20 +5,22 @@ import logging as standard_logging
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from scan2seg.errors import InputError
-from scan2seg.reporting.tracking.bulk import write_values
-from scan2seg.reporting.tracking.models import KEY, delete_models, local_path, log_model
+from scan2seg.reporting.tracking.bulk import NewRun, is_known, write_run
+from scan2seg.reporting.tracking.models import KEY, delete_models, local_path, log_model, write_model
 from scan2seg.reporting.tracking.record import DatasetUse, Record
 from scan2seg.reporting.tracking.store import Store
 
 CONTENT, PARENT = "scan2seg.content", "mlflow.parentRunId"
-LOGGED, NOTE = "mlflow.loggedArtifacts", "mlflow.note.content"
+LOGGED, NOTE, RUN_NAME = "mlflow.loggedArtifacts", "mlflow.note.content", "mlflow.runName"
 MOST_METRICS, MOST_PARAMETERS = 900, 100
 """Of one request; MLflow's limits are 1000 of everything together, and 100 parameters."""
 
@@ -60,6 +62,11 @@ class Target:
     def local(self) -> bool:
         """Whether the artifacts lie in the results folder."""
         return self.store.database is not None
+
+    @cached_property
+    def tables_known(self) -> bool:
+        """Whether runs can be written into the tables of the local database."""
+        return self.store.database is not None and is_known(self.store.database)
 
     @classmethod
     def open(cls, store: Store, name: str) -> "Target":
@@ -106,6 +113,8 @@ class Target:
         tags |= {PARENT: parent} if parent else {}
         tags |= {LOGGED: _name_tables(record)} if record.tables else {}
         tags |= {NOTE: record.description} if record.description else {}
+        if self.tables_known and self.store.database is not None:
+            return self._make_at_once(record, tags, self.store.database)
         run = self.client.create_run(self.experiment, start_time=record.started, tags=tags, run_name=record.name)
         identity = str(run.info.run_id)
         model = None
@@ -124,11 +133,21 @@ class Target:
             raise
         return identity, model
 
+    def _make_at_once(self, record: Record, tags: dict[str, str], database: Path) -> tuple[str, str | None]:
+        """Write the artifacts, then everything else; without the latter the former are removed with the store."""
+        model = f"m-{uuid.uuid4().hex}" if record.model else None
+        new = NewRun(
+            self.experiment, str(self.store.artifacts), uuid.uuid4().hex, model, {**tags, RUN_NAME: record.name}
+        )
+        _write_files(record, local_path(new.place))
+        if record.model and model:
+            write_model(local_path(new.model_place), record.model, new.run, model)
+        write_run(database, new, record)
+        return new.run, model
+
     def _log_values(self, identity: str, record: Record) -> None:
         from mlflow.entities import Metric, Param
 
-        if self.store.database is not None and write_values(self.store.database, identity, record):
-            return
         parameters = [Param(key, value) for key, value in record.parameters.items()]
         points = [Metric(point.name, point.value, point.time, point.step) for point in record.points]
         while parameters or points:
@@ -181,7 +200,5 @@ def _name_tables(record: Record) -> str:
 def _dataset_input(use: DatasetUse) -> Any:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    profile = json.dumps({"images": use.images, "key": use.key})
-    dataset = Dataset(use.name, use.digest, "local", json.dumps({"uri": use.source}), profile=profile)
-    tags = {"mlflow.data.context": "training and test", "key": use.key}
-    return DatasetInput(dataset, [InputTag(key, value) for key, value in tags.items()])
+    dataset = Dataset(use.name, use.digest, use.KIND, use.described_source(), profile=use.profile())
+    return DatasetInput(dataset, [InputTag(key, value) for key, value in use.tags().items()])

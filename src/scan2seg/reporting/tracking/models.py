@@ -21,6 +21,8 @@ from scan2seg.reporting.tracking.record import ModelUse, clean_name
 
 KEY = "scan2seg.key"
 ALIAS = "best"
+_RUN, _MODEL = "0" * 32, f"m-{'1' * 32}"
+"""Stand in the template's description for the ids of run and model."""
 NEEDED = ("mlflow", "torch", "numpy", "zarr", "segmentation-models-pytorch", "monai", "timm")
 
 
@@ -36,18 +38,16 @@ def log_model(client: Any, experiment: str, run: str, use: ModelUse, local: bool
     """
     from mlflow.entities import LoggedModelOutput
 
-    dataset, model, replicate = use.names
-    tags = {"dataset": dataset, "model": model, "replicate": replicate, "scan2seg": __version__}
-    name = clean_name("-".join(use.names)).replace("/", "-").replace(":", "-").replace(".", "-")
-    logged = client.create_logged_model(experiment, name=name, source_run_id=run, tags=tags, model_type="segmentation")
+    named = {"name": use.name(), "tags": use.tags(), "model_type": use.KIND}
+    logged = client.create_logged_model(experiment, source_run_id=run, **named)
     identity = str(logged.model_id)
     try:
         if local:
-            _write_model(local_path(logged.artifact_location), use, run, identity)
+            write_model(local_path(logged.artifact_location), use, run, identity)
         else:
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch, "model")
-                _write_model(folder, use, run, identity)
+                write_model(folder, use, run, identity)
                 client.log_model_artifacts(identity, str(folder))
         client.finalize_logged_model(identity, "READY")
         client.log_outputs(run, [LoggedModelOutput(identity, 0)])
@@ -99,24 +99,32 @@ def delete_models(client: Any, run: Any) -> None:
         client.delete_logged_model(output.model_id)
 
 
-def _write_model(folder: Path, use: ModelUse, run: str, identity: str) -> None:
-    from mlflow.models import Model
+def write_model(folder: Path, use: ModelUse, run: str, identity: str) -> None:
+    """Write a model in MLflow's format into a folder.
 
-    about = {"classes": use.classes, "scan2seg": __version__, "needs": f"scan2seg {__version__}, installed"}
-    template = _make_template(use.example.tobytes(), use.example.shape)
+    Args:
+        folder: to write; its files are added.
+        use: the model.
+        run: the id of the run that trained it.
+        identity: the model's own.
+    """
+    template = _make_template(use.example.tobytes(), use.example.shape, tuple(use.classes))
     shutil.copytree(template, folder, dirs_exist_ok=True)
-    described = Model.load(str(folder))
-    described.run_id, described.model_id, described.metadata = run, identity, about
-    described.save(str(folder / "MLmodel"))
+    described = folder / "MLmodel"
+    text = described.read_text("utf-8")
+    described.write_text(text.replace(_RUN, run).replace(_MODEL, identity), "utf-8")
     storage.write_json(folder / "data" / "model" / loading.INFERENCE, use.inference)
     _link(use.checkpoint, folder / "data" / "model" / loading.CHECKPOINT)
 
 
 @cache
-def _make_template(example: bytes, shape: tuple[int, ...]) -> Path:
-    """Return a folder, kept as long as the process, with what models that take the same images have in common."""
+def _make_template(example: bytes, shape: tuple[int, ...], classes: tuple[str, ...]) -> Path:
+    """Return a folder, kept as long as the process, with what models of the same images and classes have in common.
+
+    MLflow's own writing of the description takes longer than everything else of a run together.
+    """
     import mlflow.pyfunc
-    from mlflow.models import ModelSignature
+    from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     free = (-1,) * (len(shape) - 2)
@@ -127,8 +135,9 @@ def _make_template(example: bytes, shape: tuple[int, ...]) -> Path:
     scratch = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     (scratch / "data" / "model").mkdir(parents=True)
+    template = scratch / "template"
     mlflow.pyfunc.save_model(
-        str(scratch / "template"),
+        str(template),
         loader_module=loading.__name__,
         data_path=str(scratch / "data" / "model"),
         signature=signature,
@@ -136,7 +145,15 @@ def _make_template(example: bytes, shape: tuple[int, ...]) -> Path:
         # without scan2seg itself: an index may have another package of that name
         pip_requirements=[f"{name}=={metadata.version(name)}" for name in NEEDED if _is_installed(name)],
     )
-    return scratch / "template"
+    described = Model.load(str(template))
+    described.run_id, described.model_id = _RUN, _MODEL
+    described.metadata = {
+        "classes": list(classes),
+        "scan2seg": __version__,
+        "needs": f"scan2seg {__version__}, installed",
+    }
+    described.save(str(template / "MLmodel"))
+    return template
 
 
 def _link(source: Path, target: Path) -> None:

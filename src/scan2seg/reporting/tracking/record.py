@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from scan2seg import provenance
+from scan2seg import __version__, provenance
 
 Json = dict[str, Any]
 LONGEST_PARAMETER = 6000
@@ -29,11 +29,24 @@ class Point:
 class DatasetUse:
     """The data of a run: name, NAME-KEY of the stack, a hash of stack and split, and where they lie in the results."""
 
+    KIND: ClassVar = "local"
     name: str
     key: str
     digest: str
     source: str
     images: int
+
+    def described_source(self) -> str:
+        """Return where it lies as MLflow keeps it."""
+        return json.dumps({"uri": self.source})
+
+    def profile(self) -> str:
+        """Return what MLflow shows of its content."""
+        return json.dumps({"images": self.images, "key": self.key})
+
+    def tags(self) -> dict[str, str]:
+        """Return the tags of its use."""
+        return {"mlflow.data.context": "training and test", "key": self.key}
 
 
 @dataclass(frozen=True)
@@ -43,11 +56,20 @@ class ModelUse:
     The names say what it is: those of dataset, model and replicate.
     """
 
+    KIND: ClassVar = "segmentation"
     names: tuple[str, str, str]
     checkpoint: Path
     inference: Json
     classes: list[str]
     example: Any
+
+    def name(self) -> str:
+        """Return a name with only the characters that MLflow allows in a model's."""
+        return re.sub(r"[/:.]", "-", clean_name("-".join(self.names)))
+
+    def tags(self) -> dict[str, str]:
+        """Return the tags of the model."""
+        return dict(zip(("dataset", "model", "replicate"), self.names, strict=True)) | {"scan2seg": __version__}
 
 
 @dataclass(frozen=True)

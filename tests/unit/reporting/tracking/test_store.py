@@ -1,21 +1,21 @@
 """The local store: one database for all experiments, filled whole or not at all, and moved with the results."""
 
+import re
 import shutil
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import datetime
 
 import mlflow
 import numpy as np
 import pytest
 from example_tracking import client_of, import_into, look_at, predicted, snapshot
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from PIL import Image
 
 from scan2seg import storage
 from scan2seg.errors import InputError
-from scan2seg.reporting.tracking.bulk import write_values
 from scan2seg.reporting.tracking.client import CONTENT
 from scan2seg.reporting.tracking.store import relocate
 
@@ -63,19 +63,40 @@ def test_what_an_import_holds(trained, tmp_path):
     assert picture.size[0] > 200 and picture.getpixel((5, 5)) == (255, 255, 255)
 
 
+def tables_of(database):
+    """Return table to its rows as text, in order, without ids that are drawn and times of the import."""
+    found = {}
+    with closing(sqlite3.connect(database)) as connection:
+        names = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
+        for name in names:
+            columns = [row[1] for row in connection.execute(f"pragma table_info({name})")]
+            kept = [
+                column for column in columns if "timestamp_ms" not in column and "time" not in column.split("_")[1:]
+            ]
+            kept += [column for column in ("start_time", "end_time") if column in columns]
+            rows = connection.execute(f"select {', '.join(kept)} from {name}").fetchall() if kept else []
+            found[name] = sorted(re.sub(r"[0-9a-f]{32}", "ID", str(row)) for row in rows)
+    return found
+
+
 @pytest.mark.slow
-def test_values_written_at_once_are_those_of_mlflows_own_way(trained, tmp_path, monkeypatch):
-    runs = trained[0]["runs"][:1]
-    kept = []
-    for name, way in (("fast", write_values), ("own", lambda *words: False)):
-        monkeypatch.setattr("scan2seg.reporting.tracking.client.write_values", way)
-        found = import_into(trained, tmp_path / name, runs=runs)
-        client = client_of(tmp_path / name)
-        run = client.get_run(found["runs"]["demo/unet/seed0"])
-        points = {key: client.get_metric_history(run.info.run_id, key) for key in run.data.metrics}
-        values = {key: [(p.value, p.step, p.timestamp) for p in history] for key, history in points.items()}
-        kept.append((run.data.params, run.data.metrics, values))
-    assert kept[0] == kept[1] and len(kept[0][1]) > 20
+def test_what_is_written_at_once_is_what_mlflow_s_own_way_writes(trained, tmp_path, monkeypatch):
+    """Every table, every file of the run and of its model."""
+    runs = trained[0]["runs"][1:3]
+    tables, files = [], []
+    for known in (True, False):
+        monkeypatch.setattr("scan2seg.reporting.tracking.client.is_known", lambda database, known=known: known)
+        folder = tmp_path / "results"
+        import_into(trained, folder, runs=runs)
+        tables.append(tables_of(folder / "mlflow.db"))
+        files.append({re.sub(r"[0-9a-f]{32}", "ID", str(path)) for path in artifacts_of(folder)})
+        described = next(folder.glob("mlartifacts/models/*/artifacts/MLmodel")).read_text()
+        assert described.count(next(folder.glob("mlartifacts/models/*")).name) == 1
+        shutil.rmtree(folder)
+    assert len(tables[0]["metrics"]) > 60 and tables[0]["logged_models"] and tables[0]["input_tags"]
+    for name in tables[0]:
+        assert tables[0][name] == tables[1][name], name
+    assert files[0] == files[1]
 
 
 @pytest.mark.slow
@@ -162,9 +183,9 @@ def test_a_failed_import_leaves_no_artifacts_and_a_copied_folder_leaves_the_firs
     def fail(*words, **named):
         raise MlflowException("no more")
 
-    for name in ("set_terminated", "finalize_logged_model"):
+    for name in ("write_run", "write_model"):
         with monkeypatch.context() as patch:
-            patch.setattr(MlflowClient, name, fail)
+            patch.setattr(f"scan2seg.reporting.tracking.client.{name}", fail)
             with pytest.raises(InputError, match="no more"):
                 import_into(trained, first)
             assert list(first.iterdir()) == []
@@ -174,7 +195,7 @@ def test_a_failed_import_leaves_no_artifacts_and_a_copied_folder_leaves_the_firs
     outside.mkdir()
     fewer = trained[0]["runs"][1:]
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "set_terminated", fail)
+        patch.setattr("scan2seg.reporting.tracking.client.write_run", fail)
         with pytest.raises(InputError, match="no more"):
             import_into(trained, first, runs=fewer)
     assert artifacts_of(first) == before and outside.is_dir()
