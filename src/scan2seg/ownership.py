@@ -47,7 +47,7 @@ def owning(
         inputs: what the stage reads of the results folder; the owner file names it, so that nobody deletes it.
         describe: called once the outputs are made; what it says stays beside them with who made them.
     """
-    file = outputs[0].parent / f".{outputs[0].name}.owner"
+    file = owner_file(outputs[0])
     mine = {**describe_process(), "stage": stage, "content": content, "inputs": list(inputs)}
     _acquire(file, mine)
     try:
@@ -83,6 +83,18 @@ def announcing(folder: Path, inputs: Sequence[str]) -> Iterator[None]:
             yield
     finally:
         file.unlink(missing_ok=True)
+
+
+def is_made(output: Path, content: str, since: float) -> bool:
+    """Tell whether the outputs of a stage were made, of this content, after a time.
+
+    Args:
+        output: the first of the outputs.
+        content: as of ``owning``; empty where any will do.
+        since: seconds since the epoch.
+    """
+    made = _read(_record(owner_file(output)))
+    return output.exists() and _is_same(made, content or str(made.get("content")), since)
 
 
 def describe_process() -> Json:
@@ -218,6 +230,11 @@ def _silence(file: Path) -> float | None:
 
 def _names(outputs: Sequence[Path]) -> list[str]:
     return [os.path.relpath(output, outputs[0].parent) for output in outputs]
+
+
+def owner_file(output: Path) -> Path:
+    """Return the owner file of a stage, by the first of its outputs."""
+    return output.parent / f".{output.name}.owner"
 
 
 def _record(file: Path) -> Path:

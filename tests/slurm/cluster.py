@@ -8,6 +8,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -126,6 +128,17 @@ class Cluster:
         lines = self.ask("scontrol", "--oneliner", "show", "job").splitlines()
         jobs = [dict(part.split("=", 1) for part in line.split() if "=" in part) for line in lines]
         return sorted((job for job in jobs if "JobId" in job), key=lambda job: int(job["JobId"]))
+
+    @contextmanager
+    def without_controller(self) -> Iterator[None]:
+        """Stop the controller for a while; it knows its jobs when it is back."""
+        index = next(index for index, daemon in enumerate(self.daemons) if "slurmctld" in daemon.args)
+        _stop(self.daemons.pop(index))
+        try:
+            yield
+        finally:
+            self._start("slurmctld", "-D")
+            self._wait_for("the controller", lambda: "UP" in self.ask("scontrol", "ping"))
 
     def close(self) -> None:
         """Cancel what is left, stop the daemons, remove the files."""

@@ -1,7 +1,9 @@
 """The workflow on a real Slurm: what is asked for, what happens when jobs fail, and that nothing is left behind."""
 
 import signal
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,44 @@ def test_failing_job_shows_its_log_and_leaves_nothing_that_looks_finished(
     assert "Traceback" not in Path(job["StdOut"]).read_text()
     assert not list((workspace.folder / volume.parent).glob("*"))
     assert not (workspace.folder / "results" / "reports").exists()
+
+
+def start_simulation(cluster: Cluster, workspace: Workspace) -> subprocess.Popen[str]:
+    """Submit the simulation of a scan that takes a while, and wait until its job works."""
+    dataset = workspace.folder / "config" / "datasets" / "tiny.yaml"
+    dataset.write_text(dataset.read_text().replace("rows: 10", "rows: 700"))
+    process = workspace.start(workspace.path_of("scan", "simulation"))
+    # a job that runs still asks the controller for its step; after that it needs it no more
+    logs = workspace.folder / "results" / "logs"
+    wait_for(lambda: any("started" in path.read_text() for path in logs.rglob("*.log")))
+    return process
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_run_outlasts_a_controller_that_is_restarted(cluster: Cluster, workspace: Workspace) -> None:
+    process = start_simulation(cluster, workspace)
+    with cluster.without_controller():
+        time.sleep(45)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    assert "Slurm does not answer" in output and "Slurm answers again" in output
+    assert [job["JobState"] for job in jobs_of(cluster, workspace)] == ["COMPLETED"]
+
+
+def test_a_job_whose_snakemake_died_is_not_submitted_twice(cluster: Cluster, workspace: Workspace) -> None:
+    process = start_simulation(cluster, workspace)
+    process.kill()
+    process.wait()
+    result = workspace.snakemake(workspace.path_of("scan", "simulation"))
+    assert result.status == 0, result.output
+    assert "of an earlier run is running" in result.output
+    assert [job["JobState"] for job in jobs_of(cluster, workspace)] == ["COMPLETED"]
 
 
 def test_interrupt_cancels_what_was_submitted(cluster: Cluster, workspace: Workspace) -> None:

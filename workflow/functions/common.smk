@@ -17,10 +17,13 @@ from scan2seg.logging import warn_once
 from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
 from scan2seg.results_folder import check_results
+from scan2seg.slurm.plugin import extend_plugin
 from scan2seg.workflow_log import shorten_code_lists
 from scan2seg.workflow_outputs import announce, keep_outputs
 
 keep_outputs(workflow)
+if workflow.is_main_process:
+    extend_plugin()
 shorten_code_lists()
 share_source()
 use_huge_pages()
