@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scan2seg import plugins
-from scan2seg.config.base import plugin_params
+from scan2seg.config.base import Chosen, Plugin
 from scan2seg.errors import InputError
 from scan2seg.normalisation import Normalisation
-from scan2seg.storage import replacing
+from scan2seg.storage import Json, replacing
 
 FORMAT = 2
 """Of the file; 1 held the normalisation of each tile by itself."""
@@ -26,16 +25,15 @@ class SegmentationModel(nn.Module):
     With ``normalisation: per_image`` they come standardised, see ``normalisation.standardise``.
     """
 
-    def __init__(self, architecture: dict[str, Any], normalisation: Normalisation, channels: int, classes: int) -> None:
+    def __init__(self, architecture: Chosen, normalisation: Normalisation, channels: int, classes: int) -> None:
         """Build the network that the architecture's plugin describes, behind the normalisation."""
         super().__init__()
         self.architecture = architecture
         self.channels = channels
         self.classes = classes
         self.normalisation = normalisation
-        params = plugin_params("architectures", architecture)
         inputs = normalisation.output_channels or channels
-        self.network: nn.Module = plugins.load("architectures", architecture["method"]).build(params, inputs, classes)
+        self.network: nn.Module = architecture.module.build(architecture.parameters, inputs, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits; in train mode a network may return a list of them."""
@@ -53,11 +51,11 @@ class SegmentationModel(nn.Module):
         return torch.channels_last_3d if self.dimensions == 3 else torch.channels_last
 
 
-def save_checkpoint(path: Path, model: SegmentationModel, description: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, model: SegmentationModel, description: Json) -> None:
     """Write the model; ``description`` (JSON values) travels with it: classes, patching, inference, provenance."""
     content = {
         "format": FORMAT,
-        "architecture": model.architecture,
+        "architecture": model.architecture.content(),
         "channels": model.channels,
         "class_count": model.classes,
         "normalisation": {
@@ -72,7 +70,7 @@ def save_checkpoint(path: Path, model: SegmentationModel, description: dict[str,
         torch.save(content, partial)
 
 
-def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel, dict[str, Any]]:
+def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel, Json]:
     """Rebuild the model in eval mode on a device; return it with its description.
 
     Raises:
@@ -87,7 +85,7 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel,
             per_image=content["normalisation"]["per_image"],
             output_channels=content["normalisation"]["output_channels"],
         )
-        architecture = without_downloads(content["architecture"])
+        architecture = Plugin("architectures").resolve(_without_downloads(content["architecture"]))
         model = SegmentationModel(architecture, normalisation, content["channels"], content["class_count"])
         model.load_state_dict(content["state"])
     except InputError:
@@ -116,7 +114,7 @@ def _check_content(path: Path, content: Any) -> None:
         )
 
 
-def without_downloads(architecture: dict[str, Any]) -> dict[str, Any]:
+def _without_downloads(architecture: Json) -> Json:
     """Return the architecture without the file of its first weights: the checkpoint has the trained ones."""
-    unused: dict[str, Any] = {key: "none" for key in ("pretrained", "freeze") if key in architecture}
+    unused: Json = {key: "none" for key in ("pretrained", "freeze") if key in architecture}
     return {**architecture, **unused, **({"sha256": None} if "sha256" in architecture else {})}

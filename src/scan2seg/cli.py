@@ -171,12 +171,12 @@ def _describe(given: argparse.Namespace) -> None:
     channels = model.normalisation.channels
     normalisation = Normalisation(given.channels, output_channels=channels)
     # neither size nor cost depends on the weights, so that none need be there
-    architecture = {key: value for key, value in model.architecture.items() if key not in ("pretrained", "sha256")}
+    architecture = model.architecture.without("pretrained", "sha256")
     module = SegmentationModel(architecture, normalisation, given.channels, given.classes)
     from scan2seg.inspection import word_description
 
     print(f"{model.name}: {model.description}\n")
-    print(word_description({"architecture": model.architecture}))
+    print(word_description({"architecture": model.architecture.content()}))
     if model.pretraining:
         print(word_description({"pretraining": model.pretraining.model_dump()}))
     size = given.size if model.patching.depth is None else (model.patching.depth, given.size, given.size)
@@ -231,8 +231,7 @@ def _scan_of(given: argparse.Namespace) -> "tuple[dict[str, Any], Reconstruction
     if given.name not in scans and (given.name or len(scans) != 1):
         raise InputError(f"{given.scan}: say which scan by --name: {', '.join(scans) or 'it has none'}")
     name = given.name or scans[0]
-    settings = ReconstructionSettings.model_validate(dataset.reconstruction(name))
-    return {**dataset.scan_source(name), **beside}, settings
+    return {**dataset.scan_source(name), **beside}, dataset.reconstruction(name)
 
 
 if __name__ == "__main__":

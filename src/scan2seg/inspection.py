@@ -75,7 +75,7 @@ def _describe_checkpoint(path: Path) -> dict[str, Any]:
     model, description = load_checkpoint(path)
     return {
         "checkpoint": str(path),
-        "architecture": model.architecture,
+        "architecture": model.architecture.content(),
         "channels": model.channels,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         **description,

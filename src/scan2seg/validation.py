@@ -14,7 +14,6 @@ from scan2seg.config.images import ImageSource
 from scan2seg.config.labels import LabelMapping
 from scan2seg.config.model import Model
 from scan2seg.config.problems import ConfigurationError, Problem
-from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.source import ScanSource
 from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
@@ -73,7 +72,7 @@ def check_weights(model: Model, file: str) -> Iterator[Problem]:
     from scan2seg.encoders.weights import find_weights
 
     try:
-        find_weights(architecture["encoder"], architecture["pretrained"])
+        find_weights(architecture.get("encoder"), architecture.get("pretrained"))
     except InputError as error:
         yield Problem(file, "architecture.pretrained", str(error))
 
@@ -109,8 +108,7 @@ def _check_scans(dataset: Dataset, file: str) -> Iterator[Problem]:
                 yield Problem(file, f"source.scans.{name}", str(error))
         if missing:
             continue
-        settings = ReconstructionSettings.model_validate(dataset.reconstruction(name))
-        for message in check_scan(dataset.scan_source(name), settings):
+        for message in check_scan(dataset.scan_source(name), dataset.reconstruction(name)):
             yield Problem(file, f"source.scans.{name}", message)
         if scan.get("labels"):
             try:

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 
 from scan2seg import storage
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
+from scan2seg.config.base import Plugin
 from scan2seg.config.training import InferenceSettings
 from scan2seg.evaluation.score import score_prediction
 from scan2seg.inference.prediction import predict_stack
@@ -59,7 +60,7 @@ def train(entry, run, seed=0, channels=1):
     torch.manual_seed(seed)
     folder = run["run"]
     classes = storage.open_store(entry["stack"]).attrs["classes"]
-    architecture = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
+    architecture = Plugin("architectures").resolve({"method": "unet", "encoder": None, "width": 4, "depth": 2})
     model = SegmentationModel(architecture, Normalisation(channels), channels, len(classes))
     facts = {"classes": classes, "patch_size": [32, 32], "neighbours": 0}
     save_checkpoint(folder / "checkpoint.pt", model.eval(), facts)

@@ -9,6 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from scan2seg.checkpoint import SegmentationModel, load_checkpoint, save_checkpoint
+from scan2seg.config.base import Plugin
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.config.training import InferenceSettings, NormalisationSettings
 from scan2seg.errors import InputError
@@ -26,6 +27,8 @@ from scan2seg.storage import create_array, creating, write_json
 from scan2seg.training.data import open_patches
 
 OTSU = {"method": "otsu"}
+
+UNET = Plugin("architectures").resolve({"method": "unet", "encoder": None, "width": 4, "depth": 2})
 
 
 def half_flat(size: int = 32) -> np.ndarray:
@@ -83,9 +86,7 @@ def test_slices_of_a_volume_share_its_statistics_where_the_network_sees_volumes(
 
 def test_prediction_sees_what_training_saw_tile_by_tile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = half_flat()
-    model = SegmentationModel(
-        {"method": "unet", "encoder": None, "width": 4, "depth": 2}, Normalisation(1, per_image=True), 1, 2
-    )
+    model = SegmentationModel(UNET, Normalisation(1, per_image=True), 1, 2)
     description = {"classes": ["a", "b"], "patch_size": [16, 16], "neighbours": 0}
     save_checkpoint(tmp_path / "m.pt", model, description)
     predictor = Predictor(tmp_path / "m.pt", InferenceSettings(overlap=0), precision="float32")
@@ -151,7 +152,7 @@ def test_per_image_goes_with_standardise_alone() -> None:
     ],
 )
 def test_a_checkpoint_that_is_not_whole_is_refused(change: dict[str, Any], words: str, tmp_path: Path) -> None:
-    model = SegmentationModel({"method": "unet", "encoder": None, "width": 4, "depth": 2}, Normalisation(1), 1, 2)
+    model = SegmentationModel(UNET, Normalisation(1), 1, 2)
     save_checkpoint(tmp_path / "m.pt", model, {"classes": ["a", "b"]})
     content = torch.load(tmp_path / "m.pt", weights_only=True)
     weight = next(name for name in content["state"] if name.startswith("network") and name.endswith("weight"))

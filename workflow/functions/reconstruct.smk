@@ -1,6 +1,6 @@
 # What the rules of rules/reconstruct.smk ask for.
 def exported(wildcards):
-    """Return the volume that a file in another format is written from, and the settings of the format."""
+    """Return the volume that a file in another format is written from, and the format."""
     name = f"{wildcards.place}/volume{wildcards.mark}.{wildcards.suffix}"
     if name not in CATALOGUE.exports:
         raise WorkflowError(

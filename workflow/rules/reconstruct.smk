@@ -23,7 +23,7 @@ rule reconstruct_scan:
         slurm_account=account,
     params:
         source=lambda wildcards: thing(wildcards).scan_source(R),
-        settings=lambda wildcards: thing(wildcards).settings,
+        settings=lambda wildcards: thing(wildcards).settings.model_dump(mode="json"),
         splits=lambda wildcards: thing(wildcards).splits,
         listing=listing_of,
     script:
@@ -49,7 +49,7 @@ rule denoise_scan:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        steps=lambda wildcards: list(thing(wildcards).steps),
+        steps=lambda wildcards: [step.content() for step in thing(wildcards).steps],
     script:
         "../scripts/denoise_scan.py"
 
@@ -59,7 +59,7 @@ rule export_volume:
         volume=lambda wildcards: path_of(exported(wildcards)[0]),
         code=lambda wildcards: code(
             "export_volume",
-            module_name("formats", exported(wildcards)[1]["method"]),
+            exported(wildcards)[1].module_name,
         ),
     output:
         file=f"{R}/{{place}}/volume{{mark}}.{{suffix}}",
@@ -79,6 +79,6 @@ rule export_volume:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        settings=lambda wildcards: exported(wildcards)[1],
+        settings=lambda wildcards: exported(wildcards)[1].content(),
     script:
         "../scripts/export_volume.py"

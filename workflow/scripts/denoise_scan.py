@@ -1,14 +1,16 @@
 from pathlib import Path
 
 from scan2seg.adapter import job
+from scan2seg.config.base import Plugin
 from scan2seg.denoising.scan import denoise_scan
 
 
 def main(snakemake):
     volume, output = Path(snakemake.input.volume), Path(snakemake.output.volume)
+    steps = [Plugin("denoising").resolve(step) for step in snakemake.params.steps]
     with job(snakemake) as needed:
         if needed:
-            denoise_scan(volume, output, snakemake.params.steps, threads=snakemake.threads)
+            denoise_scan(volume, output, steps, threads=snakemake.threads)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from scan2seg.catalogue.volumes import (
     scan_volumes,
     stages_of,
 )
+from scan2seg.config.base import Chosen
 from scan2seg.config.experiment import Experiment
 from scan2seg.config.model import Model
 from scan2seg.config.patching import PatchingSettings
@@ -197,14 +198,14 @@ class Catalogue:
         return list(dict.fromkeys([*(volume.path for volume in [*stacked, *self.new_volumes.values()]), *self.exports]))
 
     @cached_property
-    def exports(self) -> dict[str, tuple[Thing, Json]]:
-        """Path to volume and settings of every file that a volume is written to in another format."""
+    def exports(self) -> dict[str, tuple[Thing, Chosen]]:
+        """Path to volume and format of every file that a volume is written to in another format."""
         experiment = self.experiment
         datasets = {**experiment.datasets, **experiment.pretraining, **experiment.new_scans}
         return {
-            export_path(stage, settings): (stage, settings)
+            export_path(stage, form): (stage, form)
             for dataset in datasets.values()
-            for settings in dataset.formats()
+            for form in dataset.formats()
             for volume in scan_volumes(dataset).values()
             for stage in stages_of(volume)
         }

@@ -2,11 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
-from scan2seg import plugins
 from scan2seg.catalogue.stacks import Patches, Split
 from scan2seg.catalogue.thing import Dependencies, Json, Thing, make_key
+from scan2seg.config.base import Chosen
 from scan2seg.config.model import Model
 from scan2seg.config.recipe import EncoderRecipe
 from scan2seg.config.study import Study
@@ -37,7 +36,7 @@ class Encoder(Thing):
 
     def dependencies(self) -> Dependencies:
         """Return the weights that it starts from, and the code of the pre-training and its augmentations."""
-        modules = (plugins.module_name("augmentation", item["method"]) for item in self.recipe.augmentation)
+        modules = (item.module_name for item in self.recipe.augmentation)
         return Dependencies(_own_weights(self.recipe.pretrained), ("scan2seg.training.pretraining", *modules))
 
 
@@ -81,7 +80,7 @@ class Training(Thing):
 
     def architecture_module(self) -> str:
         """Return the module of the architecture: all that an application of the trained model needs of the recipe."""
-        return plugins.module_name("architectures", self.model.architecture["method"])
+        return self.model.architecture.module_name
 
 
 @dataclass(frozen=True)
@@ -203,12 +202,12 @@ def application_folder(inference: InferenceSettings) -> str:
     return "" if settings == default else f"/inference-{make_key(settings)}"
 
 
-def encoder_name(architecture: Json) -> str:
+def encoder_name(architecture: Chosen) -> str:
     """Return the name of an encoder as a folder's name takes it."""
-    return re.sub(r"[^a-z0-9_-]+", "-", architecture["encoder"].lower()).strip("-_")
+    return re.sub(r"[^a-z0-9_-]+", "-", architecture.get("encoder").lower()).strip("-_")
 
 
-def weight_files(architecture: Json) -> tuple[str, ...]:
+def weight_files(architecture: Chosen) -> tuple[str, ...]:
     """Return the file of pre-trained weights that an architecture names by its path; none for the hub's names."""
     return _own_weights(architecture.get("pretrained"))
 
@@ -221,10 +220,5 @@ def _own_weights(name: str | None) -> tuple[str, ...]:
 
 def plugins_of(model: Model) -> list[str]:
     """Return the modules of all plugins of a recipe."""
-    lists: dict[str, list[dict[str, Any]]] = {
-        "losses": model.loss,
-        "augmentation": model.augmentation,
-        "weighting": model.weighting,
-    }
-    found = [plugins.module_name("architectures", model.architecture["method"])]
-    return found + [plugins.module_name(kind, item["method"]) for kind, several in lists.items() for item in several]
+    chosen = [model.architecture, *model.loss, *model.augmentation, *model.weighting]
+    return [each.module_name for each in chosen]

@@ -1,13 +1,15 @@
 """Simulated projections, reconstructions and denoised volumes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from scan2seg import plugins
 from scan2seg.catalogue.files import watch
 from scan2seg.catalogue.thing import Dependencies, Json, Thing, make_key
-from scan2seg.config.base import plugin_params
+from scan2seg.config.base import Chosen
 from scan2seg.config.dataset import Dataset
+from scan2seg.config.reconstruction import ReconstructionSettings
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Reconstruction(Thing):
     """The reconstructed volume of a scan; ``source`` is what the reader is told of a scan that is not simulated."""
 
     source: Json
-    settings: Json
+    settings: ReconstructionSettings
     splits: int
     simulation: Simulation | None = None
 
@@ -49,7 +51,7 @@ class Reconstruction(Thing):
     def content(self) -> Json:
         """Files, reader and settings; or the simulation and settings."""
         source = self.simulation.key if self.simulation else self.source
-        return {"source": source, "settings": self.settings, "splits": self.splits}
+        return {"source": source, "settings": self.settings.model_dump(mode="json"), "splits": self.splits}
 
     @property
     def parents(self) -> tuple[Thing, ...]:
@@ -82,8 +84,8 @@ class Reconstruction(Thing):
         readers = ("data_exchange",) if self.simulation else scan_readers(self.source)
         modules = (
             "scan2seg.reconstruction.scan",
-            plugins.module_name("reconstruction", self.settings["backend"]["method"]),
-            plugins.module_name("reconstruction.stripes", self.settings["stripes"]["method"]),
+            self.settings.backend.module_name,
+            self.settings.stripes.module_name,
             *(plugins.module_name(SCANS, name) for name in readers),
         )
         return watch([*files, *companions(SCANS, readers, files)], modules)
@@ -94,12 +96,12 @@ class DenoisedVolume(Thing):
     """A denoised volume; where there is no step of denoising there is none, and the reconstruction serves."""
 
     reconstruction: Reconstruction
-    steps: tuple[Json, ...]
+    steps: tuple[Chosen, ...]
 
     @property
     def content(self) -> Json:
         """The reconstruction and the steps."""
-        return {"reconstruction": self.reconstruction.key, "steps": list(self.steps)}
+        return {"reconstruction": self.reconstruction.key, "steps": [step.content() for step in self.steps]}
 
     @property
     def parents(self) -> tuple[Thing, ...]:
@@ -113,7 +115,7 @@ class DenoisedVolume(Thing):
 
     def dependencies(self) -> Dependencies:
         """Return the code of the denoisers."""
-        steps = (plugins.module_name("denoising", step["method"]) for step in self.steps)
+        steps = (step.module_name for step in self.steps)
         return Dependencies(modules=("scan2seg.denoising.scan", *steps))
 
 
@@ -130,12 +132,11 @@ def stages_of(volume: Volume) -> list[Volume]:
     return [volume.reconstruction, volume] if isinstance(volume, DenoisedVolume) else [volume]
 
 
-def export_path(volume: Volume, settings: Json) -> str:
+def export_path(volume: Volume, form: Chosen) -> str:
     """Return where a volume lies in another format: beside the store; of settings of its own, under their key."""
-    module = plugins.load("formats", settings["method"])
-    default = {"method": settings["method"], **module.Params().model_dump(mode="json")}
-    mark = "" if settings == default else f"-{make_key(settings)}"
-    return f"{volume.path.rpartition('/')[0]}/volume{mark}{module.SUFFIX}"
+    default = form.module.Params()
+    mark = "" if form.parameters == default else f"-{make_key(form.content())}"
+    return f"{volume.path.rpartition('/')[0]}/volume{mark}{form.module.SUFFIX}"
 
 
 def scan_volumes(dataset: Dataset) -> dict[str, Volume]:
@@ -151,7 +152,7 @@ def _volume(dataset: Dataset, name: str, scan: dict[str, Any]) -> Volume:
     return DenoisedVolume(name, reconstruction, tuple(steps)) if steps else reconstruction
 
 
-def _count_splits(steps: list[Json]) -> int:
+def _count_splits(steps: Sequence[Chosen]) -> int:
     """Return into how many sets the first denoiser wants the projections divided; 0 for most."""
-    splits = getattr(plugins.load("denoising", steps[0]["method"]), "splits", None) if steps else None
-    return int(splits(plugin_params("denoising", steps[0]))) if splits else 0
+    splits = getattr(steps[0].module, "splits", None) if steps else None
+    return int(splits(steps[0].parameters)) if splits else 0

@@ -2,8 +2,9 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 from pydantic import (
@@ -29,39 +30,79 @@ class Settings(BaseModel):
 
 
 @dataclass(frozen=True)
-class Plugin:
-    """Marks a field that names a plugin and holds its settings: ``Annotated[dict[str, Any], Plugin("losses")]``.
+class Chosen:
+    """A plugin that settings choose, with its parameters, which are checked and complete."""
 
-    ``otsu`` is short for ``{method: otsu}``. The value becomes a complete dictionary: the name under
-    ``key``, and every setting of the plugin's ``Params`` with defaults filled in, so that a changed
-    default is a changed parameter of the job.
+    kind: str
+    method: str
+    """Its name."""
+    parameters: BaseModel
+    """Its ``Params``."""
+
+    @property
+    def module(self) -> ModuleType:
+        """The plugin, imported."""
+        return plugins.load(self.kind, self.method)
+
+    @property
+    def module_name(self) -> str:
+        """Its dotted name."""
+        return plugins.module_name(self.kind, self.method)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a parameter; the default where the plugin has none of that name."""
+        return getattr(self.parameters, name, default)
+
+    def change(self, **values: Any) -> "Chosen":
+        """Return it with other values, which are not checked, of some parameters."""
+        return replace(self, parameters=self.parameters.model_copy(update=values))
+
+    def without(self, *names: str) -> "Chosen":
+        """Return it with the defaults of those parameters that it has of these names."""
+        fields = type(self.parameters).model_fields
+        return self.change(**{name: fields[name].get_default() for name in names if name in fields})
+
+    def content(self) -> dict[str, Any]:
+        """Return it as plain JSON, the form that keys, jobs and checkpoints have it in."""
+        return {"method": self.method, **self.parameters.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Marks a field that chooses a plugin and holds its settings: ``Annotated[Chosen, Plugin("losses")]``.
+
+    ``otsu`` is short for ``{method: otsu}``. The value is complete: every parameter of the plugin's ``Params`` has its
+    default filled in, so that a changed default is a changed parameter of the job.
     """
 
     kind: str
-    key: str = "method"
 
-    def resolve(self, value: Any, context: Any = None) -> dict[str, Any]:
+    def resolve(self, value: Any, context: Any = None) -> Chosen:
         """Check the value against the plugin's ``Params``, which see the context, and fill in the defaults."""
+        if isinstance(value, Chosen):
+            return value
         if isinstance(value, str):
-            value = {self.key: value}
-        if not isinstance(value, dict) or not isinstance(value.get(self.key), str):
+            value = {"method": value}
+        if not isinstance(value, dict) or not isinstance(value.get("method"), str):
             choices = ", ".join(plugins.names(self.kind))
-            raise PydanticCustomError("plugin", f"write {self.key}: NAME with one of {choices}")
-        rest = {key: item for key, item in value.items() if key != self.key}
+            raise PydanticCustomError("plugin", f"write method: NAME with one of {choices}")
+        method, rest = value["method"], {key: item for key, item in value.items() if key != "method"}
         try:
-            model = plugins.load(self.kind, value[self.key]).Params
+            model = plugins.load(self.kind, method).Params
         except InputError as error:
             raise PydanticCustomError("plugin_name", "{reason}", {"reason": str(error)}) from None
         try:
-            params = model.model_validate(rest, context=context)
+            return Chosen(self.kind, method, model.model_validate(rest, context=context))
         except ValidationError as error:
             details = {"errors": error.errors(include_url=False, include_context=True), "model": model}
             raise PydanticCustomError("plugin_params", "invalid settings", details) from None
-        return {self.key: value[self.key], **params.model_dump(mode="json")}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate through ``resolve``."""
-        return core_schema.with_info_plain_validator_function(lambda value, info: self.resolve(value, info.context))
+        """Validate through ``resolve``, and write as plain JSON."""
+        return core_schema.with_info_plain_validator_function(
+            lambda value, info: self.resolve(value, info.context),
+            serialization=core_schema.plain_serializer_function_ser_schema(Chosen.content),
+        )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """Describe the choice of every plugin with its own settings."""
@@ -69,18 +110,12 @@ class Plugin:
         for name in plugins.names(self.kind):
             module = plugins.load(self.kind, name)
             part = module.Params.model_json_schema()
-            part["properties"] = {self.key: {"const": name}, **part.get("properties", {})}
-            part["required"] = [self.key, *part.get("required", [])]
+            part["properties"] = {"method": {"const": name}, **part.get("properties", {})}
+            part["required"] = ["method", *part.get("required", [])]
             part["title"] = f"{self.kind}: {name}"
             part.setdefault("description", (module.__doc__ or "").strip().split("\n")[0])
             choices.append(part)
         return {"oneOf": choices}
-
-
-def plugin_params(kind: str, settings: dict[str, Any], key: str = "method") -> Any:
-    """Turn a resolved plugin dictionary back into the plugin's ``Params`` object."""
-    rest = {name: value for name, value in settings.items() if name != key}
-    return plugins.load(kind, settings[key]).Params.model_validate(rest)
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]

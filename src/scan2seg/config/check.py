@@ -24,7 +24,7 @@ def check_file(path: Path) -> str:
     entry = str(path.resolve())
     if "architecture" in content:
         model, _ = load_part("models", Model, entry, path.parent)
-        return f"{path}: model '{model.name}' ({model.architecture['method']}) is valid"
+        return f"{path}: model '{model.name}' ({model.architecture.method}) is valid"
     if "source" in content:
         dataset, _ = load_part("datasets", Dataset, entry, path.parent)
         problems = list(check_dataset(dataset, str(path)))

@@ -6,8 +6,9 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from scan2seg.config.base import Name, Settings
+from scan2seg.config.base import Chosen, Name, Settings
 from scan2seg.config.images import ImageSource
+from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import ScanParts
 from scan2seg.config.source import ScanSource, SimulationSource, Source
 from scan2seg.config.split import SplitSettings
@@ -144,7 +145,7 @@ class Dataset(Settings):
     def scan_patterns(self, scan: str) -> dict[str, list[str]]:
         """Return the paths and patterns of the files that a scan's reconstruction reads, by key."""
         source = self.scan_source(scan)
-        source["angles"] = self.reconstruction(scan)["angles"] or source.get("angles")
+        source["angles"] = self.reconstruction(scan).model_dump(mode="json")["angles"] or source.get("angles")
         given = {key: source.get(key) for key in ("projections", "flats", "darks", "angles")}
         listed = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
         texts = {key: [item for item in value if isinstance(item, str)] for key, value in listed.items()}
@@ -164,7 +165,7 @@ class Dataset(Settings):
             return source.train.labels is not None
         return source.labels is not None
 
-    def reconstruction(self, scan: str) -> dict[str, Any]:
+    def reconstruction(self, scan: str) -> ReconstructionSettings:
         """Return the settings of a scan's reconstruction: the dataset's with the scan's own put in."""
         assert isinstance(self.source, (ScanSource, SimulationSource))
         settings = self.source.reconstruction.model_dump(mode="json")
@@ -172,17 +173,14 @@ class Dataset(Settings):
         changes = files.get("reconstruction", {})
         if files.get("angles") is not None:
             settings["angles"] = None  # those of the scan itself are nearer
-        resolved: dict[str, Any] = (
-            type(self.source.reconstruction).model_validate({**settings, **changes}).model_dump(mode="json")
-        )
-        return resolved
+        return ReconstructionSettings.model_validate({**settings, **changes})
 
-    def denoising(self) -> list[dict[str, Any]]:
+    def denoising(self) -> list[Chosen]:
         """Return the steps of denoising."""
         assert isinstance(self.source, (ScanSource, SimulationSource))
         return list(self.source.denoising)
 
-    def formats(self) -> list[dict[str, Any]]:
+    def formats(self) -> list[Chosen]:
         """Return the formats, beside Zarr, that the volumes of its scans are written in."""
         return list(self.source.formats) if isinstance(self.source, (ScanSource, SimulationSource)) else []
 

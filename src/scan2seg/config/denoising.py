@@ -4,10 +4,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from scan2seg import plugins
-from scan2seg.config.base import Plugin, Settings
+from scan2seg.config.base import Chosen, Plugin, Settings
 
-DenoisingStep = Annotated[dict[str, Any], Plugin("denoising")]
+DenoisingStep = Annotated[Chosen, Plugin("denoising")]
 
 
 def _is_empty(value: Any) -> bool:
@@ -27,7 +26,7 @@ class ImageDenoising(Settings):
     def _check_denoising(self) -> Self:
         for step in self.denoising:
             if step.get("dimensions") == 3:
-                raise ValueError(f"denoising: {step['method']}: images are denoised one by one; set dimensions: 2")
-            if hasattr(plugins.load("denoising", step["method"]), "splits"):
-                raise ValueError(f"denoising: {step['method']} works on projections, which only a scan has")
+                raise ValueError(f"denoising: {step.method}: images are denoised one by one; set dimensions: 2")
+            if hasattr(step.module, "splits"):
+                raise ValueError(f"denoising: {step.method} works on projections, which only a scan has")
         return self

@@ -4,7 +4,6 @@ from typing import Self
 
 from pydantic import model_validator
 
-from scan2seg import plugins
 from scan2seg.config.base import Name, Settings
 from scan2seg.config.recipe import EncoderRecipe, Recipe
 from scan2seg.config.training import InferenceSettings, ResourceSettings
@@ -27,8 +26,8 @@ class Model(Recipe, _Words):
 
     @model_validator(mode="after")
     def _check_depth(self) -> Self:
-        method = self.architecture["method"]
-        volumes = getattr(plugins.load("architectures", method), "DIMENSIONS", 2) == 3
+        method = self.architecture.method
+        volumes = getattr(self.architecture.module, "DIMENSIONS", 2) == 3
         if volumes and self.patching.depth is None:
             raise ValueError(f"architecture.method: {method} works on volumes; set patching.depth, such as 16")
         if not volumes and self.patching.depth is not None:
@@ -52,7 +51,7 @@ class Model(Recipe, _Words):
             return self
         if not self.architecture.get("encoder"):
             raise ValueError(
-                f"pretraining: needs architecture.encoder, and {self.architecture['method']} has none; "
+                f"pretraining: needs architecture.encoder, and {self.architecture.method} has none; "
                 "name one, such as resnet18, in an architecture over encoders, such as unet"
             )
         sides = self.patching.pair(self.patching.size)

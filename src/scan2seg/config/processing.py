@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from scan2seg.config.base import Chosen
 from scan2seg.config.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def warn_of_new_scans(experiment: "Experiment") -> list[str]:
 
 def _processing(dataset: Dataset, scan: str) -> dict[str, Any]:
     settings = dataset.reconstruction(scan)
-    return {**{key: settings[key] for key in KEYS}, "denoising": dataset.denoising()}
+    return {**{key: getattr(settings, key) for key in KEYS}, "denoising": dataset.denoising()}
 
 
 def _unlike(known: list[dict[str, Any]], new: dict[str, Any]) -> Iterator[str]:
@@ -55,10 +56,10 @@ def _word(value: Any, beside: Any) -> str:
         beside = beside if isinstance(beside, list) else []
         pairs = [(step, beside[place] if place < len(beside) else None) for place, step in enumerate(value)]
         return " then ".join(_word(step, other) for step, other in pairs) or "none"
-    if not isinstance(value, dict):
+    if not isinstance(value, Chosen):
         return "none" if value is None else str(value)
-    method = str(value["method"])
-    if not isinstance(beside, dict) or beside.get("method") != method:
-        return method
-    unlike = [f"{key} {part}" for key, part in value.items() if part != beside.get(key)]
-    return f"{method} ({', '.join(unlike)})" if unlike else method
+    if not isinstance(beside, Chosen) or beside.method != value.method:
+        return value.method
+    other = beside.content()
+    unlike = [f"{key} {part}" for key, part in value.content().items() if part != other[key]]
+    return f"{value.method} ({', '.join(unlike)})" if unlike else value.method

@@ -1,10 +1,10 @@
 """Settings of ``reconstruct_scan``: from projections to a volume of attenuation."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import FilePath, Plugin, Settings
+from scan2seg.config.base import Chosen, FilePath, Plugin, Settings
 
 
 class AngleRange(Settings):
@@ -23,9 +23,9 @@ Angles = AngleRange | list[float] | FilePath
 class ReconstructionSettings(Settings):
     """How a scan becomes a volume."""
 
-    backend: Annotated[dict[str, Any], Plugin("reconstruction")] = Field("gridding", validate_default=True)
+    backend: Annotated[Chosen, Plugin("reconstruction")] = Field("gridding", validate_default=True)
     """The reconstruction method."""
-    stripes: Annotated[dict[str, Any], Plugin("reconstruction.stripes")] = Field("filtering", validate_default=True)
+    stripes: Annotated[Chosen, Plugin("reconstruction.stripes")] = Field("filtering", validate_default=True)
     """How stripes in the sinogram, which become rings in the slice, are removed."""
     centre: Literal["auto"] | float = "auto"
     """The rotation axis in columns of the file (the middle of the first is 0), or found from the data."""

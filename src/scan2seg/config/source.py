@@ -1,10 +1,10 @@
 """Where the images of a dataset come from: images, volumes, scans or a simulation."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import FilePath, Name, Plugin
+from scan2seg.config.base import Chosen, FilePath, Name, Plugin
 from scan2seg.config.denoising import DenoisingStep
 from scan2seg.config.images import ImageSource
 from scan2seg.config.labels import LabelMapping
@@ -19,7 +19,7 @@ class _Reconstructed(LabelMapping):
     """How projections become a volume."""
     denoising: list[DenoisingStep] = []
     """The steps of denoising, in order."""
-    formats: list[Annotated[dict[str, Any], Plugin("formats")]] = []
+    formats: list[Annotated[Chosen, Plugin("formats")]] = []
     """Other formats that the volumes are written in too, such as ``[tiff, hdf5]``, each a file beside the store."""
 
 

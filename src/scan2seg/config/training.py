@@ -1,11 +1,11 @@
 """How a model is trained and applied."""
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import Plugin, Settings
+from scan2seg.config.base import Chosen, Plugin, Settings
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -165,7 +165,7 @@ class ResourceSettings(Settings):
     """Processor cores."""
 
 
-Augmentations = list[Annotated[dict[str, Any], Plugin("augmentation")]]
-Losses = list[Annotated[dict[str, Any], Plugin("losses")]]
-Weightings = list[Annotated[dict[str, Any], Plugin("weighting")]]
-Architecture = Annotated[dict[str, Any], Plugin("architectures")]
+Augmentations = list[Annotated[Chosen, Plugin("augmentation")]]
+Losses = list[Annotated[Chosen, Plugin("losses")]]
+Weightings = list[Annotated[Chosen, Plugin("weighting")]]
+Architecture = Annotated[Chosen, Plugin("architectures")]

@@ -1,6 +1,6 @@
 """Denoises a reconstructed volume: all steps on one slab after the other, one read and one write of each voxel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,15 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from scan2seg import logging, plugins, provenance, storage
-from scan2seg.config.base import plugin_params
+from scan2seg import logging, provenance, storage
+from scan2seg.config.base import Chosen
 from scan2seg.errors import InputError
+from scan2seg.storage import Json
 
 Volume = NDArray[np.float32]
 Source = list[zarr.Array[Any]]
+Measured = Mapping[str, Any]
+"""What a denoiser found in a sample, by names of its own: a noise level, or a trained network."""
 
 _SAMPLE_SLICES = 8
 
@@ -27,7 +30,7 @@ class Step:
 
     plugin: ModuleType
     params: Any
-    measured: dict[str, Any]
+    measured: Measured
 
     def run(self, volume: Volume, threads: int) -> Volume:
         """Denoise a block (z, y, x)."""
@@ -50,7 +53,7 @@ class Slab:
 
 
 def denoise_scan(
-    volume: Path, output: Path, steps: list[dict[str, Any]], threads: int = 1, *, slab_slices: int | None = None
+    volume: Path, output: Path, steps: Sequence[Chosen], threads: int = 1, *, slab_slices: int | None = None
 ) -> None:
     """Denoise a volume slab by slab and write it, whole or not at all, with the attributes of the input.
 
@@ -63,7 +66,7 @@ def denoise_scan(
             step that works on reconstructions from disjoint sets of projections.
         output: Zarr store to write, with the same array. Its attribute ``denoising`` has, for each step, its method
             and what it measured.
-        steps: Resolved steps, ``{"method": NAME, **settings}``, in order; none copies the volume.
+        steps: the steps, in order; none copies the volume.
         threads: Number of threads; the result does not depend on it.
         slab_slices: Number of slices in a slab; by default such that a shard is tens of megabytes.
 
@@ -71,7 +74,7 @@ def denoise_scan(
         InputError: there is no such volume, its middle has no finite values, or the disk is full.
     """
     source = _open(volume, steps)
-    attributes: dict[str, Any] = dict(storage.open_store(volume).attrs)
+    attributes: Json = dict(storage.open_store(volume).attrs)
     fill = _middle_value(volume, source)
     halo = sum(_reach(step) for step in steps)
     ready = prepare_steps(steps, _read_middle(source, halo, fill, steps), threads)
@@ -96,32 +99,32 @@ def denoise_scan(
         _describe(group, attributes, steps, ready, replaced, volume)
 
 
-def prepare_steps(steps: list[dict[str, Any]], sample: Volume, threads: int = 1) -> list[Step]:
+def prepare_steps(steps: Sequence[Chosen], sample: Volume, threads: int = 1) -> list[Step]:
     """Load the steps and let each measure the sample as the steps before it leave it."""
     ready: list[Step] = []
-    for settings in steps:
-        plugin, params = plugins.load("denoising", settings["method"]), plugin_params("denoising", settings)
-        measured: dict[str, Any] = {}
+    for chosen in steps:
+        plugin, params = chosen.module, chosen.parameters
+        measured: Measured = {}
         if hasattr(plugin, "measure"):
             seen = sample
             for step in ready:
                 seen = step.run(seen, threads)
             measured = plugin.measure(seen, params)
-            logging.info("%s: %s", settings["method"], _numbers(measured) or "trained")
+            logging.info("%s: %s", chosen.method, _numbers(measured) or "trained")
         ready.append(Step(plugin, params, measured))
     return ready
 
 
-def _open(volume: Path, steps: list[dict[str, Any]]) -> Source:
+def _open(volume: Path, steps: Sequence[Chosen]) -> Source:
     """Open the volume, or the reconstructions from disjoint sets of projections where the first step works on those."""
-    needed = [_splits(step) for step in steps]
+    needed = [count_splits(step) for step in steps]
     if any(needed[1:]):
-        raise InputError(f"denoising: {steps[needed.index(max(needed[1:]), 1)]['method']} can only be the first step")
+        raise InputError(f"denoising: {steps[needed.index(max(needed[1:]), 1)].method} can only be the first step")
     names = [f"part{part}" for part in range(needed[0])] if steps and needed[0] else ["volume"]
     present = sorted(storage.open_store(volume).keys())
     if names[-1] not in present and "volume" in present:
         raise InputError(
-            f"{volume}: {steps[0]['method']} needs reconstructions from {len(names)} disjoint sets of projections, "
+            f"{volume}: {steps[0].method} needs reconstructions from {len(names)} disjoint sets of projections, "
             f"{names[0]} to {names[-1]}, which are not there; reconstruct the scan again with this step in denoising"
         )
     source = [storage.open_array(volume, name) for name in names]
@@ -132,16 +135,14 @@ def _open(volume: Path, steps: list[dict[str, Any]]) -> Source:
     return source
 
 
-def _splits(settings: dict[str, Any]) -> int:
+def count_splits(step: Chosen) -> int:
     """Return how many reconstructions a step works on, 0 for the volume itself."""
-    plugin = plugins.load("denoising", settings["method"])
-    return int(plugin.splits(plugin_params("denoising", settings))) if hasattr(plugin, "splits") else 0
+    return int(step.module.splits(step.parameters)) if hasattr(step.module, "splits") else 0
 
 
-def _reach(settings: dict[str, Any]) -> int:
+def _reach(step: Chosen) -> int:
     """Return how many slices beyond a slab a step needs."""
-    plugin = plugins.load("denoising", settings["method"])
-    return int(plugin.depth(plugin_params("denoising", settings))[0])
+    return int(step.module.depth(step.parameters)[0])
 
 
 def _read_ahead(pool: Executor, source: Source, places: list[slice], halo: int, fill: float) -> Iterator[Slab]:
@@ -171,8 +172,8 @@ def _middle(source: Source, slices: int = _SAMPLE_SLICES) -> slice:
     return slice(start, min(start + slices, source[0].shape[0]))
 
 
-def _read_middle(source: Source, halo: int, fill: float, steps: list[dict[str, Any]]) -> Volume:
-    wanted = (getattr(plugins.load("denoising", step["method"]), "SAMPLE_SLICES", _SAMPLE_SLICES) for step in steps)
+def _read_middle(source: Source, halo: int, fill: float, steps: Sequence[Chosen]) -> Volume:
+    wanted = (getattr(step.module, "SAMPLE_SLICES", _SAMPLE_SLICES) for step in steps)
     return _read(source, _middle(source, max(wanted, default=1)), halo, fill).block
 
 
@@ -184,14 +185,14 @@ def _middle_value(volume: Path, source: Source) -> float:
     return float(np.median(finite))
 
 
-def _numbers(measured: dict[str, Any]) -> dict[str, float]:
+def _numbers(measured: Measured) -> dict[str, float]:
     return {name: value for name, value in measured.items() if isinstance(value, int | float)}
 
 
 def _describe(
     group: zarr.Group,
-    attributes: dict[str, Any],
-    steps: list[dict[str, Any]],
+    attributes: Json,
+    steps: Sequence[Chosen],
     ready: list[Step],
     replaced: int,
     volume: Path,
@@ -199,8 +200,12 @@ def _describe(
     """Give the output the attributes of the input, and those of its making."""
     if replaced:
         logging.warn("%s: %d values were not finite; each counts as the median of the middle slices", volume, replaced)
-    made = [{"method": step["method"], **_numbers(run.measured)} for step, run in zip(steps, ready, strict=True)]
-    record = provenance.record({"denoising": steps, "measured": made, "not_finite": replaced}, [volume])
+    made: list[Json] = [
+        {"method": step.method, **_numbers(run.measured)} for step, run in zip(steps, ready, strict=True)
+    ]
+    record = provenance.record(
+        {"denoising": [step.content() for step in steps], "measured": made, "not_finite": replaced}, [volume]
+    )
     kept = {name: value for name, value in attributes.items() if name not in ("ome", "provenance")}
     earlier = {"reconstruction_provenance": attributes["provenance"]} if "provenance" in attributes else {}
     group.attrs.update({**kept, **earlier, "denoising": made, "not_finite": replaced, "provenance": record})

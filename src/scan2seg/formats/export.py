@@ -7,32 +7,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg import logging, plugins, storage
-from scan2seg.config.base import plugin_params
+from scan2seg import logging, storage
+from scan2seg.config.base import Chosen
 
 _FACTS = ("units", "orientation", "provenance")
 
 
-def export_volume(volume: Path, output: Path, settings: dict[str, Any]) -> None:
+def export_volume(volume: Path, output: Path, form: Chosen) -> None:
     """Write the volume of a store to a file, whole or not at all; memory holds a shard.
 
     Args:
         volume: Zarr store with ``volume`` (z, y, x).
         output: the file to write.
-        settings: the resolved format, ``{"method": NAME, **settings}``.
+        form: the format.
 
     Raises:
         InputError: there is no such volume, or the disk is full.
     """
     array = storage.open_array(volume, "volume")
-    attributes: dict[str, Any] = dict(storage.open_store(volume).attrs)
+    attributes: storage.Json = dict(storage.open_store(volume).attrs)
     facts = {name: attributes[name] for name in _FACTS if name in attributes}
     depth, height, width = array.shape
-    form = plugins.load("formats", settings["method"])
-    params = plugin_params("formats", settings)
     with storage.replacing(output) as partial:
         pixel_size = attributes.get("pixel_size")
-        form.write_volume(partial, _slices(array), (depth, height, width), pixel_size, facts, params)
+        form.module.write_volume(partial, _slices(array), (depth, height, width), pixel_size, facts, form.parameters)
     logging.info("%s: %d slices of %d x %d", output, depth, height, width)
 
 

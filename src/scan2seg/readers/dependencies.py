@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from scan2seg import plugins
+from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.errors import InputError
 
 SCANS, VOLUMES = "readers.scans", "readers.volumes"
 
 
-def scan_files(source: dict[str, Any], settings: dict[str, Any]) -> tuple[str, ...]:
+def scan_files(source: dict[str, Any], settings: ReconstructionSettings) -> tuple[str, ...]:
     """List the raw files of a scan, and the file of angles that the settings of its reconstruction name.
 
     Raises:
@@ -22,8 +23,7 @@ def scan_files(source: dict[str, Any], settings: dict[str, Any]) -> tuple[str, .
     for key in ("projections", "flats", "darks", "angles"):
         for pattern in _as_list(source.get(key)):
             found.extend(str(path) for path in find_files(pattern, key))
-    angles = settings.get("angles")
-    return (*found, *([angles] if isinstance(angles, str) else []))
+    return (*found, *([settings.angles] if isinstance(settings.angles, str) else []))
 
 
 def scan_readers(source: dict[str, Any]) -> tuple[str, ...]:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg import logging, plugins, provenance, storage
-from scan2seg.config.base import plugin_params
+from scan2seg import logging, provenance, storage
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.errors import InputError
 from scan2seg.orientation import turn
@@ -107,7 +106,7 @@ def reconstruct_scan(
         geometry = make_geometry(scan, settings, centre.value)
         sampling = Sampling.of(scan.angles, geometry.size)
         sampling.warn(scan.path.name)
-        raw = scan_files({"projections": source} if isinstance(source, str | Path) else source, settings.model_dump())
+        raw = scan_files({"projections": source} if isinstance(source, str | Path) else source, settings)
         correction.counts = Counts()
         with storage.creating(output) as group:
             shape = (geometry.slices, *(part.stop - part.start for part in geometry.crop))
@@ -142,9 +141,7 @@ def slices_of(
         The slices of all projections, and of each of the ``splits`` disjoint sets of them.
     """
     settings = correction.settings
-    stripes = plugins.load("reconstruction.stripes", settings.stripes["method"])
-    stripe_params = plugin_params("reconstruction.stripes", settings.stripes)
-    sinograms = stripes.remove(sinograms, stripe_params, threads)
+    sinograms = settings.stripes.module.remove(sinograms, settings.stripes.parameters, threads)
     angles, centre = correction.scan.angles, geometry.centre
     if geometry.half:
         sinograms, angles, centre = half_acquisition.stitch(sinograms, angles, centre)
@@ -163,9 +160,8 @@ def _backproject(
     centre: float,
     threads: int,
 ) -> Sinograms:
-    backend = plugins.load("reconstruction", settings.backend["method"])
-    params = plugin_params("reconstruction", settings.backend)
-    slices = backend.reconstruct(sinograms, angles, centre, params, threads, settings.device)
+    backend = settings.backend
+    slices = backend.module.reconstruct(sinograms, angles, centre, backend.parameters, threads, settings.device)
     if settings.circular_mask:
         middle = (geometry.size - 1) / 2
         radius = min(centre, geometry.size - 1 - centre) + 0.5

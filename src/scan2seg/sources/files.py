@@ -23,7 +23,7 @@ def stack_dependencies(source: Source) -> Dependencies:
     modules = (
         f"scan2seg.sources.{kind}",
         *(plugins.module_name(VOLUMES, name) for name in readers),
-        *(plugins.module_name("denoising", step["method"]) for step in steps),
+        *(step.module_name for step in steps),
     )
     return watch([*files, *companions(VOLUMES, readers, files)], modules)
 

@@ -6,10 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scan2seg import plugins
 from scan2seg.augmentation.chain import build_chain
 from scan2seg.checkpoint import SegmentationModel
-from scan2seg.config.base import plugin_params
+from scan2seg.config.base import Chosen
 from scan2seg.config.recipe import Recipe
 from scan2seg.training.confusion import Confusion
 from scan2seg.training.data import BatchLoader
@@ -42,7 +41,7 @@ class TrainingModule(Learner):
             seed: of everything random in training.
             weights: of the classes, or None.
         """
-        super().__init__(recipe.architecture["method"], model, loader, seed, recipe.optimizer, recipe.schedule)
+        super().__init__(recipe.architecture.method, model, loader, seed, recipe.optimizer, recipe.schedule)
         self.losses = [_build_loss(settings, weights) for settings in recipe.loss]
         self.augment = build_chain(recipe.augmentation)
         self.weightings = [_build_weighting(settings) for settings in recipe.weighting]
@@ -109,12 +108,10 @@ class TrainingModule(Learner):
             return torch.stack(terms).sum() / len(levels)
 
 
-def _build_loss(settings: dict[str, Any], weights: Tensor | None) -> tuple[float, Loss]:
-    params = plugin_params("losses", settings)
-    return params.weight, plugins.load("losses", settings["method"]).build(params, weights)
+def _build_loss(chosen: Chosen, weights: Tensor | None) -> tuple[float, Loss]:
+    return chosen.get("weight"), chosen.module.build(chosen.parameters, weights)
 
 
-def _build_weighting(settings: dict[str, Any]) -> Callable[[Tensor], Tensor]:
-    params = plugin_params("weighting", settings)
-    weigh = plugins.load("weighting", settings["method"]).weigh
-    return lambda labels: weigh(params, labels)
+def _build_weighting(chosen: Chosen) -> Callable[[Tensor], Tensor]:
+    weigh = chosen.module.weigh
+    return lambda labels: weigh(chosen.parameters, labels)

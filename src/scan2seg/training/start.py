@@ -34,6 +34,6 @@ def start_from(recipe: Recipe, encoder: Path, stack: Path, split: Path) -> tuple
             f"pretraining.dataset: {facts['dataset']} holds {len(known)} of the test images, such as {known[0]}; "
             "take them out of its source, or the scores would not be of unseen images"
         )
-    architecture = {**recipe.architecture, "pretrained": str(encoder), "sha256": file_hash(encoder)}
+    architecture = recipe.architecture.change(pretrained=str(encoder), sha256=file_hash(encoder))
     keys = ("dataset", "images", "patches", "epochs", "seconds", "device", "precision")
     return recipe.model_copy(update={"architecture": architecture}), {key: facts[key] for key in keys}

@@ -103,7 +103,7 @@ def _train_here(
     model = _build_model(recipe, patches, data)
     settings_of_run = {"recipe": recipe.content(), "seed": seed, "fold": fold}
     if hasattr(model.network, "fit"):
-        info("%s on %s in float32", recipe.architecture["method"], device)
+        info("%s on %s in float32", recipe.architecture.method, device)
         result = fit_classical(model, data, seed, device)
     else:
         identity = fingerprint([recipe.content(), seed, fold, _created(patches)])
@@ -176,7 +176,7 @@ def _build_model(recipe: Recipe, patches: Path, data: Patches) -> SegmentationMo
         raise InputError(f"{patches}: no pixel has a label; images without labels can only be pre-trained on")
     model = SegmentationModel(recipe.architecture, normalisation, data.image.shape[1], len(data.classes))
     if hasattr(model.network, "fit") and world() > 1:
-        raise InputError(f"training.devices: {recipe.architecture['method']} is fitted in one process; set it to 1")
+        raise InputError(f"training.devices: {recipe.architecture.method} is fitted in one process; set it to 1")
     return model
 
 

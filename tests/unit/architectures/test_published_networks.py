@@ -163,9 +163,8 @@ def test_a_published_recipe_has_the_published_size(
     loaded = load_experiment(EXPERIMENTS / f"{experiment}.yaml")
     recipe, classes = loaded.models[model], len(next(iter(loaded.datasets.values())).classes)
     channels = recipe.normalisation.channels or {"driving": 3}.get(experiment, 1)
-    settings = {key: value for key, value in recipe.architecture.items() if key != "pretrained"}
-    module = plugins.load("architectures", str(settings.pop("method")))
-    network = module.build(module.Params(**settings), channels, classes)
+    chosen = recipe.architecture.without("pretrained")
+    network = chosen.module.build(chosen.parameters, channels, classes)
     held = sum(value.numel() for value in network.parameters() if not value.requires_grad)
     assert parameters(network) / 1e6 == pytest.approx(millions, abs=0.05)
     assert held / 1e6 == pytest.approx(frozen, abs=0.05)

@@ -300,14 +300,14 @@ def test_a_file_of_weights_counts_from_the_file_that_names_it(folder: Path, monk
     (folder / "small.yaml").write_text(recipe)
     assert "is valid" in check_file(folder / "try.yaml")
     monkeypatch.chdir(folder / "weights")
-    assert load_experiment(folder / "try.yaml").models["small"].architecture["pretrained"] == "mine.pt"
+    assert load_experiment(folder / "try.yaml").models["small"].architecture.get("pretrained") == "mine.pt"
     change(folder / "small.yaml", "weights/mine.pt", "weights/gone.pt")
     assert "architecture.pretrained: architecture: pretrained: gone.pt: there is no such file" in problems_of(
         folder / "try.yaml"
     )
     for name in ("imagenet", "none"):
         (folder / "small.yaml").write_text(recipe.replace("weights/mine.pt", name))
-        assert load_experiment(folder / "try.yaml").models["small"].architecture["pretrained"] == name
+        assert load_experiment(folder / "try.yaml").models["small"].architecture.get("pretrained") == name
 
 
 def test_what_a_study_tries_must_fit_the_classes_too(folder: Path) -> None:

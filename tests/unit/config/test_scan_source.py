@@ -47,7 +47,9 @@ def test_one_scan_is_written_in_many_ways_and_is_checked(folder, text):
     assert list(dataset.scans()) == ["own-scan"]
     assert check_file(folder / "own.yaml").endswith("is valid")
     source = dataset.scan_source("own-scan") | {
-        key: value for key, value in dataset.reconstruction("own-scan").items() if key == "angles" and value is not None
+        key: value
+        for key, value in dataset.reconstruction("own-scan").model_dump(mode="json").items()
+        if key == "angles" and value is not None
     }
     with open_scan(source) as scan:
         assert scan.shape == (13, 4, 16) and scan.flats.shape[0] == 3 and scan.pixel_size == 0.5

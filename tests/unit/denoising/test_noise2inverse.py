@@ -63,4 +63,4 @@ def test_as_a_step_it_reads_the_parts_and_leaves_the_rest_to_others(scan, tmp_pa
     with pytest.raises(InputError, match="first step"):
         denoise_scan(tmp_path / "volume.zarr", tmp_path / "out.zarr", [resolve("median"), step])
     with pytest.raises(InputError, match="part0 to part5"):
-        denoise_scan(tmp_path / "volume.zarr", tmp_path / "out.zarr", [{**step, "splits": 6}])
+        denoise_scan(tmp_path / "volume.zarr", tmp_path / "out.zarr", [step.change(splits=6)])

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scan2seg.checkpoint import SegmentationModel, load_checkpoint, save_checkpoint
+from scan2seg.config.base import Plugin
 from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
 from scan2seg.inference import timing
@@ -65,7 +66,7 @@ def write_model(
     folder: Path, channels: int = 1, classes: int = 2, architecture: dict[str, Any] = UNET, **description: Any
 ) -> Path:
     torch.manual_seed(0)
-    model = SegmentationModel(architecture, Normalisation(channels), channels, classes)
+    model = SegmentationModel(Plugin("architectures").resolve(architecture), Normalisation(channels), channels, classes)
     names = ["a", "b", "c"][:classes]
     facts = {"classes": names, "patch_size": [16, 16], "neighbours": 0, **description}
     save_checkpoint(folder / "checkpoint.pt", model.eval(), facts)

@@ -1,5 +1,6 @@
 """A trial trains, scores on validation patches and leaves one small file; one that fails says why."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def test_a_trial_has_the_score_of_the_same_training(data: Path, tmp_path: Path) 
     result = tune(data, tmp_path / "a", values)
     recipe = Model.model_validate({**model_of().model_dump(), "optimizer": {"learning_rate": 0.01}, "loss": values["loss"]}).recipe()  # fmt: skip
     train_model(data / "patches.zarr", data / "split.json", tmp_path / "run", recipe)
-    best = max(float(line.split(",")[4]) for line in (tmp_path / "run/history.csv").read_text().split()[1:])
+    rows = csv.DictReader((tmp_path / "run/history.csv").read_text().splitlines())
+    best = max(float(row["validation_mean_iou"]) for row in rows)
     assert result["score"] == pytest.approx(best, abs=1e-6) and result["state"] == "finished"
     assert result["values"] == values and result["epochs"] == len(result["history"]) == 2
     assert tune(data, tmp_path / "b", values)["score"] == result["score"]
@@ -135,7 +137,7 @@ def compare(folder: Path, results: list[dict[str, Any]]) -> tuple[Model, list[st
 
 def test_the_best_trial_becomes_a_complete_model_file(tmp_path: Path) -> None:
     model, lines = compare(tmp_path, [result_of(0.4, 8), result_of(0.6, 16), result_of(None, 32)])
-    assert model.name == "rates" and model.patching.size == 16 and model.loss[0]["method"] == "dice"
+    assert model.name == "rates" and model.patching.size == 16 and model.loss[0].method == "dice"
     assert model.inference.flips
     assert set(yaml.safe_load((tmp_path / "best.yaml").read_text())) == set(Model.model_fields)
     assert lines[0].endswith("reason,patching.size,loss") and len(lines) == 4
