@@ -1,6 +1,7 @@
 """The one error that users are meant to read."""
 
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 
 class InputError(Exception):
@@ -18,6 +19,10 @@ def refuse_pipe(path: Path, key: str | None = None) -> None:
     Raises:
         InputError: it is one.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if not (S_ISREG(mode) or S_ISDIR(mode)):
         said = f"{key}: '{path}'" if key else f"{path}:"
         raise InputError(f"{said} is a pipe, a socket or a device; name files")

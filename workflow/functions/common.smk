@@ -18,6 +18,7 @@ from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
 from scan2seg.results_folder import check_results
 from scan2seg.slurm.plugin import extend_plugin
+from scan2seg.sources import list_once
 from scan2seg.workflow_log import shorten_code_lists
 from scan2seg.workflow_outputs import announce, keep_outputs
 
@@ -40,6 +41,7 @@ try:
     check = None
     if workflow.is_main_process:
         warn_once()
+        list_once()
         from scan2seg.validation import find_problems as check
 
         # Snakemake's own reading lets a key stand twice

@@ -5,6 +5,8 @@ the volumes and labels of its scans.
 """
 
 import importlib
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -16,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.errors import InputError, refuse_pipe
+
+_NUMBER = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,21 @@ def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list
     Raises:
         InputError: files are missing, unreadable, or do not belong together.
     """
-    items: list[Item] = _module(source).list_items(source, scans)
-    return items
+    if _listed is None:
+        return list(_module(source).list_items(source, scans))
+    key = json.dumps([source, scans], sort_keys=True)
+    if key not in _listed:
+        _listed[key] = list(_module(source).list_items(source, scans))
+    return _listed[key]
+
+
+def list_once() -> None:
+    """Read the headers of each source once from now on, in a process that changes no file: checks ask several times."""
+    global _listed
+    _listed = {}
+
+
+_listed: dict[str, list[Item]] | None = None
 
 
 def _module(source: dict[str, Any]) -> ModuleType:
@@ -95,7 +112,5 @@ def _any_case(pattern: str) -> str:
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
     """Sort key in which slice_2 stands before slice_10."""
-    import re
-
-    parts = re.split(r"(\d+)", str(path))
+    parts = _NUMBER.split(str(path))
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
