@@ -89,6 +89,10 @@ def test_paper_holds_every_column_and_what_is_folded(page):
     whole = squeeze("".join(sheets))
     lost = [text for text in {*cells, *boxes, *summaries} if squeeze(text) not in whole]
     assert len(cells) > 60 and summaries and lost == []
+    # where there is room no word of a heading is parted
+    assert all(word in " ".join(sheets).split() for word in ("epochs", "devices", "batch"))
+    # the first sheet holds the answer, not a title alone
+    assert "is best of 3 models on demo" in sheets[0]
 
 
 def test_no_heading_stands_alone_at_the_end_of_a_sheet(page):

@@ -181,3 +181,14 @@ def write_experiment(
         },
         "segmentations": [],
     }
+
+
+def write_many(folder: Path, models: int, replicates: int = 5, distinct: int = 40) -> dict:
+    """Write an experiment of many models, of which as many as ``distinct`` differ: the others have their files."""
+    made = {f"model_{index:03d}": 0.5 + 0.45 * index / distinct for index in range(min(distinct, models))}
+    content = write_experiment(folder, made, replicates, scans=False)
+    for index in range(len(made), models):
+        twin = f"model_{index % distinct:03d}"
+        copies = [{**run, "model": f"model_{index:03d}"} for run in content["runs"] if run["model"] == twin]
+        content["runs"] += copies[:replicates]
+    return content

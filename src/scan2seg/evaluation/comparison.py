@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scan2seg import logging, storage
-from scan2seg.evaluation.cost_notes import describe_costs
+from scan2seg.evaluation.cost_notes import COST_COLUMNS, describe_costs
 from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.evaluation.run_measures import MEASURES, describe_controls, describe_unit, measure, tabulate
 from scan2seg.evaluation.runs import Run, read_run
@@ -201,25 +201,9 @@ def _measure_table(rows: list[Ranked]) -> str:
     return "### More measures, mean over replicates\n\n" + markdown_table(["model", *head], shown) if head else ""
 
 
-_COST_COLUMNS: tuple[tuple[str, str, float, int], ...] = (
-    ("pre-training s", "pretraining_seconds", 1.0, 1),
-    ("batch", "batch_size", 1.0, 0),
-    ("epochs", "epochs", 1.0, 0),
-    ("steps", "steps", 1.0, 0),
-    ("training s", "training_seconds", 1.0, 1),
-    ("devices", "devices", 1.0, 0),
-    ("prediction s an image", "prediction_seconds_per_image", 1.0, 3),
-    ("prediction Mpixel/s", "prediction_pixels_per_second", 1e-6, 3),
-    ("parameters", "parameters", 1.0, 0),
-    ("GFLOP", "flops", 1e-9, 2),
-    ("peak memory MB", "peak_memory_bytes", 1e-6, 0),
-    ("energy J", "energy_joules", 1.0, 0),
-)
-
-
 def _cost_table(rows: list[Ranked]) -> str:
     pretrained = any(cost(run, "pretraining_seconds") for row in rows for run in row.runs)
-    columns = _COST_COLUMNS if pretrained else _COST_COLUMNS[1:]
+    columns = COST_COLUMNS if pretrained else COST_COLUMNS[1:]
     body = []
     for row in rows:
         devices = dict.fromkeys(describe_device(run) or "-" for run in row.runs)

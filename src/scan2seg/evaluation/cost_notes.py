@@ -4,6 +4,22 @@ from collections.abc import Iterable
 
 from scan2seg.evaluation.ranking import Ranked
 
+COST_COLUMNS: tuple[tuple[str, str, float, int], ...] = (
+    ("pre-training s", "pretraining_seconds", 1.0, 1),
+    ("batch", "batch_size", 1.0, 0),
+    ("epochs", "epochs", 1.0, 0),
+    ("steps", "steps", 1.0, 0),
+    ("training s", "training_seconds", 1.0, 1),
+    ("devices", "devices", 1.0, 0),
+    ("prediction s an image", "prediction_seconds_per_image", 1.0, 3),
+    ("prediction Mpixel/s", "prediction_pixels_per_second", 1e-6, 3),
+    ("parameters", "parameters", 1.0, 0),
+    ("GFLOP", "flops", 1e-9, 2),
+    ("peak memory MB", "peak_memory_bytes", 1e-6, 0),
+    ("energy J", "energy_joules", 1.0, 0),
+)
+"""Columns of the table of performance and cost: heading, cost, factor, digits; the first is left out where unknown."""
+
 
 def describe_costs(rows: Iterable[Ranked]) -> list[str]:
     """Say whether encoders were pre-trained, and why the energy of trainings is not known."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 UNKNOWN = "–"
+LETTERS = 150
+"""That a line of a table has room for on a printed sheet."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Table:
     best: int | None = None
     controls: list[list[Cell]] = field(default_factory=list)
     alarm: str = ""
+
+    @property
+    def fits_paper(self) -> bool:
+        """Whether the headings have room on a sheet without a word of them being parted."""
+        return sum(2 + max(map(len, column.split()), default=0) for column in self.columns) <= LETTERS
 
 
 def text(value: str, note: str = "") -> Cell:
