@@ -43,6 +43,7 @@ def run(path, output, threads):
     """Reconstruct and denoise as the pipeline does; print seconds and peak memory as JSON."""
     from scan2seg.config.base import Plugin
     from scan2seg.config.reconstruction import ReconstructionSettings
+    from scan2seg.config.scan_files import RawScan
     from scan2seg.denoising.scan import denoise_scan
     from scan2seg.readers import open_scan
     from scan2seg.reconstruction import scan as stage
@@ -51,7 +52,7 @@ def run(path, output, threads):
     steps = [Plugin("denoising").resolve({"method": "non_local_means", "device": "cpu"})]
     warm_up(path, settings, steps, threads)
     started = time.perf_counter()
-    stage.reconstruct_scan({"projections": path}, Path(output), settings, threads)
+    stage.reconstruct_scan(RawScan(projections=path), Path(output), settings, threads)
     denoise_scan(Path(output), Path(f"{output}.denoised"), steps, threads)
     wall = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -16,6 +16,7 @@ from scan2seg.results_folder import check_results
 if TYPE_CHECKING:
     from scan2seg.config.model import Model
     from scan2seg.config.reconstruction import ReconstructionSettings
+    from scan2seg.config.scan_files import RawScan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -217,21 +218,22 @@ def _centres(given: argparse.Namespace) -> None:
     print(given.output)
 
 
-def _scan_of(given: argparse.Namespace) -> "tuple[dict[str, Any], ReconstructionSettings]":
+def _scan_of(given: argparse.Namespace) -> "tuple[RawScan, ReconstructionSettings]":
     """Return what the reader takes and the settings: of a dataset file's scan, or of the files on the command line."""
     from scan2seg.config.dataset import Dataset
     from scan2seg.config.parts import load_part
     from scan2seg.config.reconstruction import ReconstructionSettings
+    from scan2seg.config.scan_files import RawScan
 
     beside = {key: str(value) for key in ("flats", "darks", "angles") if (value := getattr(given, key)) is not None}
     if given.scan.suffix not in (".yaml", ".yml"):
-        return {"projections": str(given.scan), **beside}, ReconstructionSettings()
+        return RawScan(projections=str(given.scan), **beside), ReconstructionSettings()
     dataset, _ = load_part("datasets", Dataset, str(given.scan.resolve()), given.scan.parent)
     scans = list(dataset.scans()) if dataset.source.kind == "scan" else []
     if given.name not in scans and (given.name or len(scans) != 1):
         raise InputError(f"{given.scan}: say which scan by --name: {', '.join(scans) or 'it has none'}")
     name = given.name or scans[0]
-    return {**dataset.scan_source(name), **beside}, dataset.reconstruction(name)
+    return dataset.scan_source(name).model_copy(update=beside), dataset.reconstruction(name)
 
 
 if __name__ == "__main__":

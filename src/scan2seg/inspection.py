@@ -90,7 +90,7 @@ def _describe_scan_or_volume(path: Path) -> dict[str, Any]:
     try:
         with open_scan(path) as scan:
             found: dict[str, Any] = {"scan": str(path), **describe(scan)}
-        found["problems"] = check_scan({"projections": str(path)}) or "none"
+        found["problems"] = check_scan(path) or "none"
         return found
     except InputError as scan_error:
         try:

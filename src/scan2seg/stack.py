@@ -8,16 +8,16 @@ common, or null; where they differ, ``pixel_sizes`` lists that of each image (nu
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
 from scan2seg.config.labels import LabelMapping
+from scan2seg.config.source import ScanVolume, StackSource
 from scan2seg.cropping import crop_to_foreground
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
@@ -25,25 +25,25 @@ from scan2seg.labels import holds_no_named_colour, map_labels, word_unnamed
 from scan2seg.logging import info, progress, warn
 from scan2seg.provenance import record
 from scan2seg.sources import Item, input_paths, list_items
-from scan2seg.storage import create_array, creating, open_store, shards
+from scan2seg.storage import Json, create_array, creating, open_store, shards
 
 
 def assemble_stack(
-    source: dict[str, Any],
+    source: StackSource,
     output: Path,
     *,
     classes: Sequence[str],
-    scans: dict[str, dict[str, Any]] | None = None,
+    scans: Mapping[str, ScanVolume] | None = None,
     pixel_size: float | None = None,
     threads: int = 1,
 ) -> None:
     """Read every image and label, map labels to classes, pad to a common size and write the stack.
 
     Args:
-        source: the resolved source of the dataset file; its label keys say how raw labels become classes.
+        source: of the dataset; its label keys say how raw labels become classes.
         output: the Zarr store to write.
         classes: class names in the order of their indices; none for data without labels.
-        scans: name to volume, labels and labels_key of each scan, where the source is scans.
+        scans: name to volume and labels of each scan, where the source is scans.
         pixel_size: micrometres, before images are resized; None takes what each file says.
         threads: images read at a time.
 
@@ -51,9 +51,8 @@ def assemble_stack(
         InputError: no images, names that stand twice, a label of another shape, a label value or colour that
             no class claims, labels that all hold no named colour, values that are not finite.
     """
-    items = list_items(source, scans or {})
-    mapping = LabelMapping.model_validate({key: source[key] for key in LabelMapping.model_fields if key in source})
-    settings = {"source": source, "scans": scans, "classes": list(classes)}
+    scans = scans or {}
+    items = list_items(source, scans)
     labelled = _check_items(items, classes)
     sizes = _find_pixel_sizes(items, pixel_size)
     channels = max(item.channels or item.read().shape[0] for item in _sample(items))
@@ -64,7 +63,7 @@ def assemble_stack(
         label = create_array(
             group, "label", (len(items), height, width), "uint8", axes="nyx", fill_value=IGNORE, per_shard=per_shard
         )
-        read = _make_reader(mapping, classes, channels, (height, width), labelled)
+        read = _make_reader(source, classes, channels, (height, width), labelled)
         hashes, unnamed = list[str](), list[str]()
         counts = np.zeros(256, np.int64)
         for block in progress(shards(image), "assembling", total=len(shards(image))):
@@ -74,10 +73,16 @@ def assemble_stack(
             hashes.extend(result[2] for result in results)
             counts += sum(result[3] for result in results)
             named = zip(items[block], results, strict=True)
-            unnamed += [item.name for item, result in named if holds_no_named_colour(result[3], mapping, classes)]
-        _report_unnamed(unnamed, len(items), mapping)
-        _write_attributes(group, items, classes, sizes, labelled, hashes, settings, counts)
+            unnamed += [item.name for item, result in named if holds_no_named_colour(result[3], source, classes)]
+        _report_unnamed(unnamed, len(items), source)
+        _write_attributes(group, items, classes, sizes, labelled, hashes, _record(source, scans, classes), counts)
     _report(items, classes, counts, labelled)
+
+
+def _record(source: StackSource, scans: Mapping[str, ScanVolume], classes: Sequence[str]) -> Json:
+    files = {name: volume.model_dump(mode="json") for name, volume in scans.items()}
+    settings = {"source": source.model_dump(mode="json"), "scans": files, "classes": list(classes)}
+    return record(settings, input_paths(source, scans))
 
 
 def read_classes(stack: Path | str) -> list[str]:
@@ -186,7 +191,7 @@ def _write_attributes(
     pixel_sizes: list[float | None],
     labelled: bool,
     hashes: list[str],
-    settings: dict[str, Any],
+    provenance: Json,
     counts: NDArray[np.int64],
 ) -> None:
     size = group.create_array("size", shape=(len(items), 2), dtype="int32", chunks=(len(items), 2))
@@ -204,7 +209,7 @@ def _write_attributes(
             "pixel_size": common,
             **({} if common or not any(pixel_sizes) else {"pixel_sizes": pixel_sizes}),
             "spacings": _find_spacings(items, pixel_sizes),
-            "provenance": record(settings, input_paths(settings["source"], settings["scans"] or {})),
+            "provenance": provenance,
         }
     )
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.experiment import Experiment
 from scan2seg.config.images import ImageSource
-from scan2seg.config.labels import LabelMapping
 from scan2seg.config.model import Model
 from scan2seg.config.problems import ConfigurationError, Problem
 from scan2seg.config.source import ScanSource
@@ -97,9 +96,9 @@ def _check_scans(dataset: Dataset, file: str) -> Iterator[Problem]:
     from scan2seg.readers.volumes import open_volume
     from scan2seg.reconstruction.opening import check_scan
 
-    for name, scan in dataset.scans().items():
+    for name, scan in dataset.scan_files().items():
         missing = False
-        patterns = {**dataset.scan_patterns(name), "labels": [scan["labels"]] if scan.get("labels") else []}
+        patterns = {**dataset.scan_patterns(name), "labels": [scan.labels] if scan.labels else []}
         for key, pattern in ((key, pattern) for key, values in patterns.items() for pattern in values):
             try:
                 find_files(pattern, key)
@@ -110,18 +109,12 @@ def _check_scans(dataset: Dataset, file: str) -> Iterator[Problem]:
             continue
         for message in check_scan(dataset.scan_source(name), dataset.reconstruction(name)):
             yield Problem(file, f"source.scans.{name}", message)
-        if scan.get("labels"):
+        if scan.labels:
             try:
-                volume = open_volume(Path(scan["labels"]), scan.get("labels_key"))
-                mapping = _mapping_of(dataset)
-                map_labels(volume.plane(0, volume.shape[0] // 2), mapping, dataset.classes)
+                volume = open_volume(Path(scan.labels), scan.labels_key)
+                map_labels(volume.plane(0, volume.shape[0] // 2), dataset.source, dataset.classes)
             except InputError as error:
                 yield Problem(file, f"source.scans.{name}.labels", str(error))
-
-
-def _mapping_of(dataset: Dataset) -> LabelMapping:
-    fields = LabelMapping.model_fields
-    return LabelMapping.model_validate({key: getattr(dataset.source, key) for key in fields})
 
 
 def _check_items(dataset: Dataset, items: list[Item], file: str) -> Iterator[Problem]:
@@ -131,7 +124,7 @@ def _check_items(dataset: Dataset, items: list[Item], file: str) -> Iterator[Pro
     chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SAMPLES).round())]
     counts = np.zeros(256, np.int64)
     channels: set[int] = set()
-    mapping, unnamed = _mapping_of(dataset), list[str]()
+    mapping, unnamed = dataset.source, list[str]()
     for item in chosen:
         try:
             channels.add(item.read().shape[0])
@@ -163,7 +156,7 @@ def _check_classes(
             return
         assert item.read_label is not None
         try:
-            found = _count(map_labels(item.read_label(), _mapping_of(dataset), dataset.classes))
+            found = _count(map_labels(item.read_label(), dataset.source, dataset.classes))
         except InputError as error:
             yield Problem(file, "source", str(error), subject=item.name)
             return

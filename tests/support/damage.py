@@ -14,6 +14,7 @@ import zarr
 from PIL import Image
 from scan_files import WRITERS
 
+from scan2seg.config.scan_files import RawScan
 from scan2seg.readers import open_scan
 from scan2seg.readers.angles import read_angles
 from scan2seg.readers.images import image_size, read_image, read_label
@@ -49,7 +50,7 @@ def _scan_sample(name):
 
     def read(folder):
         source = {key: _moved(value, folder) for key, value in keep["source"].items()}
-        with open_scan(source) as scan:
+        with open_scan(RawScan(**source)) as scan:
             count, rows, columns = scan.shape
             assert len(scan.angles) == count
             if count * rows * columns <= MOST_READ:

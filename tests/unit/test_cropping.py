@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from scan2seg.config.images import ImageSource
 from scan2seg.cropping import crop_to_foreground
 from scan2seg.stack import assemble_stack
 from scan2seg.storage import open_store
@@ -40,7 +41,7 @@ def test_a_stack_of_crops_has_their_size_and_no_filling(tmp_path: Path) -> None:
     Image.fromarray(label * 9 + np.arange(40, dtype=np.uint8)).save(tmp_path / "a.png")
     Image.fromarray(label).save(tmp_path / "a_mask.png")
     pattern = {"images": str(tmp_path / "a.png"), "labels": str(tmp_path / "a_mask.png")}
-    source = {"kind": "images", **pattern, "foreground_crop": [10, 64]}
+    source = ImageSource(kind="images", **pattern, foreground_crop=[10, 64])
     assemble_stack(source, tmp_path / "stack.zarr", classes=["a", "b"])
     store = open_store(tmp_path / "stack.zarr")
     assert np.asarray(store["size"]).tolist() == [[10, 40]]

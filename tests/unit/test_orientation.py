@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scan2seg import storage
 from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.config.source import ScanLabels, ScanVolume
 from scan2seg.orientation import TURNS, combine, explained, find_turn, turn
 from scan2seg.stack import assemble_stack
 
@@ -86,7 +87,7 @@ def test_a_stack_warns_of_turned_labels_and_names_the_setting(tmp_path: Path, mo
     volume, label = specimen(slices=5)
     said: list[str] = []
     monkeypatch.setattr("scan2seg.orientation.warn", lambda message, *values: said.append(message % values))
-    source = {"kind": "scan", "labels": "l", "label_values": {"a": 7, "b": 2, "c": 5}}
+    source = ScanLabels(kind="scan", label_values={"a": 7, "b": 2, "c": 5})
     moving = np.stack([np.roll(plane, 3 * z, 1) for z, plane in enumerate(label)])
     turned = np.rot90(turn(label, "flip_rows"), 1, (1, 2))
     for name, drawn in (("fits", label), ("turned", turned), ("reversed", moving[::-1])):
@@ -97,7 +98,7 @@ def test_a_stack_warns_of_turned_labels_and_names_the_setting(tmp_path: Path, mo
         with storage.creating(tmp_path / f"{name}_labels.zarr") as group:
             storage.create_volume(group, label.shape, np.uint8, name="label")[:] = drawn
         files = {"volume": tmp_path / f"{name}.zarr", "labels": tmp_path / f"{name}_labels.zarr", "labels_key": "label"}
-        scans = {name: {key: str(value) for key, value in files.items()}}
+        scans = {name: ScanVolume(**{key: str(value) for key, value in files.items()})}
         assemble_stack(source, tmp_path / "stack.zarr", classes=["a", "b", "c"], scans=scans)
     assert len(said) == 2 and said[0].startswith("scan turned: ")
     # Flipped already, and then flipped and rotated once more: one rotation is all that it needs.

@@ -18,6 +18,6 @@ rule simulate_scan:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        settings=lambda wildcards: thing(wildcards).settings,
+        settings=lambda wildcards: thing(wildcards).content,
     script:
         "../scripts/simulate_scan.py"

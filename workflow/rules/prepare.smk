@@ -21,8 +21,11 @@ rule assemble_stack:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        source=lambda wildcards: thing(wildcards).dataset.stack_source(),
-        scans=lambda wildcards: thing(wildcards).scans(R),
+        source=lambda wildcards: thing(wildcards).content["source"],
+        scans=lambda wildcards: {
+            name: scan.model_dump(mode="json")
+            for name, scan in thing(wildcards).scans(R).items()
+        },
         classes=lambda wildcards: thing(wildcards).dataset.classes,
         pixel_size=lambda wildcards: thing(wildcards).dataset.pixel_size,
         listing=listing_of,

@@ -22,7 +22,7 @@ rule reconstruct_scan:
         slurm_partition=partition,
         slurm_account=account,
     params:
-        source=lambda wildcards: thing(wildcards).scan_source(R),
+        source=lambda wildcards: thing(wildcards).scan_source(R).content(),
         settings=lambda wildcards: thing(wildcards).settings.model_dump(mode="json"),
         splits=lambda wildcards: thing(wildcards).splits,
         listing=listing_of,

@@ -6,6 +6,8 @@ from scan2seg.catalogue.thing import Dependencies, Json, Thing
 from scan2seg.catalogue.volumes import Volume, reconstruction_of, scan_volumes
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.patching import PatchingSettings
+from scan2seg.config.scan_files import ScanFiles
+from scan2seg.config.source import ScanVolume
 from scan2seg.config.split import SplitSettings
 
 
@@ -20,7 +22,7 @@ class Stack(Thing):
     def content(self) -> Json:
         """Sources, labels and classes."""
         return {
-            "source": self.dataset.stack_source(),
+            "source": self.dataset.stack_source().model_dump(mode="json"),
             "volumes": {
                 name: {"volume": volume.key, "labels": self._label_files(name)} for name, volume in self.volumes.items()
             },
@@ -44,14 +46,13 @@ class Stack(Thing):
         labels = [simulation.labels for simulation in simulations if simulation]
         return [*(volume.path for volume in self.volumes.values()), *labels]
 
-    def scans(self, results: str) -> dict[str, Json]:
-        """Return volume, labels and labels_key of each scan, as the stage takes them."""
+    def scans(self, results: str) -> dict[str, ScanVolume]:
+        """Return volume and labels of each scan, as the stage takes them."""
         found = {}
         for name, volume in self.volumes.items():
             simulation = reconstruction_of(volume).simulation
-            labels = f"{results}/{simulation.labels}" if simulation else None
-            found[name] = {"labels": labels, "labels_key": None, **self._label_files(name)}
-            found[name]["volume"] = f"{results}/{volume.path}"
+            labels = {"labels": f"{results}/{simulation.labels}"} if simulation else self._label_files(name)
+            found[name] = ScanVolume(volume=f"{results}/{volume.path}", **labels)
         return found
 
     def dependencies(self) -> Dependencies:
@@ -64,9 +65,7 @@ class Stack(Thing):
     def _label_files(self, name: str) -> Json:
         """Return the user's label volume of a scan; nothing where a simulation knows the labels."""
         scan = self.dataset.scans()[name]
-        if self.dataset.source.kind == "simulation":
-            return {}
-        return {"labels": scan.get("labels"), "labels_key": scan.get("labels_key")}
+        return {"labels": scan.labels, "labels_key": scan.labels_key} if isinstance(scan, ScanFiles) else {}
 
 
 @dataclass(frozen=True)

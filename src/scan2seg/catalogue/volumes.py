@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from scan2seg import plugins
 from scan2seg.catalogue.files import watch
@@ -10,18 +9,20 @@ from scan2seg.catalogue.thing import Dependencies, Json, Thing, make_key
 from scan2seg.config.base import Chosen
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.config.scan_files import RawScan, ScanFiles
+from scan2seg.config.simulation import SimulationSettings
 
 
 @dataclass(frozen=True)
 class Simulation(Thing):
     """The projections of a simulated scan and its true labels."""
 
-    settings: Json
+    settings: SimulationSettings
 
     @property
     def content(self) -> Json:
         """The settings of the simulation."""
-        return self.settings
+        return self.settings.model_dump(mode="json")
 
     @property
     def path(self) -> str:
@@ -42,7 +43,7 @@ class Simulation(Thing):
 class Reconstruction(Thing):
     """The reconstructed volume of a scan; ``source`` is what the reader is told of a scan that is not simulated."""
 
-    source: Json
+    source: RawScan | None
     settings: ReconstructionSettings
     splits: int
     simulation: Simulation | None = None
@@ -50,7 +51,7 @@ class Reconstruction(Thing):
     @property
     def content(self) -> Json:
         """Files, reader and settings; or the simulation and settings."""
-        source = self.simulation.key if self.simulation else self.source
+        source = self.simulation.key if self.simulation else self._raw.content()
         return {"source": source, "settings": self.settings.model_dump(mode="json"), "splits": self.splits}
 
     @property
@@ -58,18 +59,23 @@ class Reconstruction(Thing):
         """The simulation, if it is one."""
         return (self.simulation,) if self.simulation else ()
 
-    def scan_source(self, results: str) -> Json:
+    def scan_source(self, results: str) -> RawScan:
         """Return what the reader is told: the user's files, or those of the simulation in the results folder.
 
         The reader is named, so that a job asks, and depends on, no other.
         """
         if self.simulation:
-            return {"projections": f"{results}/{self.simulation.path}", "reader": "data_exchange"}
+            return RawScan(projections=f"{results}/{self.simulation.path}", reader="data_exchange")
         from scan2seg.readers.dependencies import scan_readers
 
-        readers = scan_readers(self.source)
-        named = {"reader": readers[0]} if len(readers) == 1 and not self.source.get("paths") else {}
-        return {**self.source, **named}
+        readers = scan_readers(self._raw)
+        named = {"reader": readers[0]} if len(readers) == 1 and not self._raw.paths else {}
+        return self._raw.model_copy(update=named)
+
+    @property
+    def _raw(self) -> RawScan:
+        assert self.source is not None, "a simulated scan has no files of the user's"
+        return self.source
 
     @property
     def path(self) -> str:
@@ -80,8 +86,8 @@ class Reconstruction(Thing):
         """Return the raw files, and the code of reader, backend and stripe removal."""
         from scan2seg.readers.dependencies import SCANS, companions, scan_files, scan_readers
 
-        files = () if self.simulation else scan_files(self.source, self.settings)
-        readers = ("data_exchange",) if self.simulation else scan_readers(self.source)
+        files = () if self.simulation else scan_files(self._raw, self.settings)
+        readers = ("data_exchange",) if self.simulation else scan_readers(self._raw)
         modules = (
             "scan2seg.reconstruction.scan",
             self.settings.backend.module_name,
@@ -144,9 +150,9 @@ def scan_volumes(dataset: Dataset) -> dict[str, Volume]:
     return {name: _volume(dataset, name, scan) for name, scan in dataset.scans().items()}
 
 
-def _volume(dataset: Dataset, name: str, scan: dict[str, Any]) -> Volume:
-    simulation = Simulation(name, scan) if dataset.source.kind == "simulation" else None
-    source = {} if simulation else dataset.scan_source(name)
+def _volume(dataset: Dataset, name: str, scan: ScanFiles | SimulationSettings) -> Volume:
+    simulation = Simulation(name, scan) if isinstance(scan, SimulationSettings) else None
+    source = None if simulation else dataset.scan_source(name)
     steps = dataset.denoising()
     reconstruction = Reconstruction(name, source, dataset.reconstruction(name), _count_splits(steps), simulation)
     return DenoisedVolume(name, reconstruction, tuple(steps)) if steps else reconstruction

@@ -8,9 +8,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from scan2seg.config.base import Chosen, Name, Settings
 from scan2seg.config.images import ImageSource
+from scan2seg.config.labels import LabelMapping
 from scan2seg.config.reconstruction import ReconstructionSettings
-from scan2seg.config.scan_files import ScanParts
-from scan2seg.config.source import ScanSource, SimulationSource, Source
+from scan2seg.config.scan_files import RawScan, ScanFiles, ScanParts
+from scan2seg.config.simulation import SimulationSettings
+from scan2seg.config.source import ScanLabels, ScanSource, SimulationSource, Source
 from scan2seg.config.split import SplitSettings
 from scan2seg.config.volumes import VolumeSource
 
@@ -116,40 +118,40 @@ class Dataset(Settings):
 
     @model_validator(mode="after")
     def _check_reconstructions(self) -> Self:
-        for name, scan in self.scans().items() if isinstance(self.source, ScanSource) else ():
+        for name, scan in self.scan_files().items():
             try:
                 self.reconstruction(name)
             except ValidationError as error:
                 first = error.errors(include_url=False)[0]
                 place = ".".join(map(str, [name, "reconstruction", *first["loc"]]))
-                raise ValueError(f"scans.{place}: {first['msg']}, not {scan['reconstruction']}") from None
+                raise ValueError(f"scans.{place}: {first['msg']}, not {scan.reconstruction}") from None
         return self
 
-    def scans(self) -> dict[str, dict[str, Any]]:
+    def scans(self) -> dict[str, ScanFiles | SimulationSettings]:
         """Return name to settings of each scan of a scan or simulation source; empty for the others."""
         if isinstance(self.source, SimulationSource):
-            return {name: scan.model_dump(mode="json") for name, scan in self.source.scans.items()}
-        if not isinstance(self.source, ScanSource):
-            return {}
-        if self.source.scans is not None:
-            return {name: scan.model_dump(mode="json") for name, scan in self.source.scans.items()}
-        stem = re.sub(r"[^a-z0-9_-]+", "-", Path(str(self.source.projections)).stem.lower()).strip("-_") or "scan"
-        keys = {"projections", *ScanParts.model_fields}
-        return {stem: self.source.model_dump(mode="json", include=keys)}
+            return dict(self.source.scans)
+        return dict(self.scan_files())
 
-    def scan_source(self, scan: str) -> dict[str, Any]:
-        """Return what ``readers.open_scan`` takes of a scan."""
-        keys = ("projections", "flats", "darks", "angles", "reader", "paths")
-        return {key: value for key in keys if (value := self.scans()[scan].get(key)) is not None}
+    def scan_source(self, scan: str) -> RawScan:
+        """Return what ``readers.open_scan`` takes of a scan, which is not simulated."""
+        files = self.scan_files()[scan].model_dump(mode="json")
+        return RawScan.model_validate({key: files[key] for key in RawScan.model_fields if key in files})
 
     def scan_patterns(self, scan: str) -> dict[str, list[str]]:
         """Return the paths and patterns of the files that a scan's reconstruction reads, by key."""
-        source = self.scan_source(scan)
-        source["angles"] = self.reconstruction(scan).model_dump(mode="json")["angles"] or source.get("angles")
-        given = {key: source.get(key) for key in ("projections", "flats", "darks", "angles")}
-        listed = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
-        texts = {key: [item for item in value if isinstance(item, str)] for key, value in listed.items()}
-        return {key: value for key, value in texts.items() if value}
+        source, angles = self.scan_source(scan), self.reconstruction(scan).angles
+        return (source if angles is None else source.model_copy(update={"angles": angles})).patterns()
+
+    def scan_files(self) -> dict[str, ScanFiles]:
+        """Return name to files of each scan of a scan source."""
+        if not isinstance(self.source, ScanSource):
+            return {}
+        if self.source.scans is not None:
+            return self.source.scans
+        stem = re.sub(r"[^a-z0-9_-]+", "-", Path(str(self.source.projections)).stem.lower()).strip("-_") or "scan"
+        keys = {"projections", *ScanParts.model_fields}
+        return {stem: ScanFiles.model_construct(**{key: getattr(self.source, key) for key in keys})}
 
     def has_labels(self) -> bool:
         """Tell whether the dataset can train and score models."""
@@ -157,7 +159,7 @@ class Dataset(Settings):
         if isinstance(source, SimulationSource):
             return True
         if isinstance(source, ScanSource):
-            return any(scan.get("labels") for scan in self.scans().values())
+            return any(scan.labels for scan in self.scan_files().values())
         if isinstance(source, VolumeSource) and source.volumes is not None:
             named = source.volumes.values() if isinstance(source.volumes, dict) else [source.volumes]
             return any(files.labels for files in named)
@@ -169,9 +171,9 @@ class Dataset(Settings):
         """Return the settings of a scan's reconstruction: the dataset's with the scan's own put in."""
         assert isinstance(self.source, (ScanSource, SimulationSource))
         settings = self.source.reconstruction.model_dump(mode="json")
-        files = self.scans()[scan] if isinstance(self.source, ScanSource) else {}
-        changes = files.get("reconstruction", {})
-        if files.get("angles") is not None:
+        files = self.scan_files().get(scan)
+        changes = files.reconstruction if files else {}
+        if files and files.angles is not None:
             settings["angles"] = None  # those of the scan itself are nearer
         return ReconstructionSettings.model_validate({**settings, **changes})
 
@@ -184,11 +186,10 @@ class Dataset(Settings):
         """Return the formats, beside Zarr, that the volumes of its scans are written in."""
         return list(self.source.formats) if isinstance(self.source, (ScanSource, SimulationSource)) else []
 
-    def stack_source(self) -> dict[str, Any]:
+    def stack_source(self) -> ImageSource | VolumeSource | ScanLabels:
         """Return what the stack depends on: the source without what stages before it have done."""
-        before: set[str] = set()
-        if isinstance(self.source, (ScanSource, SimulationSource)):
-            before = {"scans", "reconstruction", "denoising", "formats"}
-        if isinstance(self.source, ScanSource):
-            before |= {"projections", *ScanParts.model_fields}
-        return self.source.model_dump(mode="json", exclude=before)
+        source = self.source
+        if isinstance(source, ImageSource | VolumeSource):
+            return source
+        mapping = {key: getattr(source, key) for key in LabelMapping.model_fields}
+        return ScanLabels.model_construct(kind=source.kind, **mapping)

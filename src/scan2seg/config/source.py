@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import Chosen, FilePath, Name, Plugin
+from scan2seg.config.base import Chosen, FilePath, Name, Plugin, Settings
 from scan2seg.config.denoising import DenoisingStep
 from scan2seg.config.images import ImageSource
 from scan2seg.config.labels import LabelMapping
@@ -53,3 +53,25 @@ class SimulationSource(_Reconstructed):
 
 
 Source = Annotated[ImageSource | VolumeSource | ScanSource | SimulationSource, Field(discriminator="kind")]
+
+
+class ScanLabels(LabelMapping):
+    """What a stack takes of scans or a simulation beside their volumes: how their labels become classes."""
+
+    kind: Literal["scan", "simulation"]
+    """Scans, or a simulation."""
+
+
+class ScanVolume(Settings):
+    """The volume of a scan, and its labels."""
+
+    volume: str
+    """The store."""
+    labels: str | None = None
+    """The label volume, where there is one; it may be larger than a volume that was cropped."""
+    labels_key: str | None = None
+    """Name of the array in the label file."""
+
+
+StackSource = Annotated[ImageSource | VolumeSource | ScanLabels, Field(discriminator="kind")]
+"""What a stack is made of: a source without what stages before have done."""

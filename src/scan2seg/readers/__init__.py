@@ -9,33 +9,33 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from scan2seg import plugins
+from scan2seg.config.scan_files import DatasetPaths, RawScan
 from scan2seg.errors import InputError, refuse_pipe
-from scan2seg.readers.angles import angles_from, checked_radians, match_angles
+from scan2seg.readers.angles import GivenAngles, angles_from, checked_radians, match_angles
 from scan2seg.readers.scan import Contents, Frames, Scan
+from scan2seg.storage import Json
 
 KIND = "readers.scans"
 
 
-def open_scan(source: dict[str, Any] | Path | str) -> Scan:
+def open_scan(source: RawScan | Path | str) -> Scan:
     """Open a scan: headers and angles only, however large it is.
 
-    ``source`` is a path, or a dictionary with ``projections`` (a path, a folder or a glob) and, where they are not in
-    the same file, ``flats``, ``darks`` (the same, or a list of two: taken before and after), ``angles`` (a range,
-    a list or a file, in degrees) and ``pixel_size`` (micrometres), which stand in for the file's. ``reader`` names the
-    format; without it every reader is asked. ``paths`` names the datasets of any HDF5 file.
+    ``source`` is a path, or the scan's files with what stands in for what they say; without a reader's name every one
+    is asked.
 
     Raises:
         InputError: something is missing, unreadable, never written, or does not fit together.
     """
-    source = {"projections": source} if isinstance(source, str | Path) else source
-    paths = _paths(source, "projections")
+    source = source if isinstance(source, RawScan) else RawScan(projections=str(source))
+    paths = _paths(source.projections, "projections")
     closers: list[Any] = []
     try:
-        name, contents = _open(paths, source.get("reader"), source.get("paths"))
+        name, contents = _open(paths, source.reader, source.paths)
         closers.append(contents.close)
         count = contents.projections.shape[0]
-        flats = _beside(source, "flats", contents.flats, count, closers)
-        darks = _beside(source, "darks", contents.darks, count, closers)
+        flats = _beside(source.flats, "flats", contents.flats, count, closers)
+        darks = _beside(source.darks, "darks", contents.darks, count, closers)
         for kind, frames in (("flats", flats), ("darks", darks)):
             if frames is not None and frames.shape[1:] != contents.projections.shape[1:]:
                 raise InputError(
@@ -48,8 +48,8 @@ def open_scan(source: dict[str, Any] | Path | str) -> Scan:
             projections=contents.projections,
             flats=flats,
             darks=darks,
-            angles=_angles(source.get("angles"), contents, str(paths[0])),
-            pixel_size=source.get("pixel_size") or _or_raise(contents.pixel_size),
+            angles=_angles(source.angles, contents, str(paths[0])),
+            pixel_size=source.pixel_size or _or_raise(contents.pixel_size),
             details=contents.details,
             closers=closers,
         )
@@ -59,7 +59,7 @@ def open_scan(source: dict[str, Any] | Path | str) -> Scan:
         raise
 
 
-def _angles(given: Any, contents: Contents, where: str) -> NDArray[np.float64]:
+def _angles(given: GivenAngles | None, contents: Contents, where: str) -> NDArray[np.float64]:
     """Return the angle of each projection in radians: of the settings where they give any, else of the file."""
     count = contents.projections.shape[0]
     if given is None:
@@ -80,7 +80,7 @@ def _or_raise(value: Value | InputError) -> Value:
     return value
 
 
-def describe(scan: Scan) -> dict[str, Any]:
+def describe(scan: Scan) -> Json:
     """Say what a scan holds and what it lacks, JSON-able, for ``scan2seg inspect``."""
     degrees = np.rad2deg(scan.angles)
     missing = [name for name, value in (("flats", scan.flats), ("darks", scan.darks)) if value is None]
@@ -102,7 +102,7 @@ def describe(scan: Scan) -> dict[str, Any]:
     }
 
 
-def _open(paths: list[Path], reader: str | None, datasets: dict[str, Any] | None = None) -> tuple[str, Contents]:
+def _open(paths: list[Path], reader: str | None, datasets: DatasetPaths | None = None) -> tuple[str, Contents]:
     refuse_pipe(paths[0])
     if datasets:
         reader = "hdf5"
@@ -117,7 +117,7 @@ def _open(paths: list[Path], reader: str | None, datasets: dict[str, Any] | None
         reader = found[0]
     module = plugins.load(KIND, reader)
     try:
-        contents: Contents = module.open_frames(paths, module.Params(**(datasets or {})))
+        contents: Contents = module.open_frames(paths, datasets or module.Params())
     except InputError:
         raise
     except ValidationError:
@@ -139,17 +139,15 @@ def _check_readable(path: Path) -> None:
         hdf5.open_file(path).close()
 
 
-def _beside(source: dict[str, Any], key: str, inside: Frames | None, count: int, closers: list[Any]) -> Frames | None:
+def _beside(
+    given: str | list[str] | None, key: str, inside: Frames | None, count: int, closers: list[Any]
+) -> Frames | None:
     """Return flats or darks given as files of their own: one series, or one before and one after the scan."""
-    value = source.get(key)
-    if value is None:
+    if given is None:
         return inside
-    given = value if isinstance(value, list) else [value]
-    if len(given) > 2:
-        raise InputError(f"{key}: write one path, or two: taken before and after the scan; {len(given)} are given")
     series = []
-    for item in given:
-        contents = _open(_paths({key: item}, key), None)[1]
+    for item in given if isinstance(given, list) else [given]:
+        contents = _open(_paths(item, key), None)[1]
         closers.append(contents.close)
         series.append(contents.projections)
     if len(series) == 1:
@@ -169,16 +167,13 @@ def _joined(before: Frames, after: Frames, count: int, key: str) -> Frames:
     return Frames((len(positions), *before.shape[1:]), read, positions, before.rows_per_read)
 
 
-def _paths(source: dict[str, Any], key: str) -> list[Path]:
-    value = source.get(key)
-    if not isinstance(value, str | Path):
-        raise InputError(f"{key}: write a path or a pattern, not {value!r}")
-    path = Path(value)
+def _paths(pattern: str, key: str) -> list[Path]:
+    path = Path(pattern)
     if path.exists():
         return [path]
-    if not glob.has_magic(str(value)):
-        raise InputError(f"{key}: {value}: there is no such file")
-    found = sorted(Path(name) for name in glob.glob(str(value), recursive=True))
+    if not glob.has_magic(pattern):
+        raise InputError(f"{key}: {pattern}: there is no such file")
+    found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))
     if not found:
-        raise InputError(f"{key}: {value}: the pattern matches nothing")
+        raise InputError(f"{key}: {pattern}: the pattern matches nothing")
     return found

@@ -1,12 +1,14 @@
 """Angles of a scan, from wherever they are given, in radians or an error: never guessed wrong in silence."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.config.reconstruction import AngleRange
 from scan2seg.errors import InputError
 from scan2seg.readers.scan import Series
 from scan2seg.readers.units import angle_unit
@@ -17,8 +19,11 @@ _BRACKETS = re.compile(r"(?:angle|theta|rot)\w*\s*[(\[]\s*([^)\]]*?)\s*[)\]]")
 _COLUMN = re.compile(r"angle|theta|rot", re.IGNORECASE)
 
 
-def angles_from(value: Any, count: int, where: str, series: Series | None = None) -> tuple[Angles, str]:
-    """Turn a setting (a range ``{start, stop}``, a list, or a file) into angles and their unit.
+GivenAngles = AngleRange | Sequence[float] | Path | str
+
+
+def angles_from(value: GivenAngles, count: int, where: str, series: Series | None = None) -> tuple[Angles, str]:
+    """Turn a setting (a range, a list, or a file) into angles and their unit.
 
     A range and a list are in degrees; a file may be text, CSV or ``.npy`` with one angle a line, in degrees unless its
     first line names radians. A range counts projections that are known to have been left out.
@@ -26,12 +31,10 @@ def angles_from(value: Any, count: int, where: str, series: Series | None = None
     Raises:
         InputError: the value or the file is none of these.
     """
-    if isinstance(value, dict):
-        if set(value) != {"start", "stop"}:
-            raise InputError(f"{where}: angles: {value} is not a range, write {{start: 0, stop: 180}} in degrees")
+    if isinstance(value, AngleRange):
         places = series.places if series is not None and series.skipped else np.arange(count)
         share = places / max(float(places[-1]), 1.0)
-        return float(value["start"]) + share * (float(value["stop"]) - float(value["start"])), "degrees"
+        return value.start + share * (value.stop - value.start), "degrees"
     if isinstance(value, str | Path):
         return read_angles(Path(value))
     try:

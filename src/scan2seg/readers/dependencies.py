@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from scan2seg import plugins
 from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
 
 SCANS, VOLUMES = "readers.scans", "readers.volumes"
 
 
-def scan_files(source: dict[str, Any], settings: ReconstructionSettings) -> tuple[str, ...]:
+def scan_files(source: RawScan, settings: ReconstructionSettings) -> tuple[str, ...]:
     """List the raw files of a scan, and the file of angles that the settings of its reconstruction name.
 
     Raises:
@@ -19,34 +19,32 @@ def scan_files(source: dict[str, Any], settings: ReconstructionSettings) -> tupl
     """
     from scan2seg.sources import find_files
 
-    found: list[str] = []
-    for key in ("projections", "flats", "darks", "angles"):
-        for pattern in _as_list(source.get(key)):
-            found.extend(str(path) for path in find_files(pattern, key))
+    listed = ((key, pattern) for key, patterns in source.patterns().items() for pattern in patterns)
+    found = [str(path) for key, pattern in listed for path in find_files(pattern, key)]
     return (*found, *([settings.angles] if isinstance(settings.angles, str) else []))
 
 
-def scan_readers(source: dict[str, Any]) -> tuple[str, ...]:
+def scan_readers(source: RawScan) -> tuple[str, ...]:
     """Return the names of the readers that are asked when a scan is opened: one alone, or all.
 
     It is one where it is given, or recognises the projections; all where flats or darks are files of their own, for
     those of other formats are asked too, and where the projections are not there yet.
     """
     everything = plugins.names(SCANS)
-    if source.get("flats") or source.get("darks"):
+    if source.flats or source.darks:
         return everything
-    one = "hdf5" if source.get("paths") else source.get("reader") or find_reader(source)
+    one = "hdf5" if source.paths else source.reader or find_reader(source)
     return (one,) if one else everything
 
 
-def find_reader(source: dict[str, Any]) -> str | None:
+def find_reader(source: RawScan) -> str | None:
     """Return the name of the reader that recognises the projections of a scan; None where none does."""
     from scan2seg.sources import find_files
 
     try:
-        path = find_files(_as_list(source.get("projections"))[0], "projections")[0]
+        path = find_files(source.projections, "projections")[0]
         return next(name for name in plugins.names(SCANS) if plugins.load(SCANS, name).recognises(path))
-    except (InputError, StopIteration, IndexError):
+    except (InputError, StopIteration):
         return None
 
 
@@ -66,8 +64,3 @@ def companions(kind: str, readers: Iterable[str], files: Iterable[str]) -> list[
     modules = [plugins.load(kind, name) for name in readers]
     found = (module.companions(Path(file)) for module in modules if hasattr(module, "companions") for file in files)
     return list(dict.fromkeys(str(path) for paths in found for path in paths))
-
-
-def _as_list(value: Any) -> list[str]:
-    """Return the paths and patterns of a key that may hold one, several, or numbers."""
-    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]

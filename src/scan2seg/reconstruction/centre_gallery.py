@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from scan2seg import storage
 from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
 from scan2seg.reconstruction.centre_search import find_centre
 from scan2seg.reconstruction.geometry import choose_rows, make_geometry
@@ -17,7 +17,7 @@ from scan2seg.reconstruction.scan import Correction, slices_of
 
 
 def draw_centres(
-    source: dict[str, Any],
+    source: RawScan,
     settings: ReconstructionSettings,
     output_png: Path,
     *,
@@ -41,7 +41,7 @@ def draw_centres(
 
 
 def centre_gallery(
-    source: dict[str, Any] | Path | str,
+    source: RawScan | Path | str,
     row: int,
     centres: Sequence[float],
     output_png: Path | str,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
 from scan2seg.readers import open_scan
 from scan2seg.readers.scan import Frames, Scan
@@ -17,21 +17,18 @@ from scan2seg.reconstruction.sampling import Sampling
 _SAMPLED_PROJECTIONS, _SAMPLED_ROWS = 8, 3
 
 
-def open_configured(source: dict[str, Any] | Path | str, settings: ReconstructionSettings) -> Scan:
+def open_configured(source: RawScan | Path | str, settings: ReconstructionSettings) -> Scan:
     """Open a scan with the angles and the pixel size of the settings, where they give any.
 
     Raises:
         InputError: as ``readers.open_scan``.
     """
-    source = {"projections": source} if isinstance(source, str | Path) else dict(source)
-    for key in ("angles", "pixel_size"):
-        value = settings.model_dump()[key]
-        if value is not None:
-            source[key] = value
-    return open_scan(source)
+    source = source if isinstance(source, RawScan) else RawScan(projections=str(source))
+    given = {"angles": settings.angles, "pixel_size": settings.pixel_size}
+    return open_scan(source.model_copy(update={key: value for key, value in given.items() if value is not None}))
 
 
-def check_scan(source: dict[str, Any] | Path | str, settings: ReconstructionSettings | None = None) -> list[str]:
+def check_scan(source: RawScan | Path | str, settings: ReconstructionSettings | None = None) -> list[str]:
     """List what would keep a scan from its reconstruction, from its headers and a few rows; empty when all is well.
 
     Reads three rows of eight projections spread over the scan, and these rows of the flats and darks. Angles that are

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scan2seg import logging, provenance, storage
 from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
 from scan2seg.orientation import turn
 from scan2seg.readers.dependencies import scan_files
@@ -84,12 +85,12 @@ class Correction:
 
 
 def reconstruct_scan(
-    source: dict[str, Any], output: Path, settings: ReconstructionSettings, threads: int = 1, splits: int = 0
+    source: RawScan, output: Path, settings: ReconstructionSettings, threads: int = 1, splits: int = 0
 ) -> None:
     """Reconstruct a scan to an OME-Zarr volume (z, y, x) float32.
 
     Args:
-        source: what ``readers.open_scan`` takes.
+        source: the scan's files.
         output: the store to write; it appears when it is complete.
         settings: everything else.
         threads: for computing; one more reads and one writes. The result does not depend on it.
@@ -106,7 +107,7 @@ def reconstruct_scan(
         geometry = make_geometry(scan, settings, centre.value)
         sampling = Sampling.of(scan.angles, geometry.size)
         sampling.warn(scan.path.name)
-        raw = scan_files({"projections": source} if isinstance(source, str | Path) else source, settings)
+        raw = scan_files(source, settings)
         correction.counts = Counts()
         with storage.creating(output) as group:
             shape = (geometry.slices, *(part.stop - part.start for part in geometry.crop))

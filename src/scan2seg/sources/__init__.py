@@ -7,7 +7,7 @@ the volumes and labels of its scans.
 import importlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.config.source import ScanVolume, StackSource
 from scan2seg.errors import InputError, refuse_pipe
 
 _NUMBER = re.compile(r"(\d+)")
@@ -52,7 +53,7 @@ class Item:
     """Micrometres from slice to slice, row to row and column to column of its volume, where the file says them."""
 
 
-def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list[Item]:
+def list_items(source: StackSource, scans: Mapping[str, ScanVolume]) -> list[Item]:
     """List the images of a source through the module of its kind; a simulation's are scans like any other.
 
     Raises:
@@ -60,7 +61,8 @@ def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list
     """
     if _listed is None:
         return list(_module(source).list_items(source, scans))
-    key = json.dumps([source, scans], sort_keys=True)
+    named = {name: volume.model_dump() for name, volume in scans.items()}
+    key = json.dumps([source.model_dump(mode="json"), named], sort_keys=True)
     if key not in _listed:
         _listed[key] = list(_module(source).list_items(source, scans))
     return _listed[key]
@@ -75,16 +77,16 @@ def list_once() -> None:
 _listed: dict[str, list[Item]] | None = None
 
 
-def _module(source: dict[str, Any]) -> ModuleType:
-    kind = {"simulation": "scan"}.get(source["kind"], source["kind"])
+def _module(source: StackSource) -> ModuleType:
+    kind = {"simulation": "scan"}.get(source.kind, source.kind)
     return importlib.import_module(f"scan2seg.sources.{kind}")
 
 
-def input_paths(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list[Path]:
+def input_paths(source: StackSource, scans: Mapping[str, ScanVolume]) -> list[Path]:
     """List the files and stores that a stack is made of."""
     if scans:
-        return [Path(files[key]) for files in scans.values() for key in ("volume", "labels") if files.get(key)]
-    return [Path(path) for path in _module(source).input_files(_module(source).SOURCE.model_validate(source))]
+        return [Path(path) for files in scans.values() for path in (files.volume, files.labels) if path]
+    return [Path(path) for path in _module(source).input_files(source)]
 
 
 def find_files(pattern: str, key: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from scan2seg.config.groups import GroupTable
 from scan2seg.config.images import ImageFiles, ImageSource
+from scan2seg.config.source import ScanVolume
 from scan2seg.denoising.images import denoise_image
 from scan2seg.errors import InputError
 from scan2seg.logging import warn
@@ -29,23 +31,19 @@ class _Pair:
     part: str | None = None
 
 
-SOURCE = ImageSource
-
-
 def input_files(source: ImageSource) -> list[str]:
     """List every file of the source."""
     files = [str(path) for pair in _pairs(source) for path in (pair.image, pair.label) if path is not None]
     return [*files, source.groups.file] if isinstance(source.groups, GroupTable) else files
 
 
-def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
+def list_items(source: ImageSource, scans: Mapping[str, ScanVolume]) -> list[Item]:
     """List the images with their labels.
 
     Raises:
         InputError: a pattern matches nothing, an image has no label or the reverse, a header cannot be read, or the
             images are of unlike types.
     """
-    source = ImageSource.model_validate(settings)
     pairs = _pairs(source)
     headers = {path: read_header(path) for pair in pairs for path in (pair.image, pair.label) if path is not None}
     _check_types(source, pairs, headers)

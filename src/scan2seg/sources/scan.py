@@ -1,21 +1,23 @@
 """Reconstructed volumes of scans, with their label volumes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.config.source import ScanLabels, ScanVolume
 from scan2seg.errors import InputError
 from scan2seg.logging import warn
 from scan2seg.orientation import SAMPLE_SLICES, Fit, find_turn, warn_of_turned_labels
 from scan2seg.readers.volumes import Volume, open_volume
 from scan2seg.sources import Item
-from scan2seg.storage import open_store
+from scan2seg.storage import Json, open_store
 
 
-def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list[Item]:
-    """List the slices of each scan: ``{name: {volume, labels, labels_key}}``.
+def list_items(source: ScanLabels, scans: Mapping[str, ScanVolume]) -> list[Item]:
+    """List the slices of each scan: the volumes and labels by name.
 
     The label volume may be larger than the reconstruction where that was cropped: the attribute ``crop`` of
     the volume ([z0, z1, y0, y1, x0, x1] in the uncropped frame) says which part of it belongs to it.
@@ -26,11 +28,11 @@ def list_items(source: dict[str, Any], scans: dict[str, dict[str, Any]]) -> list
     return [item for name, files in scans.items() for item in _scan_items(name, files)]
 
 
-def _scan_items(name: str, files: dict[str, Any]) -> list[Item]:
-    volume = open_volume(Path(files["volume"]), "volume")
-    labels = open_volume(Path(files["labels"]), files.get("labels_key")) if files.get("labels") else None
-    attributes: dict[str, Any] = dict(open_store(files["volume"]).attrs)
-    offset = _find_offset(volume, labels, attributes.get("crop"), files)
+def _scan_items(name: str, files: ScanVolume) -> list[Item]:
+    volume = open_volume(Path(files.volume), "volume")
+    labels = open_volume(Path(files.labels), files.labels_key) if files.labels else None
+    attributes: Json = dict(open_store(files.volume).attrs)
+    offset = _find_offset(volume, labels, attributes.get("crop"), files.labels)
     depth, height, width = volume.shape
     if gaps := volume.find_gaps():
         raise InputError(gaps)
@@ -72,7 +74,7 @@ def _fit(volume: Volume, labels: Volume, first: int, part: tuple[slice, slice] |
     )
 
 
-def _find_offset(volume: Volume, labels: Volume | None, crop: Any, files: dict[str, Any]) -> tuple[int, int, int]:
+def _find_offset(volume: Volume, labels: Volume | None, crop: Any, path: str | None) -> tuple[int, int, int]:
     if labels is None or labels.shape == volume.shape:
         return 0, 0, 0
     if crop is not None:
@@ -80,4 +82,4 @@ def _find_offset(volume: Volume, labels: Volume | None, crop: Any, files: dict[s
         if all(place[2 * axis + 1] <= labels.shape[axis] for axis in range(3)):
             return place[0], place[2], place[4]
     message = f"has shape {labels.shape}, the reconstruction {volume.shape}"
-    raise InputError(f"{files['labels']}: {message}; give labels of the whole or of the cropped volume")
+    raise InputError(f"{path}: {message}; give labels of the whole or of the cropped volume")

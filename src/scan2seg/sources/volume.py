@@ -1,7 +1,7 @@
 """Volumes with label volumes: each slice is an image, each volume a group."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.config.source import ScanVolume
 from scan2seg.config.volumes import VolumeSource
 from scan2seg.denoising.images import denoise_image
 from scan2seg.errors import InputError
@@ -19,22 +20,19 @@ from scan2seg.sources import Item
 from scan2seg.sources.resampling import resample
 from scan2seg.sources.volume_files import find_volumes
 
-SOURCE = VolumeSource
-
 
 def input_files(source: VolumeSource) -> list[str]:
     """List every file of the source."""
     return [str(path) for files in find_volumes(source).values() for path in files.paths()]
 
 
-def list_items(settings: dict[str, Any], scans: dict[str, Any]) -> list[Item]:
+def list_items(source: VolumeSource, scans: Mapping[str, ScanVolume]) -> list[Item]:
     """List the slices of every volume; only headers are read.
 
     Raises:
         InputError: a file is missing or unreadable, channels and labels differ in shape, or parts of an image were
             never stored, or volumes are of unlike types.
     """
-    source = VolumeSource.model_validate(settings)
     items: list[Item] = []
     notes: list[str] = []
     firsts: dict[str, Volume] = {}

@@ -5,8 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from scan2seg import plugins
-from scan2seg.config.base import plugin_params
 from scan2seg.config.experiment import load_experiment
 
 EXPERIMENTS = Path(__file__).parents[3] / "config" / "experiments"
@@ -19,7 +17,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_experiment_has_the_rows(name: str) -> None:
-    found = {model.architecture["method"] for model in load_experiment(EXPERIMENTS / f"{name}.yaml").models.values()}
+    found = {model.architecture.method for model in load_experiment(EXPERIMENTS / f"{name}.yaml").models.values()}
     assert EXPECTED[name] <= found
 
 
@@ -30,12 +28,11 @@ def test_the_experiment_has_the_rows(name: str) -> None:
 def test_every_row_learns(name: str, channels: int, classes: int) -> None:
     torch.manual_seed(0)
     for row, model in load_experiment(EXPERIMENTS / f"{name}.yaml").models.items():
-        method = model.architecture["method"]
+        method = model.architecture.method
         if method not in MONAI:
             continue
-        network = plugins.load("architectures", method).build(
-            plugin_params("architectures", model.architecture), channels, classes
-        )
+        chosen = model.architecture
+        network = chosen.module.build(chosen.parameters, channels, classes)
         size = (16, 24, 20) if model.patching.depth else (40, 36)
         images, labels = torch.randn(2, channels, *size), torch.randint(0, classes, (2, *size))
         optimizer = torch.optim.SGD(network.parameters(), 1e-2)

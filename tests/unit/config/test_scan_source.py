@@ -8,7 +8,7 @@ from scan2seg.config.check import check_file
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.parts import load_part
 from scan2seg.config.problems import ConfigurationError
-from scan2seg.readers import open_scan
+from scan2seg.reconstruction.opening import open_configured
 
 DEGREES = np.linspace(0, 180, 13)
 PATHS = "{data: images/proj, flats: images/white, pixel_size: size}"
@@ -46,12 +46,7 @@ def test_one_scan_is_written_in_many_ways_and_is_checked(folder, text):
     dataset = load(folder, text)
     assert list(dataset.scans()) == ["own-scan"]
     assert check_file(folder / "own.yaml").endswith("is valid")
-    source = dataset.scan_source("own-scan") | {
-        key: value
-        for key, value in dataset.reconstruction("own-scan").model_dump(mode="json").items()
-        if key == "angles" and value is not None
-    }
-    with open_scan(source) as scan:
+    with open_configured(dataset.scan_source("own-scan"), dataset.reconstruction("own-scan")) as scan:
         assert scan.shape == (13, 4, 16) and scan.flats.shape[0] == 3 and scan.pixel_size == 0.5
         assert np.allclose(np.rad2deg(scan.angles), DEGREES)
     watched = dataset.scan_patterns("own-scan")

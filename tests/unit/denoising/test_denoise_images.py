@@ -44,9 +44,9 @@ def test_each_image_is_denoised_by_the_steps_and_labels_are_not(tmp_path: Path, 
 
 
 def test_steps_are_declared_and_a_source_without_them_keeps_its_name(tmp_path: Path) -> None:
-    assert "denoising" not in dataset(tmp_path, "images").stack_source()
+    assert "denoising" not in dataset(tmp_path, "images").stack_source().model_dump()
     found = dataset(tmp_path, "images", denoising=STEPS)
-    assert [step["method"] for step in found.stack_source()["denoising"]] == ["median", "unsharp_mask"]
+    assert [step.method for step in found.stack_source().denoising] == ["median", "unsharp_mask"]
     assert plugins.module_name("denoising", "median") in stack_dependencies(found.source).modules
 
 

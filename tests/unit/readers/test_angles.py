@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from scan2seg.config.reconstruction import AngleRange
 from scan2seg.errors import InputError
 from scan2seg.readers.angles import angles_from, checked_radians, match_angles, read_angles
 from scan2seg.readers.scan import Series
@@ -48,7 +49,7 @@ def test_files(tmp_path):
     assert read_angles(tmp_path / "b.csv")[1] == "radians"
     np.save(tmp_path / "c.npy", TURN)
     assert np.allclose(angles_from(tmp_path / "c.npy", 181, "x")[0], TURN)
-    assert np.allclose(angles_from({"start": 0, "stop": 180}, 181, "x")[0], TURN)
+    assert np.allclose(angles_from(AngleRange(start=0, stop=180), 181, "x")[0], TURN)
     (tmp_path / "d.txt").write_text("zero\none\n")
     with pytest.raises(InputError, match=r"d\.txt"):
         read_angles(tmp_path / "d.txt")
@@ -120,6 +121,6 @@ def test_more_angles_than_projections():
 
 def test_a_range_counts_what_was_left_out():
     skipped = Series(np.array([0, 1, 3, 4]), 5, skipped=True)
-    assert np.allclose(angles_from({"start": 0, "stop": 180}, 4, "x", skipped)[0], [0, 45, 135, 180])
+    assert np.allclose(angles_from(AngleRange(start=0, stop=180), 4, "x", skipped)[0], [0, 45, 135, 180])
     between_flats = Series(np.array([1, 2, 4, 5]), 6)
-    assert np.allclose(angles_from({"start": 0, "stop": 180}, 4, "x", between_flats)[0], [0, 60, 120, 180])
+    assert np.allclose(angles_from(AngleRange(start=0, stop=180), 4, "x", between_flats)[0], [0, 60, 120, 180])

@@ -8,6 +8,7 @@ import zarr
 from helpers import data_folder
 from scan_files import write_txrm
 
+from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
 from scan2seg.readers import open_scan
 
@@ -59,7 +60,7 @@ def test_an_unusable_pixel_size_is_refused_unless_another_is_given(tmp_path):
         path = write_exchange(tmp_path / "a.h5", **{OPTICS + "resolution": value})
         with pytest.raises(InputError, match=f"objective/resolution: the pixel size.*{message}"):
             open_scan(path)
-        with open_scan({"projections": path, "pixel_size": 0.5}) as scan:
+        with open_scan(RawScan(**{"projections": path, "pixel_size": 0.5})) as scan:
             assert scan.pixel_size == 0.5
 
 
@@ -76,7 +77,7 @@ def test_angles_never_written_are_refused_unless_others_are_given(tmp_path):
         file.create_dataset("exchange/theta", (COUNT,), "f8")
     with pytest.raises(InputError, match="/exchange/theta were never written"):
         open_scan(path)
-    with open_scan({"projections": path, "angles": {"start": 0, "stop": 180}}) as scan:
+    with open_scan(RawScan(**{"projections": path, "angles": {"start": 0, "stop": 180}})) as scan:
         assert np.allclose(scan.angles, np.deg2rad(DEGREES))
 
 
@@ -135,10 +136,10 @@ def test_nxtomo_by_its_classes_with_angles_on_the_axis_of_its_data(tmp_path):
 def test_nxtomo_takes_given_angles_for_all_images_or_for_the_projections(tmp_path):
     path = write_nxtomo(tmp_path / "a.nxs")
     for angles in ([*DEGREES], [0, 0, *DEGREES, 180, 180]):
-        with open_scan({"projections": path, "angles": angles}) as scan:
+        with open_scan(RawScan(**{"projections": path, "angles": angles})) as scan:
             assert np.allclose(scan.angles, np.deg2rad(DEGREES))
     with pytest.raises(InputError, match="12 projections among 16 images but 14 angles"):
-        open_scan({"projections": path, "angles": [1, 5, *DEGREES]})
+        open_scan(RawScan(**{"projections": path, "angles": [1, 5, *DEGREES]}))
 
 
 def test_two_detectors_are_a_question(tmp_path):
@@ -151,7 +152,7 @@ def test_two_detectors_are_a_question(tmp_path):
         open_scan(path)
     paths = {"data": "entry/instrument/pco/data", "image_key": "entry/instrument/pco/image_key",
              "angles": "entry/positions/phi"}  # fmt: skip
-    with open_scan({"projections": path, "paths": paths}) as scan:
+    with open_scan(RawScan(**{"projections": path, "paths": paths})) as scan:
         assert np.array_equal(scan.read_rows(0, ROWS), DATA)
         assert np.allclose(scan.angles, np.deg2rad(DEGREES))
 
@@ -184,7 +185,7 @@ def test_pixel_size_at_the_sample_in_nxtomo(tmp_path, extra, size):
 def test_paths_that_lead_nowhere(tmp_path, paths, message):
     source = {"projections": write_exchange(tmp_path / "a.h5"), "paths": paths}
     with pytest.raises(InputError, match=message):
-        open_scan(source)
+        open_scan(RawScan(**source))
 
 
 def test_numbers_missing_in_the_names_of_a_series(tmp_path):
@@ -192,7 +193,7 @@ def test_numbers_missing_in_the_names_of_a_series(tmp_path):
         tifffile.imwrite(tmp_path / f"p2_{number:03d}.tif", DATA[number])
     source = {"projections": str(tmp_path / "p2_*.tif")}
     for angles in ({"start": 0, "stop": 180}, [0, 36, 72, 108, 144, 180], [0, 36, 72, 144, 180]):
-        with open_scan({**source, "angles": angles}) as scan:
+        with open_scan(RawScan(**{**source, "angles": angles})) as scan:
             assert np.allclose(np.rad2deg(scan.angles), [0, 36, 72, 144, 180])
 
 
@@ -207,10 +208,10 @@ def test_a_tiff_strip_that_was_never_written_and_a_file_cut_between_pages(tmp_pa
     (tmp_path / "b.tif").write_bytes(content)
     angles = {"angles": {"start": 0, "stop": 180}}
     with pytest.raises(InputError, match="never"):
-        open_scan({"projections": tmp_path / "b.tif", **angles})
+        open_scan(RawScan(**{"projections": tmp_path / "b.tif", **angles}))
     (tmp_path / "c.tif").write_bytes((tmp_path / "a.tif").read_bytes()[: cut + 1])
     with pytest.raises(InputError, match=r"c\.tif"):
-        open_scan({"projections": tmp_path / "c.tif", **angles})
+        open_scan(RawScan(**{"projections": tmp_path / "c.tif", **angles}))
 
 
 def test_images_that_an_xradia_file_lacks(tmp_path):
@@ -228,6 +229,6 @@ def test_real_nxtomo_of_links_and_real_images_with_angles_of_all():
         assert scan.flats.shape[0] == scan.darks.shape[0] == 100
         assert np.allclose(np.rad2deg(scan.angles[[0, -1]]), [90, 270], atol=0.02)
     folder = scans / "savu_tiff"
-    with open_scan({"projections": folder / "tiffs", "angles": folder / "angles.txt"}) as scan:
+    with open_scan(RawScan(**{"projections": folder / "tiffs", "angles": folder / "angles.txt"})) as scan:
         assert scan.shape == (91, 135, 160)
         assert np.allclose(np.rad2deg(scan.angles), np.linspace(-88.2, 91.8, 91), atol=1e-3)

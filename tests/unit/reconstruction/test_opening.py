@@ -8,6 +8,7 @@ from analytic import disc_sinogram, write_scan
 from scan2seg import storage
 from scan2seg.cli import main
 from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.config.scan_files import RawScan
 from scan2seg.reconstruction.opening import check_scan
 from scan2seg.reconstruction.scan import reconstruct_scan
 
@@ -39,7 +40,7 @@ def test_what_the_check_advises_satisfies_it(tmp_path):
     assert ["already_normalised: true" in text for text in check(path, angles=RANGE)] == [True]
     assert check(path, angles=RANGE, already_normalised=True) == []
     assert check(path, angles=RANGE, already_logarithm=True) == []
-    assert check_scan({"projections": path, "angles": DEGREES, "flats": None}, ReconstructionSettings(already_normalised=True)) == []  # fmt: skip
+    assert check_scan(RawScan(projections=path, angles=list(DEGREES)), ReconstructionSettings(already_normalised=True)) == []  # fmt: skip
 
 
 def test_a_missing_wedge_is_told_before_the_reconstruction(scan, caplog):
@@ -86,7 +87,9 @@ def test_rare_types_of_projections_reconstruct(tmp_path, dtype):
     usual = write_scan(tmp_path / "usual.h5", integrals(), DEGREES, beam=200, dark=10, dtype="float32")
     volumes = []
     for file in (path, usual):
-        reconstruct_scan({"projections": file}, tmp_path / "out.zarr", ReconstructionSettings(rows=(1, 2), centre=15.5))
+        reconstruct_scan(
+            RawScan(projections=file), tmp_path / "out.zarr", ReconstructionSettings(rows=(1, 2), centre=15.5)
+        )
         volumes.append(storage.open_array(tmp_path / "out.zarr", "volume")[:])
     assert np.abs(volumes[0] - volumes[1]).max() < 0.01 and volumes[1].max() > 0.02
 

@@ -7,6 +7,7 @@ from analytic import disc_sinogram, grid, write_scan
 
 from scan2seg import storage
 from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
 from scan2seg.orientation import turn
 from scan2seg.reconstruction.scan import reconstruct_scan
@@ -29,7 +30,7 @@ def scan(tmp_path_factory):
 
 
 def run(scan, tmp_path, threads=1, name="out.zarr", **settings):
-    reconstruct_scan({"projections": scan}, tmp_path / name, ReconstructionSettings(**settings), threads)
+    reconstruct_scan(RawScan(projections=scan), tmp_path / name, ReconstructionSettings(**settings), threads)
     return storage.open_array(tmp_path / name, "volume")[:]
 
 
@@ -152,7 +153,7 @@ def test_settings_that_do_not_fit_the_scan(scan, tmp_path, settings, message):
 def test_parts_are_reconstructions_of_disjoint_projections(scan, tmp_path):
     whole = run(scan, tmp_path, centre=CENTRE, name="whole.zarr")
     settings = ReconstructionSettings(centre=CENTRE)
-    reconstruct_scan({"projections": scan}, tmp_path / "split.zarr", settings, splits=3)
+    reconstruct_scan(RawScan(projections=scan), tmp_path / "split.zarr", settings, splits=3)
     store = storage.open_store(tmp_path / "split.zarr")
     parts = np.stack([store[f"part{number}"][:] for number in range(3)])
     assert np.array_equal(store["volume"][:], whole)

@@ -14,9 +14,9 @@ from scan2seg.sources import list_items
 from scan2seg.sources.images import input_files
 
 
-def source(folder: Path, **settings: Any) -> dict[str, Any]:
+def source(folder: Path, **settings: Any) -> ImageSource:
     paths = {key: str(folder / settings.pop(key)) for key in ("images", "labels") if key in settings}
-    return ImageSource(kind="images", **paths, **settings).model_dump(mode="json")
+    return ImageSource(kind="images", **paths, **settings)
 
 
 def write(folder: Path, *names: str) -> None:

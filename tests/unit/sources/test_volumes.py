@@ -11,6 +11,7 @@ import zarr
 from PIL import Image
 
 from scan2seg.config.dataset import Dataset
+from scan2seg.config.source import ScanLabels, ScanVolume
 from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
 from scan2seg.sources import list_items
@@ -204,12 +205,12 @@ def test_a_volume_that_lacks_chunks_is_refused_unless_that_is_meant(tmp_path: Pa
 def test_a_reconstruction_that_lost_a_shard_is_refused(tmp_path: Path) -> None:
     with creating(tmp_path / "v.zarr") as group:
         create_volume(group, (4, 6, 6), per_shard=2, pixel_size=0.5)[:] = 0
-    scans = {"one": {"volume": str(tmp_path / "v.zarr")}}
-    items = list_items({"kind": "scan"}, scans)
+    scans = {"one": ScanVolume(volume=str(tmp_path / "v.zarr"))}
+    items = list_items(ScanLabels(kind="scan"), scans)
     assert len(items) == 4 and items[0].pixel_size == 0.5
     (tmp_path / "v.zarr" / "volume" / "c" / "1" / "0" / "0").unlink()
     with pytest.raises(InputError, match=r"2 of 4 chunks of volume are not there, in slices 2 to 3"):
-        list_items({"kind": "scan"}, scans)
+        list_items(ScanLabels(kind="scan"), scans)
 
 
 def test_a_volume_in_hdf5_that_was_never_written_is_refused(tmp_path: Path) -> None:
@@ -246,7 +247,7 @@ def test_volumes_of_unlike_types_are_refused_unless_they_are_comparable(tmp_path
 
     def count(**keys) -> int:
         given = VolumeSource(kind="volume", volumes=files, label_values={"x": 0, "y": 1}, **keys)
-        return len(list_items(given.model_dump(mode="json"), {}))
+        return len(list_items(given, {}))
 
     with pytest.raises(InputError, match=r"unlike types \(uint8 such as a, uint16 such as b\); set standardise"):
         count()
