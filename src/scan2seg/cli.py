@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scan2seg import __version__
+from scan2seg import __version__, run_commands
 from scan2seg.errors import InputError
 from scan2seg.logging import warning_once
 from scan2seg.results_commands import add_commands, load_catalogue
@@ -69,6 +69,7 @@ def _make_parser() -> argparse.ArgumentParser:
     ranking.add_argument("folder", type=Path, help="results/reports/EXPERIMENT")
     ranking.set_defaults(run=_ranking)
     _add_model_commands(commands)
+    run_commands.add_commands(commands)
     add_commands(commands)
 
     centres = commands.add_parser(
