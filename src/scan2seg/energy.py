@@ -18,19 +18,29 @@ class EnergyMeter:
         """Measure the GPU that torch computes on (``cuda``), or the processor packages with all that runs there."""
         self.device = device
         self._before: list[Counter] = []
+        self._earlier: float | None = 0.0
 
     def start(self) -> None:
         """Read the counters."""
         self._before = read_counters(self.device)
 
-    def stop(self) -> float | None:
+    def add(self, joules: float | None) -> None:
+        """Count what was measured before ``start`` too; None where that is not known."""
+        self._earlier = None if None in (joules, self._earlier) else (self._earlier or 0.0) + (joules or 0.0)
+
+    def read(self) -> float | None:
         """Return the joules since ``start``."""
         after = read_counters(self.device)
-        if not after or len(after) != len(self._before):
+        if not after or len(after) != len(self._before) or self._earlier is None:
             return None
         # a package's counter begins again after some 250 kJ
         pairs = zip(self._before, after, strict=True)
-        return sum(now - before + (limit if now < before else 0.0) for (before, _), (now, limit) in pairs)
+        spent = sum(now - before + (limit if now < before else 0.0) for (before, _), (now, limit) in pairs)
+        return self._earlier + spent
+
+    def stop(self) -> float | None:
+        """Return the joules since ``start``."""
+        return self.read()
 
 
 def add_up(joules: Sequence[float | None], device: str) -> float | None:

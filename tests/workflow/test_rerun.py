@@ -3,9 +3,15 @@
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 from pipeline import Pipeline
+
+from scan2seg.catalogue import Catalogue
+from scan2seg.catalogue.jobs import jobs
+from scan2seg.config.experiment import load_experiment
+from scan2seg.status import find_status
 
 REPORTING = {"compare_models", "render_report", "log_to_mlflow", "link_runs"}
 OF_A_MODEL = {"train_model", "predict_stack", "score_prediction", "time_inference", "map_saliency"}
@@ -28,6 +34,34 @@ def test_every_file_of_the_contract_is_there(pipeline: Pipeline) -> None:
     assert not [
         path for path in (pipeline.folder / "results").rglob(".*") if path.name.endswith((".partial", ".owner"))
     ]
+
+
+def test_status_knows_every_job(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pipeline.folder)
+    results = Path("results")
+    expected = list(jobs(Catalogue(load_experiment(Path("config/experiments/tiny.yaml")))))
+    logs = {str(path.relative_to(results)) for path in results.glob("logs/**/*.log")}
+    assert {job.log for job in expected} == logs
+    assert all(status.state == "done" for status in find_status(expected, results))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "rule"),
+    [
+        ("runs/small-*/seed0/checkpoint.pt", "train_model"),
+        ("runs/small-*/seed0/history.csv", "train_model"),
+        ("runs/both-*/seed0/per_image.csv", "score_prediction"),
+        ("runs/both-*/seed0/prediction.zarr", "ensemble_predictions"),
+        ("reports/tiny/tables.md", "compare_models"),
+    ],
+)
+def test_what_the_report_is_made_of_is_a_target(pipeline: Pipeline, pattern: str, rule: str) -> None:
+    lost = next((pipeline.folder / "results").glob(pattern))
+    aside = lost.rename(pipeline.folder / "aside")
+    try:
+        assert rule in pipeline.jobs()
+    finally:
+        aside.rename(lost)
 
 
 def test_people_find_a_run_by_its_names(pipeline: Pipeline) -> None:

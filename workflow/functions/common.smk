@@ -224,9 +224,27 @@ def training_files(name):
 
 
 def report_files():
-    models = [f"{REPORT}/mlflow.json", f"{REPORT}/runs"] if EXPERIMENT.models else []
-    # what people come for is a target, not only what the report is made of
-    return [f"{REPORT}/index.html", *models, *training_files("checkpoint.pt")]
+    if not EXPERIMENT.models:
+        return [f"{REPORT}/index.html"]
+    names = ["index.html", "scores.csv", "tables.md", "mlflow.json", "runs"]
+    # what the report is made of and links to is a target, so that what is lost is made again
+    return [
+        *(f"{REPORT}/{name}" for name in names),
+        *run_parts(),
+        *training_files("checkpoint.pt"),
+        *run_files("prediction.zarr"),
+        *training_files("history.csv"),
+    ]
+
+
+def run_parts():
+    """Name the small files of all runs: scores, timing, and what training says of itself."""
+    return [
+        *run_files("metrics.json"),
+        *run_files("per_image.csv"),
+        *run_files("timing.json", trained=True),
+        *training_files("training.json"),
+    ]
 
 
 def segmentation_files():

@@ -69,12 +69,7 @@ rule render_report:
         data=[f"{R}/{path}" for path in CATALOGUE.report_data()],
         predictions=run_files("prediction.zarr"),
         histories=training_files("history.csv"),
-        runs=[
-            *run_files("metrics.json"),
-            *run_files("per_image.csv"),
-            *run_files("timing.json", trained=True),
-            *training_files("training.json"),
-        ],
+        runs=run_parts(),
         segmentations=segmentation_files(),
         saliency=saliency_maps(),
         code=code("render_report"),

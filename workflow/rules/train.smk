@@ -28,6 +28,9 @@ rule train_model:
         nodes=1,
         gpu=gpus("gpu", every=True),
         gres=gpus("gres", every=True),
+        checkpoint_minutes=lambda wildcards: thing(
+            wildcards
+        ).model.resources.checkpoint_minutes,
     params:
         recipe=lambda wildcards: thing(wildcards).model.recipe().content(),
     script:

@@ -17,6 +17,7 @@ def main(snakemake):
                 Recipe.model_validate(snakemake.params.recipe),
                 replicate=snakemake.wildcards.replicate,
                 threads=snakemake.threads,
+                checkpoint_minutes=snakemake.resources.checkpoint_minutes,
                 **started,
             )
 

@@ -163,6 +163,9 @@ class ResourceSettings(Settings):
     """GPUs; 0 keeps the job on the CPU partition."""
     threads: int = Field(default=2, ge=1)
     """Processor cores."""
+    checkpoint_minutes: int = Field(default=10, ge=1)
+    """Minutes of work within an epoch that a kill may cost: how often training keeps its state. On the signal that
+    Slurm sends before it takes the node away, training keeps it at once."""
 
 
 Augmentations = list[Annotated[Chosen, Plugin("augmentation")]]

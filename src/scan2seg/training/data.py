@@ -137,6 +137,8 @@ class BatchLoader:
         self.patches, self.indices, self.batch_size = patches, indices, batch_size
         self.seed, self.weights, self.samples = seed, weights, samples or len(indices)
         self.epoch = 0
+        self.first = 0
+        """The batch to begin with, in the first epoch of a run that goes on within one."""
         self.rank, self.world = rank(), world()
 
     def __len__(self) -> int:
@@ -168,7 +170,7 @@ class BatchLoader:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, NDArray[np.int64], float]]:
         """Yield images, labels, patch indices and weight; from disk the next two batches are read ahead."""
-        shares = self.shares()
+        shares = self.shares()[self.first :]
         if self.patches.place != "disk":
             for group, weight in shares:
                 yield (*self.patches.fetch(group), group, weight)

@@ -51,6 +51,15 @@ class History(Callback):
         """Take up the rows of the run before."""
         self.rows = list(state["rows"])
 
+    def part(self) -> dict[str, Any]:
+        """Return the seconds and the energy of the epoch so far."""
+        return {"seconds": time.monotonic() - self._started, "joules": self._meter.read()}
+
+    def load_part(self, part: dict[str, Any]) -> None:
+        """Add what a run before spent on the epoch that goes on."""
+        self._started -= part["seconds"]
+        self._meter.add(part["joules"])
+
     def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Start the clock and, on a terminal, the bar."""
         self._meter = EnergyMeter(trainer.strategy.root_device.type)

@@ -72,6 +72,15 @@ class Learner(lightning.LightningModule):
         """The order in memory that the network is trained in."""
         return torch.channels_last
 
+    def epoch_state(self) -> dict[str, Any]:
+        """Return what was counted of the epoch so far."""
+        return {"sums": {name: [value.cpu() for value in values] for name, values in self.sums.items()}}
+
+    def load_epoch(self, state: dict[str, Any]) -> None:
+        """Go on counting from there."""
+        for name, values in state["sums"].items():
+            self.sums[name][:] = [value.to(self.device) for value in values]
+
     @abstractmethod
     def prepare(self, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Return the network's input, and then the targets of the loss; they are computed in float32."""

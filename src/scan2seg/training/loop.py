@@ -4,7 +4,7 @@ import logging
 import shutil
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,14 @@ from scan2seg.storage import read_json, write_json
 from scan2seg.training.averaging import make_averaging
 from scan2seg.training.data import BatchLoader
 from scan2seg.training.history import History, Row, TimeBudget
+from scan2seg.training.interruption import Interruption
 from scan2seg.training.learner import DivergedError, Learner
 from scan2seg.training.processes import gather, rank, world
 from scan2seg.training.shortage import explain_shortage
 from scan2seg.training.state import WholeFiles, find_whole
 from scan2seg.training.trust import settle_precision
 
+CHECKPOINT_MINUTES = 10.0
 _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 
@@ -62,6 +64,7 @@ def run_loop(
     device: str,
     *,
     keep_best: bool = True,
+    minutes: float = CHECKPOINT_MINUTES,
 ) -> TrainingResult:
     """Train a model in place and leave it with the weights of its best epoch.
 
@@ -76,6 +79,7 @@ def run_loop(
         state: folder for the checkpoints of the unfinished run.
         identity: of recipe, seed and data; a state of another identity is thrown away.
         device: cpu or cuda.
+        minutes: of work within an epoch that a kill may cost; several processes lose up to an epoch.
         keep_best: False leaves the weights of the last epoch, where no score tells which one is best.
 
     Raises:
@@ -87,9 +91,13 @@ def run_loop(
     history, watched = History(settings.epochs), _choose_monitor(settings, validation is not None)
     best, last = _make_checkpoints(state, *watched)
     callbacks = [history, *([best] if keep_best else []), last, *_extras(settings, history, *watched)]
+    interruption = Interruption(state / "last.ckpt", minutes, min(settings.accumulate, len(learner.loader)), history)
+    # the random state of one process does not tell that of the others
+    callbacks += [interruption] if world() == 1 else []
     trainer = _make_trainer(settings, device, decision.precision, callbacks, len(learner.loader))
     try:
-        _fit(trainer, learner, validation, resume)
+        with interruption.listening() if world() == 1 else nullcontext():
+            _fit(trainer, learner, validation, resume)
     except DivergedError as error:
         error.epoch = _load_best(learner, best.best_model_path)
         raise
@@ -189,11 +197,12 @@ def _make_trainer(
 def _share_work(device: str) -> dict[str, Any]:
     """Return the trainer's options for several processes: gradients are averaged and, on GPUs, batch-norm statistics.
 
-    The environment is named since Lightning would take Slurm's for its own, with one process a task.
+    The environment is named since Lightning would take Slurm's for its own, with one process a task and its own
+    answer to signals.
     """
-    if world() == 1:
-        return {"plugins": [WholeFiles()]}
     plugins = [WholeFiles(), LightningEnvironment()]
+    if world() == 1:
+        return {"plugins": plugins}
     return {"strategy": DDPStrategy(), "plugins": plugins, "sync_batchnorm": device == "cuda"}
 
 
@@ -201,7 +210,7 @@ def _fit(trainer: lightning.Trainer, learner: Learner, validation: BatchLoader |
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if resume is not None:
-            info("going on from the last finished epoch of an unfinished run")
+            info("going on from the last state of an unfinished run")
         with _explaining(learner):
             path = str(resume) if resume else None
             trainer.fit(learner, learner.loader, validation, ckpt_path=path, weights_only=True)

@@ -68,6 +68,15 @@ class TrainingModule(Learner):
         self.confusion["train"].clear()
         super().on_train_epoch_start()
 
+    def epoch_state(self) -> dict[str, Any]:
+        """Return the means and the pixels that were counted so far."""
+        return {**super().epoch_state(), "pixels": self.confusion["train"].counts.clone()}
+
+    def load_epoch(self, state: dict[str, Any]) -> None:
+        """Go on counting from there."""
+        super().load_epoch(state)
+        self.confusion["train"].counts.copy_(state["pixels"])
+
     def count_batch(self, outputs: Outputs, *targets: Tensor) -> None:
         """Count the pixels of a training batch; of several levels the first is the finest."""
         self.confusion["train"].add(outputs[0] if isinstance(outputs, (list, tuple)) else outputs, targets[0])

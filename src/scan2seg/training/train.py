@@ -23,7 +23,7 @@ from scan2seg.training.data import Patches, choose_evenly, class_weights, make_l
 from scan2seg.training.history import Row, write_history
 from scan2seg.training.launcher import launch
 from scan2seg.training.learner import DivergedError
-from scan2seg.training.loop import TrainingResult, run_loop
+from scan2seg.training.loop import CHECKPOINT_MINUTES, TrainingResult, run_loop
 from scan2seg.training.module import TrainingModule
 from scan2seg.training.processes import gather, rank, world
 from scan2seg.training.start import start_from
@@ -43,13 +43,15 @@ def train_model(
     threads: int = 1,
     encoder: Path | None = None,
     stack: Path | None = None,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
 ) -> None:
     """Train a model and write checkpoint.pt, history.csv and training.json into the output folder.
 
     checkpoint.pt has the weights of the best epoch, last.pt those of the last one; where loss or weights stop being
     finite, diverged.pt has those of the best epoch before.
 
-    A run that was killed goes on from its last epoch: ``output/training`` keeps the state until the end.
+    A run that was killed goes on from its last state, after an epoch or within one: ``output/training`` keeps it until
+    the end. On SIGTERM and SIGUSR1 it keeps the state, asks Slurm for another turn, and exits.
 
     With ``training.devices`` above 1 it starts as many processes, waits for them, and passes on what the first says;
     peak memory is then the sum over the processes or GPUs, energy that of all GPUs, or of the processor.
@@ -64,8 +66,10 @@ def train_model(
         threads: processor cores, of all processes together.
         encoder: encoder.safetensors of ``pretrain_encoder``, from which the encoder starts.
         stack: with ``encoder``: the images, for a check that none to be scored on was pre-trained on.
+        checkpoint_minutes: between two states within an epoch; several processes keep theirs after each epoch.
 
     Raises:
+        SystemExit: after a signal.
         InputError: no training patches, a device that is not there, a loss that is not finite, too little memory,
             an encoder that was pre-trained on test images.
         RuntimeError: one of several processes crashed.
@@ -74,7 +78,7 @@ def train_model(
     device = choose_device(settings.device, settings.devices)
     start = (encoder, stack) if encoder is not None and stack is not None else None
     if settings.devices == world():
-        _train_here(patches, split, output, recipe, replicate, threads, device, start)
+        _train_here(patches, split, output, recipe, replicate, threads, device, start, checkpoint_minutes)
         return
     part: dict[str, Any] = {"patches": str(patches), "split": str(split), "output": str(output)}
     part |= {"recipe": recipe.content(), "replicate": replicate, "threads": max(1, threads // settings.devices)}
@@ -91,6 +95,7 @@ def _train_here(
     threads: int,
     device: str,
     start: tuple[Path, Path] | None,
+    minutes: float,
 ) -> None:
     pretraining = None
     if start is not None:
@@ -108,7 +113,7 @@ def _train_here(
     else:
         identity = fingerprint([recipe.content(), seed, fold, _created(patches)])
         try:
-            result = _train_network(model, data, recipe, output / "training", identity, seed, device)
+            result = _train_network(model, data, recipe, output / "training", identity, seed, device, minutes)
         except DivergedError as error:
             provenance = record(settings_of_run, [patches, split])
             raise _keep_good(output / "diverged.pt", model, data, provenance, error) from None
@@ -128,12 +133,19 @@ def _train_here(
 
 
 def _train_network(
-    model: SegmentationModel, data: Patches, recipe: Recipe, state: Path, identity: str, seed: int, device: str
+    model: SegmentationModel,
+    data: Patches,
+    recipe: Recipe,
+    state: Path,
+    identity: str,
+    seed: int,
+    device: str,
+    minutes: float,
 ) -> TrainingResult:
     loader, validation = make_loaders(data, recipe.training, seed)
     weights = class_weights(recipe.training.class_weights, data.histogram[data.train])
     module = TrainingModule(model, recipe, loader, seed, weights)
-    return run_loop(module, validation, recipe.training, state, identity, device)
+    return run_loop(module, validation, recipe.training, state, identity, device, minutes=minutes)
 
 
 def _write(output: Path, model: SegmentationModel, data: Patches, result: TrainingResult, facts: Json) -> None:

@@ -104,7 +104,7 @@ def test_two_processes_killed_and_resumed_give_what_one_gives(
     monkeypatch.setattr(LOGGER, "propagate", False)
     caplog.set_level(logging.INFO, LOGGER.name)
     two = train(data, tmp_path / "two", recipe_of(2))
-    assert caplog.text.count("going on from the last finished epoch") == 1
+    assert caplog.text.count("going on from the last state") == 1
     assert "epoch 12/12" in caplog.text and "epoch 1/12" not in caplog.text
     for name in one:
         assert torch.allclose(one[name], two[name], rtol=1e-4, atol=1e-6), name
