@@ -39,7 +39,11 @@ rule compare_models:
         timing=run_files("timing.json", trained=True),
         code=code("compare_models"),
     output:
-        scores=f"{REPORT}/scores.csv",
+        scores=report(
+            f"{REPORT}/scores.csv",
+            caption="../report/scores.rst",
+            category="Tables",
+        ),
         tables=f"{REPORT}/tables.md",
     log:
         f"{R}/logs/compare_models/{EXPERIMENT.settings.experiment}.log",
@@ -80,7 +84,12 @@ rule render_report:
             caption="../report/benchmark.rst",
             category="Benchmark",
         ),
-        figures=directory(f"{REPORT}/figures"),
+        figures=report(
+            directory(f"{REPORT}/figures"),
+            patterns=["{figure}.png"],
+            caption="../report/figures.rst",
+            category="Figures",
+        ),
         performance=(
             expand(f"{REPORT}/performance.{{suffix}}", suffix=["csv", "md", "tex"])
             if EXPERIMENT.models
