@@ -142,10 +142,12 @@ class Catalogue:
         if segment is None or not self.experiment.models:
             return {}
         dataset = self.experiment.trained_on()
-        trainings = {name: self.training(dataset, name) for name in self.experiment.models}
-        inference = {name: model.inference.model_dump(mode="json") for name, model in self.experiment.models.items()}
-        replicates = {name: tuple(self.experiment.replicates(name)) for name in self.experiment.models}
-        scored = {name: application_folder(self.experiment.inference(name)) for name in self.experiment.models}
+        models = self.experiment.models
+        candidates = models if segment.model == "best" else {segment.model: models[segment.model]}
+        trainings = {name: self.training(dataset, name) for name in candidates}
+        inference = {name: model.inference.model_dump(mode="json") for name, model in candidates.items()}
+        replicates = {name: tuple(self.experiment.replicates(name)) for name in candidates}
+        scored = {name: application_folder(self.experiment.inference(name)) for name in candidates}
         return by_folder(
             Segmentation(scan, volume, segment.model, trainings, inference, replicates, scored, dataset)
             for scan, volume in self.new_volumes.items()

@@ -14,6 +14,7 @@ class Segmentation(Thing):
     volume: Volume
     model: str
     trainings: dict[str, Training]
+    """The models to choose from: one, unless the best of several is taken. So are the keys of what follows."""
     inference: dict[str, Json]
     replicates: dict[str, tuple[str, ...]]
     scored: dict[str, str]
@@ -27,7 +28,7 @@ class Segmentation(Thing):
         """
         return [
             [training.dataset_name, name, replicate, folder, folder + self.scored[name]]
-            for name, training in sorted(self._candidates().items())
+            for name, training in sorted(self.trainings.items())
             for replicate in self.replicates[name]
             for folder in [f"{training.path}/{replicate}"]
         ]
@@ -38,16 +39,16 @@ class Segmentation(Thing):
         return {
             "volume": self.volume.key,
             "model": "best" if self.model == "best" else self.trainings[self.model].folder,
-            "trainings": {name: training.folder for name, training in self._candidates().items()},
-            "inference": {name: self.inference[name] for name in self._candidates()},
-            "replicates": {name: list(self.replicates[name]) for name in self._candidates()},
-            "scored": {name: self.scored[name] for name in self._candidates()},
+            "trainings": {name: training.folder for name, training in self.trainings.items()},
+            "inference": self.inference,
+            "replicates": {name: list(replicates) for name, replicates in self.replicates.items()},
+            "scored": self.scored,
         }
 
     @property
     def parents(self) -> tuple[Thing, ...]:
         """The volume and the models."""
-        return (self.volume, *self._candidates().values())
+        return (self.volume, *self.trainings.values())
 
     @property
     def path(self) -> str:
@@ -56,8 +57,5 @@ class Segmentation(Thing):
 
     def dependencies(self) -> Dependencies:
         """Return the code of the segmentation and of the architectures."""
-        modules = {training.architecture_module() for training in self._candidates().values()}
+        modules = {training.architecture_module() for training in self.trainings.values()}
         return Dependencies(modules=("scan2seg.inference.segmentation", *sorted(modules)))
-
-    def _candidates(self) -> dict[str, Training]:
-        return self.trainings if self.model == "best" else {self.model: self.trainings[self.model]}
