@@ -58,6 +58,7 @@ datasets: [pillar, grouped, volumes]
 models: [busy, started, levels]
 ensembles: {both: [busy, levels]}
 saliency: true
+score_parts: 2
 studies: {rates: {model: small, sampler: grid, space: {loss: {values: [cross_entropy, dice]}}}}
 segment: {datasets: [fresh], trained_on: pillar, model: levels, tiff: true}
 """

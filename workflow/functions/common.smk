@@ -78,6 +78,8 @@ wildcard_constraints:
     replicate="[a-z0-9][a-z0-9_-]*",
     # of the default settings of inference, predictions lie beside the checkpoint; of others below it
     applied="[a-z0-9][a-z0-9_-]*(/inference-[0-9a-f]{8})?",
+    # of scores on training and validation images, of which there are as many files as ways to draw them
+    parts="parts-[0-9a-f]{8}",
     trials=FOLDER,
     trial="[a-z0-9][a-z0-9_-]*",
     search=FOLDER,
@@ -244,7 +246,15 @@ def run_parts():
         *run_files("per_image.csv"),
         *run_files("timing.json", trained=True),
         *training_files("training.json"),
+        *part_scores(),
     ]
+
+
+def part_scores():
+    """Name the scores of trained models on training and validation images, where they are asked for."""
+    return list(
+        dict.fromkeys(f"{R}/{run.parts}" for run in CATALOGUE.runs if run.parts)
+    )
 
 
 def segmentation_files():

@@ -37,6 +37,7 @@ rule compare_models:
         per_image=run_files("per_image.csv"),
         training=training_files("training.json"),
         timing=run_files("timing.json", trained=True),
+        parts=part_scores(),
         code=code("compare_models"),
     output:
         scores=report(
@@ -61,6 +62,7 @@ rule compare_models:
         reference=CATALOGUE.comparison_content()["reference"],
         published=CATALOGUE.comparison_content()["published"],
         unions=CATALOGUE.comparison_content()["unions"],
+        parts=CATALOGUE.comparison_content()["parts"],
         variants=CATALOGUE.comparison_content()["variants"],
     script:
         "../scripts/compare_models.py"
@@ -93,6 +95,11 @@ rule render_report:
         performance=(
             expand(f"{REPORT}/performance.{{suffix}}", suffix=["csv", "md", "tex"])
             if EXPERIMENT.models
+            else []
+        ),
+        parts=(
+            expand(f"{REPORT}/parts.{{suffix}}", suffix=["csv", "md", "tex"])
+            if part_scores()
             else []
         ),
         things=f"{REPORT}/things.json",
@@ -144,6 +151,7 @@ rule log_to_mlflow:
         training=training_files("training.json"),
         timing=run_files("timing.json", trained=True),
         per_image=run_files("per_image.csv"),
+        parts=part_scores(),
         histories=training_files("history.csv"),
         checkpoints=training_files("checkpoint.pt"),
         predictions=run_files("prediction.zarr"),

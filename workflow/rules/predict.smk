@@ -35,6 +35,35 @@ rule predict_stack:
         "../scripts/predict_stack.py"
 
 
+rule score_parts:
+    input:
+        stack=stack_of,
+        split=split_of,
+        checkpoint=checkpoint_of,
+        code=architecture_code("score_parts"),
+    output:
+        scores=f"{R}/runs/{{run}}/{{applied}}/{{parts}}.json",
+    log:
+        f"{R}/logs/score_parts/{{run}}/{{applied}}/{{parts}}.log",
+    benchmark:
+        f"{R}/benchmarks/score_parts/{{run}}/{{applied}}/{{parts}}.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: recipe_threads
+    resources:
+        mem_mb=model_resource("mem_mb"),
+        runtime=minutes(120),
+        slurm_partition=model_partition,
+        slurm_account=account,
+        gpu=gpus("gpu"),
+        gres=gpus("gres"),
+    params:
+        inference=lambda wildcards: inference_of(wildcards),
+        most=EXPERIMENT.settings.score_parts,
+    script:
+        "../scripts/score_parts.py"
+
+
 rule ensemble_predictions:
     input:
         members=lambda wildcards: [

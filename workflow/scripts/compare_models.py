@@ -10,7 +10,7 @@ def main(snakemake):
     scores, tables = Path(snakemake.output.scores), Path(snakemake.output.tables)
     params = snakemake.params
     files = [
-        {**run, **locate_run(run["run"], run["applied"]), "unions": params.unions.get(run["dataset"])}
+        {**run, **locate_run(run["run"], run["applied"], params.parts), "unions": params.unions.get(run["dataset"])}
         for run in gather_runs(params.runs, scores.parents[2])
     ]
     with job(snakemake) as needed:

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from scan2seg.catalogue.report import comparison_content, report_content, report_data
-from scan2seg.catalogue.runs import Encoder, Ensemble, Search, Training, Trials, application_folder, encoder_name
+from scan2seg.catalogue.runs import (
+    Encoder,
+    Ensemble,
+    Search,
+    Training,
+    Trials,
+    application_folder,
+    encoder_name,
+    parts_file,
+)
 from scan2seg.catalogue.segmentations import Segmentation
 from scan2seg.catalogue.stacks import Patches, Split, Stack, make_split
 from scan2seg.catalogue.thing import Dependencies, Json, Kind, Thing
@@ -42,6 +51,8 @@ class Run:
     thing: Training | Ensemble
     folder: str
     applied: str
+    parts: str | None = None
+    """The scores on training and validation images, where they are asked for and the model was trained."""
 
 
 class Catalogue:
@@ -123,14 +134,10 @@ class Catalogue:
         if model in self.experiment.models:
             training = self.training(dataset, model)
             folder = f"{training.path}/{replicate}"
-            return Run(
-                dataset,
-                model,
-                replicate,
-                training,
-                folder,
-                folder + application_folder(self.experiment.inference(model)),
-            )
+            applied = folder + application_folder(self.experiment.inference(model))
+            most = self.experiment.settings.score_parts
+            parts = f"{applied}/{parts_file(most)}" if most else None
+            return Run(dataset, model, replicate, training, folder, applied, parts)
         ensemble = self.ensemble(dataset, model)
         folder = f"{ensemble.path}/{replicate}"
         return Run(dataset, model, replicate, ensemble, folder, folder)

@@ -56,6 +56,8 @@ def jobs(catalogue: "Catalogue") -> Iterator[Job]:
         if isinstance(run.thing, Training):
             yield Job("time_inference", place, f"{applied}/timing.json")
         yield Job("score_prediction", place, f"{applied}/metrics.json")
+        if run.parts:
+            yield Job("score_parts", f"{place}/{PurePosixPath(run.parts).stem}", run.parts)
     settings = catalogue.experiment.settings
     if settings.saliency and runs:
         first = settings.replicates.names()[0]

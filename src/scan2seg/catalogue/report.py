@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from scan2seg.catalogue.outputs import outputs
+from scan2seg.catalogue.runs import parts_file
 from scan2seg.catalogue.thing import Json
 from scan2seg.catalogue.volumes import DenoisedVolume, Volume, reconstruction_of
 
@@ -39,6 +40,7 @@ def report_content(catalogue: "Catalogue") -> Json:
                 "run": run.folder,
                 "applied": run.applied,
                 **({"unions": unions} if (unions := experiment.datasets[run.dataset].unions) else {}),
+                **({"parts": run.parts} if run.parts else {}),
             }
             for run in catalogue.runs
         ],
@@ -65,7 +67,8 @@ def report_content(catalogue: "Catalogue") -> Json:
 
 def comparison_content(catalogue: "Catalogue") -> Json:
     """Return what ``compare_models`` is about: dataset, model, replicate and the folders of training and application of
-    every run, the reference, rows of the literature, the unions of classes, and the variants."""
+    every run, the reference, rows of the literature, the unions of classes, the name of the file of scores on the
+    other parts, and the variants."""
     experiment = catalogue.experiment
     names = [*experiment.models, *experiment.settings.ensembles]
     return {
@@ -77,6 +80,7 @@ def comparison_content(catalogue: "Catalogue") -> Json:
             for row in dataset.published
         ],
         "unions": {name: dataset.unions for name, dataset in experiment.datasets.items() if dataset.unions},
+        "parts": parts_file(most) if (most := experiment.settings.score_parts) else None,
         "variants": variants(catalogue),
     }
 

@@ -202,6 +202,11 @@ def application_folder(inference: InferenceSettings) -> str:
     return "" if settings == default else f"/inference-{make_key(settings)}"
 
 
+def parts_file(most: int) -> str:
+    """Return the name of the file of scores on training and validation images; another number draws other images."""
+    return f"parts-{make_key({'images': most})}.json"
+
+
 def encoder_name(architecture: Chosen) -> str:
     """Return the name of an encoder as a folder's name takes it."""
     return re.sub(r"[^a-z0-9_-]+", "-", architecture.get("encoder").lower()).strip("-_")

@@ -90,6 +90,10 @@ class ExperimentSettings(Settings):
     """
     studies: dict[Name, StudySettings] = {}
     """Name to a search for good values of a model's keys, on the validation images of each dataset."""
+    score_parts: int | None = Field(default=None, ge=1)
+    """Score every trained model on training and validation images too, beside the test images: at most so many of each
+    part, drawn once by a fixed seed. Nothing is chosen by these scores. Not when null, for each such image takes as
+    long to predict as a test image."""
     saliency: bool = False
     """Draw maps of the input gradient for the best model's example images."""
     segment: Segmentation | None = None

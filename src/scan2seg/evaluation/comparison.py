@@ -7,6 +7,8 @@ from typing import Any
 
 from scan2seg import logging, storage
 from scan2seg.evaluation.cost_notes import COST_COLUMNS, describe_costs
+from scan2seg.evaluation.part_scores import COLUMNS as PART_COLUMNS
+from scan2seg.evaluation.part_scores import describe_parts, part_score, tabulate_parts
 from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.evaluation.run_measures import MEASURES, describe_controls, describe_unit, measure, tabulate
 from scan2seg.evaluation.runs import Run, read_run
@@ -104,7 +106,8 @@ def write_tables(ranking: dict[str, list[Ranked]], reference: str | None, publis
             f"## {dataset}\n",
             _ranking_table(rows, reference),
             _class_table(rows),
-            _measure_table(rows),
+            _means_table("Training, validation and test", *tabulate_parts(rows), f"\n{describe_parts(rows)}\n"),
+            _means_table("More measures, mean over replicates", *tabulate(rows)),
             _cost_table(rows),
         ]
         parts += [_published_table(mine)] if mine else []
@@ -195,10 +198,10 @@ def _class_table(rows: list[Ranked]) -> str:
     return "### IoU a class\n\n" + markdown_table(["model", *names], body) + notes
 
 
-def _measure_table(rows: list[Ranked]) -> str:
-    head, body = tabulate(rows)
+def _means_table(title: str, head: list[str], body: list[tuple[str, list[float | None]]], note: str = "") -> str:
+    """Return means over replicates as a table; empty where nothing is known."""
     shown = [[model, *map(number, values)] for model, values in body]
-    return "### More measures, mean over replicates\n\n" + markdown_table(["model", *head], shown) if head else ""
+    return f"### {title}\n\n{markdown_table(['model', *head], shown)}{note}" if head else ""
 
 
 def _cost_table(rows: list[Ranked]) -> str:
@@ -274,6 +277,7 @@ def _write_scores(path: Path, ranking: dict[str, list[Ranked]]) -> None:
                 *shown,
                 *MEASURES,
                 "distance_unit",
+                *PART_COLUMNS,
                 *COSTS,
                 *(f"{kind}_{name}" for kind in kinds for name in names),
                 *(f"{score}_{name}" for score, name in unions),
@@ -285,6 +289,7 @@ def _write_scores(path: Path, ranking: dict[str, list[Ranked]]) -> None:
             cells += [place, run.validation_score, int(run is row.chosen), *(run.metrics[key] for key in summary)]
             cells += [row.images, row.units.count, low, high, *(run.metrics["mean_image"].get(key) for key in image)]
             cells += [*(measure(run, key) for key in MEASURES), describe_unit(run)]
+            cells += [part_score(run, *pair) for pair in PART_COLUMNS.values()]
             cells += [cost(run, key) for key in COSTS]
             cells += [run.metrics["classes"].get(name, {}).get("iou") for name in names]
             cells += [run.metrics["stray_pixels"].get(name, 0) for name in names]

@@ -44,6 +44,8 @@ class Run:
     images: Images
     unions: dict[str, Json] = field(default_factory=dict)
     """The scores of each union of classes; see ``unions.score_unions``."""
+    parts: dict[str, Json] = field(default_factory=dict)
+    """The scores on images of the parts "train" and "validation", where they were asked for."""
 
     @property
     def dataset(self) -> str:
@@ -72,17 +74,21 @@ class Run:
         return None if score is None else float(score)
 
 
-def locate_run(folder: Path, applied: Path) -> dict[str, Path]:
-    """Return the files of a run: those of its training in one folder, those of its application in the same or below."""
+def locate_run(folder: Path, applied: Path, parts: str | None = None) -> dict[str, Path]:
+    """Return the files of a run: those of its training in one folder, those of its application in the same or below.
+
+    ``parts`` is the name of the file of its scores on training and validation images, where they were asked for.
+    """
     files = {"metrics": "metrics.json", "per_image": "per_image.csv", "timing": "timing.json"}
+    files |= {"parts": parts} if parts else {}
     return {name: applied / file for name, file in files.items()} | {"training": folder / "training.json"}
 
 
 def read_run(paths: Mapping[str, Any]) -> Run:
     """Read one run from its files: "metrics" and "per_image", and where there are any "training" and "timing".
 
-    "dataset", "model" and "replicate", where given, are the names that an experiment has for it, and "unions" its
-    unions of classes.
+    "dataset", "model" and "replicate", where given, are the names that an experiment has for it, "unions" its unions
+    of classes, and "parts" the file of its scores on training and validation images.
 
     Raises:
         InputError: a file is missing or does not belong to the others.
@@ -90,7 +96,8 @@ def read_run(paths: Mapping[str, Any]) -> Run:
     metrics = storage.read_json(paths["metrics"]) | {name: paths[name] for name in IDENTITY if name in paths}
     images = _read_images(Path(paths["per_image"]), list(metrics["classes"]))
     unions = score_unions(metrics, paths.get("unions") or {})
-    return Run(metrics, _optional(paths.get("training")), _optional(paths.get("timing")), images, unions)
+    parts = _optional(paths.get("parts")).get("parts") or {}
+    return Run(metrics, _optional(paths.get("training")), _optional(paths.get("timing")), images, unions, parts)
 
 
 def choose_replicate(runs: list[Run]) -> Run:

@@ -57,7 +57,7 @@ def predict_stack(
     indices: list[int] = read_json(split)[part]
     if not indices:
         raise InputError(f"{split}: holds no {part} images to predict")
-    _check_channels(store["image"], predictor, checkpoint, stack)
+    check_channels(store["image"], predictor, checkpoint, stack)
     with creating(output) as group:
         _predict_images(store, indices, group, predictor)
         provenance = record({"inference": inference.model_dump(mode="json"), "part": part}, [stack, split, checkpoint])
@@ -82,7 +82,12 @@ def _predict_images(store: zarr.Group, indices: list[int], group: zarr.Group, pr
     index[:] = np.asarray(indices)
 
 
-def _check_channels(image: Any, predictor: Predictor, checkpoint: Path, stack: Path) -> None:
+def check_channels(image: Any, predictor: Predictor, checkpoint: Path, stack: Path) -> None:
+    """Refuse a model that was trained on other channels than the stack has.
+
+    Raises:
+        InputError: it was.
+    """
     channels = image.shape[1] * (2 * predictor.neighbours + 1)
     if channels != predictor.model.channels:
         raise InputError(f"{checkpoint}: was trained on {predictor.model.channels} channels, {stack} has {channels}")
@@ -108,14 +113,18 @@ def _predict_runs(
     """Predict runs of slices, each with its volume; return what each target holds of them, in order."""
     length = sum(len(run) for run, _ in runs)
     results = [np.full((length, *target.shape[1:]), target.fill_value, target.dtype) for target in targets]
-
-    def predict(run: range, volume: range) -> Iterator[Tensor]:
-        return predictor.walk(lambda images: read_slab(store, images, predictor.neighbours, volume), run, volume)
-
-    found = itertools.chain.from_iterable(itertools.starmap(predict, runs))
-    for place, probabilities in enumerate(found):
+    for place, probabilities in enumerate(walk_runs(store, runs, predictor)):
         _, height, width = probabilities.shape
         results[0][place, :height, :width] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
         if len(results) > 1:
             results[1][place, :, :height, :width] = probabilities.half().cpu().numpy()
     return results
+
+
+def walk_runs(store: zarr.Group, runs: list[tuple[range, range]], predictor: Predictor) -> Iterator[Tensor]:
+    """Yield the probabilities (k, y, x) of the images of a stack in runs of slices, each with its volume, in order."""
+
+    def predict(run: range, volume: range) -> Iterator[Tensor]:
+        return predictor.walk(lambda images: read_slab(store, images, predictor.neighbours, volume), run, volume)
+
+    return itertools.chain.from_iterable(itertools.starmap(predict, runs))

@@ -30,6 +30,7 @@ class RunInput(TypedDict):
     run: Path
     applied: Path
     unions: NotRequired[dict[str, list[str]]]
+    parts: NotRequired[Path]
 
 
 class ScanInput(TypedDict):
@@ -114,7 +115,7 @@ def load_runs(runs: list[RunInput]) -> list[ReportRun]:
         if not files["metrics"].exists():
             continue
         names = {name: entry[name] for name in IDENTITY}  # type: ignore[literal-required]
-        run = read_run({**files, **names, "unions": entry.get("unions")})
+        run = read_run({**files, **names, "unions": entry.get("unions"), "parts": entry.get("parts")})
         found.append(ReportRun(folder, applied, run, read_history(folder / "history.csv")))
     return found
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from scan2seg.evaluation.comparison import markdown_table
 from scan2seg.reporting.tables import Cell, Table
 
-PERFORMANCE = "performance"
-"""The stem of the files that hold the tables of performance."""
+PERFORMANCE, PARTS = "performance", "parts"
+"""The stems of the files that hold the tables of performance, and of scores on training and validation images too."""
 KINDS = {".csv": "text/csv", ".md": "text/markdown", ".tex": "application/x-tex"}
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -29,10 +29,10 @@ class Attachment:
     uri: str
 
 
-def write_performance(tables: Mapping[str, Table]) -> dict[str, str]:
-    """Return file name to content of the tables of performance, by dataset, in every form."""
+def write_forms(stem: str, tables: Mapping[str, Table]) -> dict[str, str]:
+    """Return file name to content of tables, by dataset, in every form."""
     forms = {"csv": write_csv, "md": write_markdown, "tex": write_latex}
-    return {f"{PERFORMANCE}.{suffix}": write(tables) for suffix, write in forms.items()}
+    return {f"{stem}.{suffix}": write(tables) for suffix, write in forms.items()}
 
 
 def attach(name: str, content: str) -> Attachment:

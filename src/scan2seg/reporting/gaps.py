@@ -32,6 +32,8 @@ def read_runs(entries: Sequence[RunInput], ensembles: Collection[str]) -> tuple[
             gaps.append((entry, "all of it", _find_reason(entry, entry["model"] in ensembles)))
         else:
             gaps += [(entry, *gap) for gap in _find_parts(found[0], entry["model"] in ensembles)]
+            if "parts" in entry and not entry["parts"].exists():
+                gaps.append((entry, "scores on training and validation images", "score_parts did not run or failed"))
     return runs, gaps
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from scan2seg.reporting.content import ReportInputs, RunInput
 
-_PATHS = ("stack", "split", "run", "applied", "reconstruction", "denoised", "labels", "table")
+_PATHS = ("stack", "split", "run", "applied", "reconstruction", "denoised", "labels", "table", "parts")
 
 
 def gather_inputs(content: dict[str, Any], results: Path) -> ReportInputs:

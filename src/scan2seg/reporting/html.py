@@ -15,7 +15,7 @@ from scan2seg.reporting import tables
 from scan2seg.reporting.charts import FigureFolder
 from scan2seg.reporting.content import DatasetInput, Json, ReportInputs
 from scan2seg.reporting.dag import draw_dag
-from scan2seg.reporting.exports import Attachment, attach, write_performance
+from scan2seg.reporting.exports import PARTS, PERFORMANCE, Attachment, attach, write_forms
 from scan2seg.reporting.gaps import gap_table, read_runs
 from scan2seg.reporting.panels import DISCREPANCIES
 from scan2seg.reporting.sections import DatasetSection, build_section
@@ -49,7 +49,8 @@ def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
             they exist; "settings", the resolved experiment; "segmentations"; "studies"
             ("name", "dataset", "table", "settings"). Runs, datasets, scans and studies may be empty.
         output: the HTML file to write; of an experiment with runs the table of performance goes beside it, as
-            performance.csv, performance.md and performance.tex.
+            performance.csv, performance.md and performance.tex, and where runs were scored on training and validation
+            images the table of these, as parts.csv and so on.
         figures: the folder to write PNG files to; it is replaced.
 
     Raises:
@@ -58,13 +59,22 @@ def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
     with storage.replacing(figures) as partial:
         partial.mkdir(parents=True)
         page = _build(content, FigureFolder(partial))
-    performance = {section.name: section.performance for section in page.sections if section.performance}
-    tables = write_performance(performance) if content["runs"] else {}
+    tables = _write_tables(content, page)
     for name, text in tables.items():
         with storage.replacing(output.with_name(name)) as partial_file:
             partial_file.write_text(text, "utf-8")
     with storage.replacing(output) as partial_file:
         partial_file.write_text(_fill(content, page, tables), "utf-8")
+
+
+def _write_tables(content: ReportInputs, page: _Page) -> dict[str, str]:
+    """Return name and content of the files of tables that only the report makes."""
+    performance = {section.name: section.performance for section in page.sections if section.performance}
+    files = write_forms(PERFORMANCE, performance) if content["runs"] else {}
+    parts = {section.name: section.parts for section in page.sections if section.parts}
+    # also where none of the runs that are there has them: the workflow waits for the files
+    asked = any("parts" in run for run in content["runs"])
+    return files | (write_forms(PARTS, parts) if asked else {})
 
 
 def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
@@ -127,7 +137,7 @@ def _describe(settings: Json) -> list[tuple[str, str]]:
     return pairs + sorted(record["libraries"].items())
 
 
-def _fill(content: ReportInputs, page: _Page, performance: dict[str, str]) -> str:
+def _fill(content: ReportInputs, page: _Page, written: dict[str, str]) -> str:
     environment = Environment(
         loader=PackageLoader("scan2seg.reporting"),
         autoescape=True,
@@ -145,7 +155,7 @@ def _fill(content: ReportInputs, page: _Page, performance: dict[str, str]) -> st
         page=page,
         dag=draw_dag(content),
         discrepancies=[(label, f"rgb{colour}") for label, colour in DISCREPANCIES],
-        files=_attachments(content, performance),
+        files=_attachments(content, written),
         settings=yaml.safe_dump(_plain(content.get("settings") or {}), sort_keys=False, allow_unicode=True),
         date=datetime.now(UTC).strftime("%d %B %Y, %H:%M UTC"),
         style=assets["style.css"],
@@ -153,11 +163,11 @@ def _fill(content: ReportInputs, page: _Page, performance: dict[str, str]) -> st
     )
 
 
-def _attachments(content: ReportInputs, performance: dict[str, str]) -> list[Attachment]:
-    """Return the tables of the comparison and that of performance as files that travel inside the page."""
+def _attachments(content: ReportInputs, written: dict[str, str]) -> list[Attachment]:
+    """Return the tables of the comparison and those of the report as files that travel inside the page."""
     paths = [content.get("scores"), content.get("tables")]
     found = [attach(path.name, path.read_text("utf-8")) for path in paths if path is not None and path.exists()]
-    return found + [attach(name, text) for name, text in performance.items()]
+    return found + [attach(name, text) for name, text in written.items()]
 
 
 def _plain(value: Any) -> Any:

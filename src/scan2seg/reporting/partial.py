@@ -42,7 +42,7 @@ def report_what_is_there(catalogue: "Catalogue") -> tuple[Path, list[Gap]]:
     with owning([report, things], "render_report", uuid.uuid4().hex, math.inf):
         if runs:
             files = [
-                locate_run(run.folder, run.applied)
+                locate_run(run.folder, run.applied, comparison["parts"])
                 | {name: getattr(run.scores, name) for name in IDENTITY}
                 | {"unions": comparison["unions"].get(run.scores.dataset)}
                 for run in runs

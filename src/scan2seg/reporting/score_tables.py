@@ -8,6 +8,7 @@ import numpy as np
 
 from scan2seg.evaluation.comparison import cost, describe_device, describe_stray
 from scan2seg.evaluation.cost_notes import describe_costs
+from scan2seg.evaluation.part_scores import describe_parts, tabulate_parts
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
 from scan2seg.evaluation.unions import describe_unions, union_names
@@ -59,6 +60,13 @@ def class_table(rows: Sequence[Ranked], names: Sequence[str]) -> Table:
         [tables.text(row.model), *(tables.number(row.class_iou(name), heat=True) for name in names)] for row in rows
     ]
     return Table(["model", *names], body, best=0, caption=" ".join([*describe_unions(rows), *describe_stray(rows)]))
+
+
+def part_table(rows: Sequence[Ranked]) -> Table | None:
+    """Return the scores on training, validation and test images; None where they were not asked for."""
+    head, body = tabulate_parts(rows)
+    cells = [[tables.text(model), *map(tables.number, values)] for model, values in body]
+    return Table(["model", *head], cells, best=0, caption=describe_parts(rows)) if head else None
 
 
 def cost_table(rows: Sequence[Ranked]) -> Table:

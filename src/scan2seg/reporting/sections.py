@@ -30,6 +30,7 @@ from scan2seg.reporting.score_tables import (
     cost_number,
     cost_table,
     microstructure_table,
+    part_table,
     ranking_table,
 )
 from scan2seg.reporting.tables import Table
@@ -66,6 +67,7 @@ class DatasetSection:
     ranking: Table | None = None
     ranking_chart: Markup | None = None
     classes: Table | None = None
+    parts: Table | None = None
     performance: Table | None = None
     cases: Table | None = None
     cases_note: str = ""
@@ -136,6 +138,7 @@ def _scores(rows: Sequence[Ranked], published: list[Json], tested: str | None, c
         "ranking": with_controls(ranking_table(rows, published, tested), rows),
         "ranking_chart": chart("ranking", draw.ranking(figured, published), "Mean IoU of the models"),
         "classes": class_table(rows, names),
+        "parts": part_table(rows),
         "cases": case_table(cases) if cases else None,
         "cases_note": describe_cases(rows),
         "cases_chart": chart("cases", draw_cases(cases), "Dice of every case"),

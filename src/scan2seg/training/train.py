@@ -18,6 +18,7 @@ from scan2seg.errors import InputError
 from scan2seg.logging import info
 from scan2seg.normalisation import fit_normalisation
 from scan2seg.provenance import fingerprint, record
+from scan2seg.replicates import parse_replicate
 from scan2seg.storage import Json, open_store, write_json
 from scan2seg.training.data import Patches, choose_evenly, class_weights, make_loaders, open_patches
 from scan2seg.training.history import Row, write_history
@@ -241,18 +242,6 @@ def count_flops(model: SegmentationModel, size: tuple[int, ...]) -> int | None:
         warnings.simplefilter("ignore")
         model.eval()(torch.zeros(1, model.channels, *size, device=device))
     return int(counter.get_total_flops()) or None
-
-
-def parse_replicate(name: str) -> tuple[int, int | None]:
-    """Return (seed, fold) of a replicate's name, such as ``seed0`` or ``fold2-seed0``.
-
-    Raises:
-        InputError: the name is neither.
-    """
-    fold, dash, seed = name.rpartition("-")
-    if seed.startswith("seed") and seed[4:].isdigit() and (not dash or (fold[:4] == "fold" and fold[4:].isdigit())):
-        return int(seed[4:]), int(fold[4:]) if dash else None
-    raise InputError(f"replicate '{name}': must be like seed0 or fold2-seed0")
 
 
 def _created(patches: Path) -> list[Any]:

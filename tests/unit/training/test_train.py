@@ -19,8 +19,8 @@ from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
 from scan2seg.inference.tiling import Predictor
 from scan2seg.patches import extract_patches
+from scan2seg.replicates import parse_replicate
 from scan2seg.storage import create_array, creating, open_store, read_json, write_json
-from scan2seg.training.train import parse_replicate
 
 
 def train_count(data: Path) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scan2seg.evaluation.comparison import COSTS, cost
+from scan2seg.evaluation.part_scores import PAIRS, average_parts
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
 from scan2seg.evaluation.unions import union_names
@@ -38,6 +39,7 @@ def describe_experiment(inputs: ReportInputs, ranking: dict[str, list[Ranked]], 
     published = [row for entry in inputs["datasets"] for row in _of_dataset(entry["published"], entry["name"])]
     tables = {"ranking": tabulate_ranking(ranking), "iou_a_class": tabulate_classes(rows)}
     tables |= {"performance": tabulate_performance(rows)}
+    tables |= {"parts": tabulate_part_scores(rows)} if any(run.parts for row in rows for run in row.runs) else {}
     tables |= {"published": tabulate_published(published)} if published else {}
     settings = json.dumps(inputs["settings"], indent=1, default=str).encode()
     paths = [report, *(path for key in ("scores", "tables") if (path := inputs[key]))]
@@ -89,6 +91,12 @@ def tabulate_performance(rows: Sequence[Ranked]) -> Table:
         for row in rows
     ]
     return Table(["dataset", "model", "mean_iou", "batch_size", *COSTS], body)
+
+
+def tabulate_part_scores(rows: Sequence[Ranked]) -> Table:
+    """Return the scores on training, validation and test images, mean over replicates; None where one is not known."""
+    body = [[row.dataset, row.model, *average_parts(row)] for row in rows]
+    return Table(["dataset", "model", *(f"{part}_{score}" for part, score in PAIRS)], body)
 
 
 def tabulate_published(rows: Sequence[Json]) -> Table:

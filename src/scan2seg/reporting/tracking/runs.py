@@ -10,6 +10,8 @@ import numpy as np
 
 from scan2seg import provenance, storage
 from scan2seg.evaluation.comparison import COSTS, cost
+from scan2seg.evaluation.part_scores import COLUMNS as PART_COLUMNS
+from scan2seg.evaluation.part_scores import part_score
 from scan2seg.evaluation.runs import Run
 from scan2seg.reporting.content import DatasetInput, ReportInputs, ReportRun
 from scan2seg.reporting.tracking.matrix import draw_confusion
@@ -64,6 +66,7 @@ def _numbers(run: Run) -> dict[str, float]:
     found = {key: run.metrics[key] for key in ("mean_iou", "mean_dice", "pixel_accuracy")}
     found |= {f"mean_image_{key}": value for key, value in run.metrics["mean_image"].items()}
     found |= {f"iou_{name}": scores["iou"] for name, scores in run.metrics["classes"].items()}
+    found |= {name: part_score(run, *pair) for name, pair in PART_COLUMNS.items()}
     found |= {name: cost(run, name) for name in COSTS}
     return {key: float(value) for key, value in found.items() if isinstance(value, (int, float))}
 

@@ -36,7 +36,7 @@ def test_what_an_import_holds(trained, tmp_path):
     assert {"training_seconds.unet", "prediction_seconds_per_image.otsu"} <= set(parent.data.metrics)
     assert parent.data.params["replicates"] == "['seed0', 'seed1']"
     files = {item.path for item in client.list_artifacts(parent.info.run_id)}
-    tables = {"ranking.json", "iou_a_class.json", "performance.json", "published.json"}
+    tables = {"ranking.json", "iou_a_class.json", "performance.json", "published.json", "parts.json"}
     assert files == {"index.html", "scores.csv", "tables.md", "experiment.json", "figures"} | tables
     ranking = client.load_table(parent.info.experiment_id, "ranking.json")
     assert list(ranking["rank"]) == [1, 2] and set(ranking["model"]) == {"unet", "otsu"}
@@ -45,7 +45,12 @@ def test_what_an_import_holds(trained, tmp_path):
     assert classes.loc["unet", "matrix"] == pytest.approx(iou)
     performance = client.load_table(parent.info.experiment_id, "performance.json").set_index("model")
     assert performance.loc["unet", "batch_size"] == 8
+    parts = client.load_table(parent.info.experiment_id, "parts.json").set_index("model")
+    trained_on = [storage.read_json(run["parts"])["parts"]["train"]["mean_iou"] for run in trained[0]["runs"][:2]]
+    assert parts.loc["unet", "train_mean_iou"] == pytest.approx(np.mean(trained_on))
+    assert parts.loc["unet", "test_mean_iou"] == pytest.approx(mean)
     # the child
+    assert child.data.metrics["train_mean_iou"] == trained_on[1]
     training = storage.read_json(trained[0]["runs"][1]["run"] / "training.json")
     assert child.data.params["recipe.training.learning_rate"] == "0.001"
     assert child.data.metrics["mean_iou"] == pytest.approx(scores["seed1"]["mean_iou"])
