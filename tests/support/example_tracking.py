@@ -61,7 +61,9 @@ def train(entry, run, seed=0, channels=1):
     folder = run["run"]
     classes = storage.open_store(entry["stack"]).attrs["classes"]
     architecture = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
-    model = SegmentationModel(Plugin("architectures").resolve(architecture), Normalisation(channels), channels, len(classes))
+    model = SegmentationModel(
+        Plugin("architectures").resolve(architecture), Normalisation(channels), channels, len(classes)
+    )
     facts = {"classes": classes, "patch_size": [32, 32], "neighbours": 0}
     save_checkpoint(folder / "checkpoint.pt", model.eval(), facts)
     shutil.rmtree(folder / "prediction.zarr")

@@ -58,7 +58,7 @@ class NestedUNet(nn.Module):
             )
         )
         heads = range(1, self.branches + 1) if self.supervised else [self.branches]
-        self.heads = nn.ModuleDict({str(j): nn.Conv2d(final or widths[0], outputs, 3, padding=1) for j in heads})
+        self.heads = nn.ModuleDict({str(j): style.convolution(final or widths[0], outputs) for j in heads})
 
     def forward(self, images: Tensor) -> Tensor | list[Tensor]:
         """Map images to logits; in train mode with deep supervision to a list, the deepest branch first."""

@@ -33,7 +33,8 @@ class DecoderSettings(OutputSettings):
     normalisation: Normalisation = "batch"
     """Normalisation after each convolution."""
     padding: Padding = "zeros"
-    """How convolutions continue the image beyond its edge; ``reflect`` is mirrored padding."""
+    """How convolutions continue the image beyond its edge; ``reflect`` is mirrored padding. Encoders other than the
+    plain one of ``encoder: null`` keep the padding that they were published with."""
     initialisation: Initialisation = "default"
     """Initial weights of the layers that are not pre-trained: torch's default, ``normal`` N(0, 0.01) with zero
     biases, ``glorot`` (Xavier) uniform, or ``he`` (Kaiming) normal."""

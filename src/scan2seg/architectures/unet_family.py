@@ -42,7 +42,7 @@ def build_unet(params: Any, channels: int, classes: int) -> nn.Module:
         for length, (level, width) in enumerate(zip(levels, features[-2::-1], strict=True), start=1):
             level.skip = ResPath(width, length, style) if width else nn.Identity()
     outputs = head_channels(params.output, classes)
-    head = nn.Conv2d(decoder[-1], outputs, 3, padding=1)
+    head = style.convolution(decoder[-1], outputs)
     extra = [nn.Conv2d(width, outputs, 1) for width in list(decoder)[-2::-1][: params.supervised_levels - 1]]
     initialise_new(params, encoder, *levels, head, *extra)
     network = EncoderDecoder(encoder, bridge, levels, head, extra)

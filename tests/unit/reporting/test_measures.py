@@ -16,6 +16,7 @@ from scan2seg.evaluation.metrics import mean_iou
 from scan2seg.evaluation.ranking import rank
 from scan2seg.evaluation.runs import Images, Run
 from scan2seg.reporting.html import render_report
+from scan2seg.reporting.measure_figures import mean_ranks
 from scan2seg.reporting.measures import describe_ranks, describe_seeds
 
 MODELS = {"unet": 0.9, "deeplabv3_plus": 0.95, "resunet": 0.93, "otsu": 0.5}
@@ -140,6 +141,17 @@ def test_ranks_are_over_independent_units_and_need_enough_of_them():
     assert describe_ranks(rows[:3], None) == ""
     few = rank([run(model, error, list("aaaabbbbcccc")) for model, error in errors.items()], None)["d"]
     assert "need at least 6 independent units, not 3 groups" in describe_ranks(few, None)
+
+
+def test_a_bar_joins_the_models_that_are_not_told_apart():
+    errors = {"a": 0.1, "b": 0.1001, "c": 0.3, "d": 0.45}
+    rows = rank([run(model, error, list("abcdefghijkl")) for model, error in errors.items()], None)["d"]
+    found = compare_ranks(np.array([row.runs[0].images.scores for row in rows]).T)
+    (axes,) = mean_ranks(rows, found).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [rows[place].model for place in found.order]
+    bars = [line.get_ydata() for line in axes.get_lines() if line.get_linewidth() == 3]
+    joined = [(round(first + 0.15), round(last - 0.15)) for first, last in bars]
+    assert joined == found.cliques and (0, 3) not in joined and len(joined) > 0
 
 
 def test_seeds_are_told_where_each_of_the_first_two_has_some():

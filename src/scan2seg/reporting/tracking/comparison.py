@@ -8,7 +8,6 @@ from typing import Any
 from scan2seg.evaluation.comparison import COSTS, cost
 from scan2seg.evaluation.part_scores import PAIRS, average_parts
 from scan2seg.evaluation.ranking import Ranked
-from scan2seg.evaluation.runs import Run
 from scan2seg.evaluation.unions import union_names
 from scan2seg.reporting.content import ReportInputs
 from scan2seg.reporting.tracking.record import Point, Record, Table, clean_name, flatten
@@ -21,6 +20,11 @@ COMPARED: dict[str, Callable[[Ranked], float | None]] = {
     "prediction_seconds_per_image": lambda row: row.average(lambda run: cost(run, "prediction_seconds_per_image")),
 }
 """The metrics of the parent run, one a model."""
+_PUBLISHED = (
+    "model", "mean_iou", "batch_size", "epochs", "steps", "training_time", "devices", "prediction_seconds", "protocol",
+    "note", "source",
+)  # fmt: skip
+"""What a published row tells of performance."""
 OWN_SETTINGS = ("description", "reference_model", "replicates", "ensembles")
 
 
@@ -38,7 +42,7 @@ def describe_experiment(inputs: ReportInputs, ranking: dict[str, list[Ranked]], 
     ended = max((end for _, end in times), default=0)
     published = [row for entry in inputs["datasets"] for row in _of_dataset(entry["published"], entry["name"])]
     tables = {"ranking": tabulate_ranking(ranking), "iou_a_class": tabulate_classes(rows)}
-    tables |= {"performance": tabulate_performance(rows)}
+    tables |= {"performance": tabulate_performance(rows, published)}
     tables |= {"parts": tabulate_part_scores(rows)} if any(run.parts for row in rows for run in row.runs) else {}
     tables |= {"published": tabulate_published(published)} if published else {}
     settings = json.dumps(inputs["settings"], indent=1, default=str).encode()
@@ -82,15 +86,27 @@ def tabulate_classes(rows: Sequence[Ranked]) -> Table:
     return Table(["dataset", "model", *names], body)
 
 
-def tabulate_performance(rows: Sequence[Ranked]) -> Table:
-    """Return what each model cost, mean over replicates, beside its mean IoU; words of replicates that differ are
-    joined."""
-    body = [
-        [row.dataset, row.model, row.mean, _summarise(_batch_size(run) for run in row.runs)]
-        + [_summarise(cost(run, name) for run in row.runs) for name in COSTS]
-        for row in rows
-    ]
-    return Table(["dataset", "model", "mean_iou", "batch_size", *COSTS], body)
+def tabulate_performance(rows: Sequence[Ranked], published: Sequence[Json]) -> Table:
+    """Return what each model cost, mean over replicates, beside its mean IoU, and the published rows that it repeats
+    in the next columns, a line each; those that no model repeats have lines of their own.
+
+    Words of replicates that differ are joined.
+    """
+    ours = ["dataset", "model", "mean_iou", *COSTS]
+    theirs = [key for key in _PUBLISHED if any(row.get(key) not in (None, "") for row in published)]
+    body = []
+    for row in rows:
+        costs = [_summarise(cost(run, name) for run in row.runs) for name in COSTS]
+        own = [row.dataset, row.model, row.mean, *costs]
+        beside = [item for item in published if _repeats(row, item)]
+        body += [[*own, *(item.get(key) for key in theirs)] for item in beside or [{}]]
+    alone = [item for item in published if not any(_repeats(row, item) for row in rows)]
+    body += [[item["dataset"], *[None] * (len(ours) - 1), *(item.get(key) for key in theirs)] for item in alone]
+    return Table([*ours, *(f"published_{key}" for key in theirs)], body)
+
+
+def _repeats(row: Ranked, published: Json) -> bool:
+    return row.dataset == published["dataset"] and row.model in (published.get("repeated_by") or [])
 
 
 def tabulate_part_scores(rows: Sequence[Ranked]) -> Table:
@@ -116,11 +132,6 @@ def _summarise(values: Iterable[Any]) -> Any:
     if known and all(isinstance(value, (int, float)) for value in known):
         return sum(known) / len(known)
     return ", ".join(dict.fromkeys(map(str, known))) or None
-
-
-def _batch_size(run: Run) -> Any:
-    recipe = run.training.get("provenance", {}).get("settings", {}).get("recipe", {})
-    return recipe.get("training", {}).get("batch_size")
 
 
 def _compare(ranking: dict[str, list[Ranked]], time: int) -> Iterable[Point]:

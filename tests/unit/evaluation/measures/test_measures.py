@@ -121,7 +121,10 @@ def test_touching_particles_are_one_and_small_ones_are_none():
     assert detect_particles(truth, noisy, minimum_size=2) == Detections(2, 0, 0, 2.0)
 
 
-def test_calibration_agrees_with_a_plain_loop_and_ignores_unknown_pixels():
+def test_calibration_agrees_with_a_plain_loop_and_torchmetrics_and_ignores_unknown_pixels():
+    import torch
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
     generator = np.random.default_rng(1)
     probabilities = generator.dirichlet([1, 1, 1], (30, 20)).transpose(2, 0, 1)
     truth = generator.integers(0, 3, (30, 20)).astype(np.uint8)
@@ -138,6 +141,10 @@ def test_calibration_agrees_with_a_plain_loop_and_ignores_unknown_pixels():
             error += chosen.sum() / hit.size * abs(hit[chosen].mean() - confidence[chosen].mean())
             assert counts.accuracy()[step] == pytest.approx(hit[chosen].mean())
     assert counts.expected_error() == pytest.approx(error)
+    expected = multiclass_calibration_error(
+        torch.from_numpy(probabilities[None]), torch.from_numpy(truth[None].astype(int)), 3, n_bins=10, ignore_index=255
+    )
+    assert counts.expected_error() == pytest.approx(float(expected), abs=1e-6)
 
 
 def test_probabilities_that_tell_the_truth_are_calibrated():

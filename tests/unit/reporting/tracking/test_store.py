@@ -44,7 +44,11 @@ def test_what_an_import_holds(trained, tmp_path):
     iou = np.mean([scores[name]["classes"]["matrix"]["iou"] for name in ("seed0", "seed1")])
     assert classes.loc["unet", "matrix"] == pytest.approx(iou)
     performance = client.load_table(parent.info.experiment_id, "performance.json").set_index("model")
-    assert performance.loc["unet", "batch_size"] == 8
+    assert performance.loc["unet", "batch_size"] == 16 and not any("." in name for name in performance)  # none twice
+    beside = performance.loc["unet"]
+    assert (beside["published_model"], beside["published_training_time"]) == ("U-Net & friends", "4 to 4.5 days")
+    assert beside["published_prediction_seconds"] == 25 and performance.notna()["published_model"].sum() == 2
+    assert "DeepLab v3+" in set(performance["published_model"])
     parts = client.load_table(parent.info.experiment_id, "parts.json").set_index("model")
     trained_on = [storage.read_json(run["parts"])["parts"]["train"]["mean_iou"] for run in trained[0]["runs"][:2]]
     assert parts.loc["unet", "train_mean_iou"] == pytest.approx(np.mean(trained_on))
