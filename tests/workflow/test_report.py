@@ -70,7 +70,7 @@ def test_a_report_is_made_of_what_is_there_and_made_anew_once_the_rest_is(
     assert "pillar,small,seed0" in (report / "scores.csv").read_text()
     jobs = part.jobs()
     assert {"train_model", "compare_models", "render_report", "log_to_mlflow"} <= set(jobs)
-    assert "small/seed0" in jobs["train_model"]
+    assert jobs["train_model"] == ["small/seed0"]
     shutil.rmtree(part.folder / "results/runs")
     nothing = scan2seg(part, "report", "config/experiments/tiny.yaml")
     assert nothing.returncode == 2 and "no model was scored" in nothing.stderr and "Traceback" not in nothing.stderr
