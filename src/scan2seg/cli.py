@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scan2seg import __version__, run_commands
+from scan2seg import __version__, application_commands, run_commands
 from scan2seg.errors import InputError
 from scan2seg.logging import warning_once
 from scan2seg.results_commands import add_commands, load_catalogue
@@ -70,6 +70,7 @@ def _make_parser() -> argparse.ArgumentParser:
     ranking.set_defaults(run=_ranking)
     _add_model_commands(commands)
     run_commands.add_commands(commands)
+    application_commands.add_commands(commands)
     add_commands(commands)
 
     centres = commands.add_parser(

@@ -81,6 +81,8 @@ def extract_patches(stack: Path, split: Path, output: Path, settings: PatchingSe
                 "classes": classes,
                 "names": store.attrs["names"],
                 "size": list(plan.size),
+                "reading": store.attrs.get("reading"),
+                "pixel_size": store.attrs.get("pixel_size"),
                 "settings": settings.model_dump(mode="json"),
                 "provenance": record({"patching": settings.model_dump(mode="json")}, [stack, split]),
             }

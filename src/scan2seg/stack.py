@@ -2,9 +2,10 @@
 
 A store with ``image`` (n, c, y, x) float32, ``label`` (n, y, x) uint8 (255 = ignore), ``size`` (n, 2) heights
 and widths before padding at the bottom and right, and the attributes names, groups, parts, hashes, classes,
-pixel_size, labelled and provenance. ``pixel_size`` is the edge of a pixel in micrometres that all images have in
-common, or null; where they differ, ``pixel_sizes`` lists that of each image (null where its file does not say it).
-``spacings`` names those volumes (groups) whose files say the distance of their slices, rows and columns in micrometres.
+pixel_size, labelled, reading (see ``config.reading``) and provenance. ``pixel_size`` is the edge of a pixel in
+micrometres that all images have in common, or null; where they differ, ``pixel_sizes`` lists that of each image (null
+where its file does not say it). ``spacings`` names those volumes (groups) whose files say the distance of their slices,
+rows and columns in micrometres.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import zarr
 from numpy.typing import NDArray
 
 from scan2seg.config.labels import LabelMapping
+from scan2seg.config.reading import Reading
 from scan2seg.config.source import ScanVolume, StackSource
 from scan2seg.cropping import crop_to_foreground
 from scan2seg.errors import InputError
@@ -76,6 +78,7 @@ def assemble_stack(
             unnamed += [item.name for item, result in named if holds_no_named_colour(result[3], source, classes)]
         _report_unnamed(unnamed, len(items), source)
         _write_attributes(group, items, classes, sizes, labelled, hashes, _record(source, scans, classes), counts)
+        group.attrs["reading"] = Reading.of(source).model_dump(mode="json")
     _report(items, classes, counts, labelled)
 
 

@@ -64,7 +64,7 @@ class Predictor:
         """Return the probabilities (k, *spatial) of one image (c, y, x) or volume (c, z, y, x) that is in memory."""
         volume = image.reshape(image.shape[0], -1, *image.shape[-2:])
         slices = range(volume.shape[1])
-        self._statistics.clear()
+        self.forget_volumes()
         found = self.walk(lambda images: volume[:, images.start : images.stop], slices, slices)
         return torch.stack(list(found), dim=1).reshape(-1, *image.shape[1:])
 
@@ -94,6 +94,10 @@ class Predictor:
                 image = total[:, place - start] / weight[place - start]
                 yield image[:, : slab.shape[2], : slab.shape[3]]
             before = (total[:, following - start :], weight[following - start :])
+
+    def forget_volumes(self) -> None:
+        """Forget what was measured of volumes: those to come are others, though their slices may be counted alike."""
+        self._statistics.clear()
 
     def normalise(self, slab: NDArray[np.float32], read: Reader, volume: range) -> NDArray[np.float32]:
         """Return a slab as the model takes it: with ``normalisation: per_image`` by its own mean and deviation.

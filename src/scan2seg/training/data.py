@@ -15,7 +15,7 @@ from scan2seg.config.training import TrainingSettings
 from scan2seg.errors import InputError
 from scan2seg.logging import info, warn
 from scan2seg.memory import available_memory
-from scan2seg.storage import open_store, read_json
+from scan2seg.storage import Json, open_store, read_json
 from scan2seg.training.processes import gather, rank, world
 
 MEMORY_SHARE = 0.4
@@ -43,6 +43,8 @@ class Patches:
     """``cuda``, ``memory`` or ``disk``."""
     statistics: NDArray[np.float32]
     """(p, 2, c) mean and standard deviation of the image that each patch is cut from."""
+    source: Json
+    """How the images were read, ``reading``, and the edge of their pixels in micrometres, ``pixel_size``, or null."""
     per_image: bool = False
     """Whether images are standardised by those."""
 
@@ -65,6 +67,13 @@ class Patches:
         known = torch.from_numpy(self.statistics[indices]).to(images.device)
         mean, deviation = known.view(*known.shape, *(1,) * (images.ndim - 2)).unbind(dim=1)
         return (images - mean) / deviation
+
+    def sample(self, most: int) -> Iterator[NDArray[np.float32]]:
+        """Yield an even sample of the training patches (c, y, x) in their grey values; of volumes the middle slice."""
+        for index in choose_evenly(self.train, most):
+            image = self.image[int(index)]
+            pixels = image.cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+            yield pixels if pixels.ndim == 3 else pixels[:, pixels.shape[1] // 2]
 
     def describe(self, index: int) -> str:
         """Name a patch for a message."""
@@ -107,7 +116,8 @@ def open_patches(path: Path, split: Path, fold: int | None, device: str) -> Patc
     _warn_of_missing(histogram[train], list(store.attrs["classes"]))  # type: ignore[arg-type]
     classes, names = list(store.attrs["classes"]), list(store.attrs["names"])  # type: ignore[arg-type]
     known: NDArray[np.float32] = np.asarray(store["statistics"])
-    return Patches(image, label, train, validation, histogram, origin, classes, names, size, place, known)  # type: ignore[arg-type]
+    source = {key: store.attrs.get(key) for key in ("reading", "pixel_size")}
+    return Patches(image, label, train, validation, histogram, origin, classes, names, size, place, known, source)  # type: ignore[arg-type]
 
 
 def _warn_of_missing(histogram: NDArray[np.int64], classes: list[str]) -> None:

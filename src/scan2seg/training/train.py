@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from scan2seg.appearance import SAMPLE_WINDOWS, describe_appearance
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.recipe import Recipe
 from scan2seg.device import autocast, choose_device, peak_memory, set_threads
@@ -175,8 +176,9 @@ def _keep_good(
 def _describe_model(data: Patches, provenance: Json) -> Json:
     """Return what a checkpoint says of its model."""
     neighbours = provenance["settings"]["recipe"]["patching"]["neighbours"]
-    description = {"classes": data.classes, "patch_size": list(data.size), "neighbours": neighbours}
-    return description | {"provenance": provenance}
+    description = {"classes": data.classes, "patch_size": list(data.size), "neighbours": neighbours, **data.source}
+    appearance = describe_appearance(data.sample(SAMPLE_WINDOWS))
+    return description | {"appearance": appearance, "provenance": provenance}
 
 
 def _build_model(recipe: Recipe, patches: Path, data: Patches) -> SegmentationModel:

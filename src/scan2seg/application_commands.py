@@ -1,0 +1,60 @@
+"""The command that puts a trained model to work."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from scan2seg.errors import InputError
+
+
+def add_commands(commands: Any) -> None:
+    """Add the command to the parser's."""
+    segment = commands.add_parser(
+        "segment", help="segment images and volumes with a trained model", description=_segment.__doc__
+    )
+    segment.add_argument(
+        "model",
+        metavar="RUN",
+        type=Path,
+        help="results/reports/EXPERIMENT (its winner), a run's folder such as "
+        "results/reports/EXPERIMENT/runs/DATASET/MODEL/seed0, or a checkpoint.pt",
+    )
+    segment.add_argument("inputs", metavar="INPUT", type=Path, nargs="+", help="images, volumes, and folders of them")
+    segment.add_argument("output", metavar="OUTPUT", type=Path, help="the folder to write to")
+    segment.add_argument("--dataset", help="of a report with several datasets: whose winner")
+    segment.add_argument("--key", help="name of the array in HDF5 and Zarr files, where there are several")
+    segment.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
+    segment.add_argument("--threads", type=_positive, default=None, help="processor cores (those of the job)")
+    segment.add_argument("--tile", type=_positive, help="height and width of a tile (as the model was scored)")
+    segment.add_argument("--batch-size", type=_positive, help="tiles a batch (as the model was scored)")
+    segment.add_argument("--flips", action="store_true", default=None, help="average over mirrored versions")
+    segment.set_defaults(run=_segment)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def _segment(given: argparse.Namespace) -> None:
+    """Segment images (PNG, TIFF, JPEG) and volumes (TIFF, NIfTI, HDF5, Zarr, MetaImage, folders of slices) with a
+    trained model. Labels, the number of the class, are written in the form of the input: PNG or TIFF of the same name;
+    volumes as OME-Zarr, and TIFF and NIfTI as such too, with its header. Beside each stands a JSON file with areas,
+    particles and sizes, and summary.csv has them all. What is done is not done again; what cannot be read is named at
+    the end, and the others are finished."""
+    from scan2seg.inference.application import segment_inputs
+    from scan2seg.inference.choice import find_checkpoint, find_settings
+
+    checkpoint = find_checkpoint(given.model, given.dataset)
+    chosen = {name: getattr(given, name) for name in ("tile", "batch_size", "flips")}
+    changes = {name: value for name, value in chosen.items() if value is not None}
+    inference = find_settings(checkpoint).model_copy(update={**changes, "probabilities": False})
+    threads = given.threads or len(os.sched_getaffinity(0))
+    options = {"device": given.device, "key": given.key, "threads": threads}
+    problems = segment_inputs(checkpoint, given.inputs, given.output, inference, **options)
+    print(given.output / "summary.csv")
+    if problems:
+        raise InputError("\n".join([*problems, f"{len(problems)} of the inputs could not be segmented, see above"]))

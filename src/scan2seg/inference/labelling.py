@@ -1,0 +1,74 @@
+"""The labels of images and volumes: slices in, classes out, whatever they are read from and written to."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from scan2seg.errors import InputError
+from scan2seg.inference.blocks import run_blocks
+from scan2seg.inference.tiling import Predictor
+from scan2seg.slices import mirror_places
+from scan2seg.sources import Item
+
+Slice = Callable[[int], NDArray[np.float32]]
+"""Reads one slice of a volume as (c, y, x)."""
+
+
+def label_image(image: NDArray[np.float32], predictor: Predictor) -> NDArray[np.uint8]:
+    """Return the classes (y, x) of an image (c, y, x)."""
+    found: NDArray[np.uint8] = predictor.predict(image).argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return found
+
+
+def label_volume(read: Slice, count: int, target: Any, predictor: Predictor) -> NDArray[np.int64]:
+    """Write the classes of a volume, shard by shard, and return the voxels of each class.
+
+    Args:
+        read: reads a slice.
+        count: slices of the volume.
+        target: Zarr array (z, y, x) uint8.
+        predictor: the model; what it knew of another volume is forgotten.
+    """
+    predictor.forget_volumes()
+
+    def read_slab(slices: range) -> NDArray[np.float32]:
+        n = predictor.neighbours
+        places = {index: mirror_places(range(index - n, index + n + 1), range(count)) for index in slices}
+        planes = {place: read(place) for chosen in places.values() for place in chosen}
+        return np.stack([np.concatenate([planes[place] for place in places[index]]) for index in slices], axis=1)
+
+    def label_block(block: slice) -> NDArray[np.int64]:
+        found = np.empty((block.stop - block.start, *target.shape[1:]), np.uint8)
+        walk = predictor.walk(read_slab, range(block.start, block.stop), range(count))
+        for place, probabilities in enumerate(walk):
+            found[place] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
+        target[block] = found
+        return np.bincount(found.ravel(), minlength=len(predictor.classes))
+
+    counts: NDArray[np.int64] = np.sum(run_blocks(label_block, [target], "segmenting"), axis=0)
+    return counts
+
+
+def read_pixels(item: Item, predictor: Predictor) -> NDArray[np.float32]:
+    """Read an image or slice as the model takes it; one channel stands for several, as when a stack is assembled.
+
+    Raises:
+        InputError: it has other channels than the training images, or values that are not finite.
+    """
+    pixels = item.read() if item.finish is None else item.finish(item.read())
+    wanted = image_channels(predictor)
+    if pixels.shape[0] == 1 and wanted > 1 and not predictor.neighbours:
+        pixels = np.repeat(pixels, wanted, axis=0)
+    if pixels.shape[0] != wanted:
+        raise InputError(f"{item.name}: has {pixels.shape[0]} channels, the model was trained on {wanted}")
+    if not np.isfinite(pixels).all():
+        raise InputError(f"{item.name}: holds values that are not finite; repair the image first")
+    return pixels
+
+
+def image_channels(predictor: Predictor) -> int:
+    """Return the channels of one image or slice that the model takes."""
+    return predictor.model.channels // (2 * predictor.neighbours + 1)
