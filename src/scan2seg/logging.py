@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,6 +75,17 @@ def progress(items: Iterable[Item], label: str, total: int | None = None) -> Ite
         mininterval=0.2 if interactive else 10,
         dynamic_ncols=interactive,
     )
+
+
+@contextmanager
+def counting_pixels(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar of pixels, with pixels a second and the time left; yield what adds those that are done."""
+    from tqdm import tqdm
+
+    interactive = sys.stderr.isatty()
+    form: dict[str, Any] = {"unit": "px", "unit_scale": True, "ascii": not interactive, "dynamic_ncols": interactive}
+    with tqdm(desc=label, total=total, file=sys.stderr, mininterval=0.2 if interactive else 10, **form) as bar:
+        yield bar.update
 
 
 class Work:

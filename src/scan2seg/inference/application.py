@@ -1,7 +1,7 @@
 """A trained model put to work without a workflow: images and volumes in, labels and what they tell out."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from scan2seg.inference.label_files import write_image, write_volume_beside
 from scan2seg.inference.labelling import image_channels, label_image, label_volume, read_pixels
 from scan2seg.inference.restoring import restore_image, restore_plane
 from scan2seg.inference.tiling import Predictor
-from scan2seg.logging import progress, warn
+from scan2seg.logging import counting_pixels, warn
 from scan2seg.provenance import fingerprint, record
 from scan2seg.sources import Item
 from scan2seg.storage import Json, create_volume, creating, read_json, write_json
 
+_SIZE_TOLERANCE = 0.05
 _SAMPLE_SLICES = 5
 """Of a volume, whose looks are compared with those of the training images."""
 
@@ -40,6 +41,8 @@ class Application:
     output: Path
     identity: Json
     """What the labels depend on beside the input: with the same, a finished one is not made again."""
+    advance: Callable[[int], None]
+    """Told of the pixels that are done."""
     key: str | None = None
     """The array to read of HDF5 and Zarr files."""
 
@@ -80,13 +83,15 @@ def segment_inputs(
     inputs = find_inputs(paths, volumes=deep, channels=image_channels(predictor))
     _check_output(inputs, output)
     identity = record({"inference": inference.model_dump(mode="json"), "key": key}, [checkpoint])
-    application = Application(predictor, reading, output, identity, key)
     problems = []
-    for each in progress(inputs, "segmenting", total=len(inputs)):
-        try:
-            _segment(each, application)
-        except InputError as error:
-            problems.append(str(error))
+    total = sum(each.count_pixels(reading, key) for each in inputs)
+    with counting_pixels("segmenting", total) as advance:
+        application = Application(predictor, reading, output, identity, advance, key)
+        for each in inputs:
+            try:
+                _segment(each, application)
+            except InputError as error:
+                problems.append(str(error))
     _write_table(output, inputs)
     return problems
 
@@ -112,6 +117,7 @@ def _segment(found: Input, application: Application) -> None:
     identity = {"input": [str(path.resolve()) for path in found.paths], "stamps": _stamps(found)}
     mark = fingerprint({**identity, **{name: application.identity[name] for name in ("settings", "inputs")}})
     if target.exists() and described.is_file() and read_json(described).get("identity") == mark:
+        application.advance(found.count_pixels(application.reading, application.key))
         return
     facts = (_segment_volume if found.is_volume else _segment_image)(found, target, application)
     provenance = record(application.identity["settings"], [*found.paths]) | {"model": application.identity["inputs"]}
@@ -129,12 +135,13 @@ def _segment_image(found: Input, target: Path, application: Application) -> Json
     (item,) = found.read_items(application.reading)
     size = found.read_size()
     pixels = read_pixels(item, predictor)
-    unlike = _compare(found, [pixels], application)
-    labels = restore_image(label_image(pixels, predictor), size)
     edge = item.pixel_size
+    unlike = _compare(found, [pixels], edge, application)
+    labels = restore_image(label_image(pixels, predictor), size)
     structure = Microstructure(len(classes))
     structure.add(labels, np.ones(size, np.bool_), edge or 1.0)
     write_image(target, labels)
+    application.advance(labels.size)
     described = {name: structure.describe(index) for index, name in enumerate(classes)}
     return _facts(found, list(size), edge, unlike) | {"classes": described}
 
@@ -144,8 +151,8 @@ def _segment_volume(found: Input, target: Path, application: Application) -> Jso
     items = found.read_items(application.reading, application.key)
     volume = found.open_volume(application.reading, application.key)
     chosen = np.unique(np.linspace(0, len(items) - 1, _SAMPLE_SLICES).round().astype(int)).tolist()
-    unlike = _compare(found, [read_pixels(items[place], predictor) for place in chosen], application)
     edge = volume.pixel_size()
+    unlike = _compare(found, [read_pixels(items[place], predictor) for place in chosen], edge, application)
     particles = VolumeParticles(len(classes))
     with creating(target) as group:
         length = block_length(volume.shape[1:], "uint8", volume.shape[0], predictor.tile[0])
@@ -174,11 +181,11 @@ def _label(items: list[Item], labels: Any, application: Application) -> None:
         return read_pixels(items[index], predictor)
 
     if reading.axis == 0 and reading.spacing is None:
-        label_volume(read, len(items), labels, predictor)
+        label_volume(read, len(items), labels, predictor, application.advance)
         return
     # on another grid, as large in memory as the labels
     cut = np.empty((len(items), *items[0].size), np.uint8)
-    label_volume(read, len(items), _Memory(cut), predictor)
+    label_volume(read, len(items), _Memory(cut), predictor, application.advance)
     turned = np.moveaxis(cut, 0, reading.axis)
     for index in range(labels.shape[0]):
         labels[index] = restore_plane(turned, index, labels.shape)
@@ -194,13 +201,18 @@ class _Memory:
         self.array[place] = values
 
 
-def _compare(found: Input, images: list[NDArray[np.float32]], application: Application) -> list[str]:
+def _compare(
+    found: Input, images: list[NDArray[np.float32]], edge: float | None, application: Application
+) -> list[str]:
     """Return and warn of what makes an input unlike the training images."""
     description = application.predictor.description
     trained = description["appearance"]
     if application.predictor.model.normalisation.per_image:
         trained = {name: trained[name] for name in ("spread", "scale")}
     unlike = compare_appearance(images, trained, description["patch_size"][-2:])
+    usual = description.get("pixel_size")
+    if edge and usual and abs(edge / usual - 1) > _SIZE_TOLERANCE:
+        unlike.insert(0, f"the edge of a pixel is {edge:.4g} micrometres, in training {usual:.4g}")
     for difference in unlike:
         warn("%s: %s; labels may be wrong without looking wrong", found.paths[0], difference)
     return unlike

@@ -21,14 +21,14 @@ def block_length(item: Sequence[int], dtype: Any, count: int, depth: int) -> int
 
 
 def run_blocks(
-    work: Callable[[slice], Result], targets: Sequence[zarr.Array[Any]], label: str, workers: int = 2
+    work: Callable[[slice], Result], targets: Sequence[zarr.Array[Any]], label: str | None, workers: int = 2
 ) -> list[Result]:
     """Call ``work`` for the slice of every shard of the targets, several at a time; return the results in order.
 
     Args:
         work: reads, computes and writes ``target[block]`` of each target.
         targets: arrays with the same shards along their first axis.
-        label: what the progress line says.
+        label: what the progress line says; None for none.
         workers: threads; two let one read and write while the other computes.
 
     Raises:
@@ -38,7 +38,8 @@ def run_blocks(
 
     blocks = shards(targets[0])
     assert all(shards(target) == blocks for target in targets), "blocks must be whole shards of every target"
-    bar = progress(iter(range(len(blocks))), label, total=len(blocks))
+    counted_blocks = iter(range(len(blocks)))
+    bar = progress(counted_blocks, label, total=len(blocks)) if label else counted_blocks
 
     def counted(block: slice) -> Result:
         result = work(block)

@@ -1,5 +1,6 @@
 """What is given to be segmented: files and folders of images and volumes, as people have them."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,14 @@ class Input:
         source = reading.volume_source(self._stem(), self._files(), key)
         (files,) = find_volumes(source).values()
         return open_files(files.channels[0], key, read_image)
+
+    def count_pixels(self, reading: Reading, key: str | None = None) -> int:
+        """Return how many pixels or voxels it has; 0 where it cannot be read, which is said when its turn comes."""
+        try:
+            shape = self.open_volume(reading, key).shape if self.is_volume else self.read_size()
+        except InputError:
+            return 0
+        return math.prod(shape)
 
     def _files(self) -> VolumeFiles:
         return VolumeFiles(images=[escape(str(path)) for path in self.paths])

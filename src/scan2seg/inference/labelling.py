@@ -23,7 +23,9 @@ def label_image(image: NDArray[np.float32], predictor: Predictor) -> NDArray[np.
     return found
 
 
-def label_volume(read: Slice, count: int, target: Any, predictor: Predictor) -> NDArray[np.int64]:
+def label_volume(
+    read: Slice, count: int, target: Any, predictor: Predictor, advance: Callable[[int], None] | None = None
+) -> NDArray[np.int64]:
     """Write the classes of a volume, shard by shard, and return the voxels of each class.
 
     Args:
@@ -31,6 +33,7 @@ def label_volume(read: Slice, count: int, target: Any, predictor: Predictor) -> 
         count: slices of the volume.
         target: Zarr array (z, y, x) uint8.
         predictor: the model; what it knew of another volume is forgotten.
+        advance: told of the voxels of every slice that is done; without it there is a progress bar of shards.
     """
     predictor.forget_volumes()
 
@@ -45,10 +48,12 @@ def label_volume(read: Slice, count: int, target: Any, predictor: Predictor) -> 
         walk = predictor.walk(read_slab, range(block.start, block.stop), range(count))
         for place, probabilities in enumerate(walk):
             found[place] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
+            if advance is not None:
+                advance(found[place].size)
         target[block] = found
         return np.bincount(found.ravel(), minlength=len(predictor.classes))
 
-    counts: NDArray[np.int64] = np.sum(run_blocks(label_block, [target], "segmenting"), axis=0)
+    counts: NDArray[np.int64] = np.sum(run_blocks(label_block, [target], None if advance else "segmenting"), axis=0)
     return counts
 
 

@@ -39,6 +39,7 @@ def write_model(folder: Path, channels: int = 1, neighbours: int = 0, **reading:
     architecture = Plugin("architectures").resolve({"method": "unet", "encoder": None, "width": 4, "depth": 2})
     model = SegmentationModel(architecture, normalisation, inputs, 3).eval()
     facts = {"classes": ["a", "b", "c"], "patch_size": [16, 16], "neighbours": neighbours}
+    facts["pixel_size"] = 2.0
     facts["reading"] = Reading.model_validate({"kind": "images", **reading}).model_dump(mode="json")
     windows = [make_image(seed, 16, 16, inputs) for seed in range(20)]
     save_checkpoint(folder / "checkpoint.pt", model, facts | {"appearance": describe_appearance(windows)})
@@ -113,6 +114,7 @@ def test_volumes_come_back_as_zarr_and_in_their_form(tmp_path: Path) -> None:
     pages = tifffile.imread(tmp_path / "out/pages.tif")
     assert pages.shape == wanted.shape and (pages == wanted).all()
     facts = facts_of(tmp_path / "out/scan.zarr")
+    assert facts["unlike_training"] == []
     assert facts["spacing"] == pytest.approx([4, 2, 2]) and facts["unit"] == "micrometre"
     assert facts["classes"]["a"]["volume_fraction"] == pytest.approx((wanted == 0).mean())
 
@@ -198,6 +200,10 @@ def test_an_image_unlike_the_training_images_gets_a_warning(tmp_path: Path, capl
     segment(checkpoint, tmp_path / "out", tmp_path / "same.png", tmp_path / "other.tif")
     assert facts_of(tmp_path / "out/same.png")["unlike_training"] == []
     assert any("the range of grey values" in line for line in facts_of(tmp_path / "out/other.tif")["unlike_training"])
+    nibabel.save(nibabel.Nifti1Image(make_image(0, 9, 9).T, np.diag([3, 3, 3, 1])), tmp_path / "coarse.nii")
+    segment(checkpoint, tmp_path / "out", tmp_path / "coarse.nii")
+    (line,) = facts_of(tmp_path / "out/coarse.zarr")["unlike_training"]
+    assert line == "the edge of a pixel is 3000 micrometres, in training 2"
     assert "other.tif" in caplog.text and "same.png" not in caplog.text
 
 
