@@ -54,6 +54,7 @@ def _describe_part(part: str, rows: Iterable["Ranked"]) -> str:
         for run in row.runs:
             if found := run.parts.get(part):
                 drawn, whole = len(found["images"]), found["of"]
-                which = f"all {whole:,}" if drawn == whole else f"{drawn:,} of {whole:,}"
-                return f"{which} {PARTS[part]} images{'' if drawn == whole else ', drawn by a fixed seed,'}"
+                if drawn < whole:
+                    return f"{drawn:,} of {whole:,} {PARTS[part]} images, drawn by a fixed seed,"
+                return f"all {whole:,} {PARTS[part]} images" if whole > 1 else f"the only {PARTS[part]} image"
     return ""
