@@ -28,7 +28,8 @@ def test_the_parts_of_every_model_stand_side_by_side(example):
     assert unet["training accuracy"].text == "0.970"
     assert body["otsu"]["training mean IoU"].text == "–" and body["otsu"]["test mean IoU"].key is not None
     assert (
-        "4 of 5 training images, drawn by a fixed seed, and the only validation image, and of all 5 test" in table.caption
+        "4 of 5 training images, drawn by a fixed seed, and the only validation image, and of all 5 test"
+        in table.caption
     )
     assert "Nothing is chosen by these scores" in table.caption
     assert part_table([row for row in rows if row.model == "otsu"]) is None
