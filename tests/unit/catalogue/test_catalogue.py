@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from scan2seg.catalogue import Catalogue
+from scan2seg.catalogue.jobs import jobs
 from scan2seg.catalogue.stacks import Split, Stack
 from scan2seg.catalogue.thing import make_key
 from scan2seg.config.experiment import load_experiment
@@ -173,3 +174,16 @@ def test_keys_are_of_content_alone() -> None:
         make_key({"a": Path()})
     with pytest.raises(ValueError, match="JSON"):
         make_key(float("nan"))
+
+
+def test_scores_of_parts_are_asked_for_once_a_trained_run_and_another_draw_is_another_file(folder: Path) -> None:
+    more = "ensembles: {{both: [small, twin]}}\nscore_parts: {}"
+    models = "./small.yaml, {base: ./small.yaml, name: twin, training: {epochs: 2}}"
+    asked, wider = (catalogue(folder, models=models, more=more.format(count)) for count in (5, 9))
+    parts = {run.model: run.parts for run in asked.runs}
+    assert parts["both"] is None and all(str(parts[name]).endswith(".json") for name in ("small", "twin"))
+    scored = [job for job in jobs(asked) if job.stage == "score_parts"]
+    assert sorted(job.output for job in scored) == sorted(filter(None, parts.values()))
+    assert len({job.log for job in scored}) == 2
+    assert not {job.output for job in scored} & {run.parts for run in wider.runs}
+    assert paths(asked) == paths(wider) == paths(catalogue(folder, models=models, more=more.format("null")))
