@@ -57,6 +57,18 @@ def case_table(scored: Sequence[Cases]) -> Table:
     return Table([head[at] for at in kept], [[row[at] for at in kept] for row in body], caption=caption, best=0)
 
 
+def case_headline(scored: Sequence[Cases], winner: str) -> list[tuple[str, str]]:
+    """Return the winner's scores of whole volumes or patients, as pairs of words; none where none is tested whole."""
+    found = next((cases for cases in scored if cases.model == winner), None)
+    known = found.dice[np.isfinite(found.dice)] if found is not None else np.empty(0)
+    if found is None or not known.size:
+        return []
+    spread = f" ± {tables.number(float(known.std(ddof=1))).text} over {known.size}" if known.size > 1 else ""
+    pairs = [("Dice of a case", f"{tables.number(float(known.mean())).text}{spread}")]
+    distance = _mean(found.distance)
+    return pairs + ([("surface distance of a case", f"{distance:.3g} µm")] if distance is not None else [])
+
+
 @styled
 def draw_cases(scored: Sequence[Cases]) -> Figure | None:
     """Draw the middle half, the median and a point a case for the first models; None with fewer than two cases."""

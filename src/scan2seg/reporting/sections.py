@@ -13,7 +13,7 @@ from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting import figures as draw
 from scan2seg.reporting import tables
 from scan2seg.reporting.answer import answer, lead_of_the_winner, leader_table
-from scan2seg.reporting.cases import case_table, describe_cases, draw_cases, read_cases
+from scan2seg.reporting.cases import case_headline, case_table, describe_cases, draw_cases, read_cases
 from scan2seg.reporting.charts import MOST_FIGURED, FigureFolder
 from scan2seg.reporting.content import DatasetInput, ReportRun
 from scan2seg.reporting.controls import with_controls
@@ -128,7 +128,7 @@ def _scores(rows: Sequence[Ranked], published: list[Json], tested: str | None, c
     names, figured = _class_names(rows), rows[:MOST_FIGURED]
     cases = [found for found in read_cases(rows) if np.isfinite(found.dice).any()]
     return {
-        "headline": _headline(rows[0]),
+        "headline": _headline(rows[0], case_headline(cases, rows[0].model)),
         "winner": rows[0],
         "answer": answer(rows),
         "verdict": lead_of_the_winner(rows),
@@ -195,10 +195,10 @@ class _Charts:
         return self.folder.chart(f"{name}_{self.dataset}", figure, f"{description}, {self.dataset}")
 
 
-def _headline(winner: Ranked) -> list[tuple[str, str]]:
+def _headline(winner: Ranked, of_cases: list[tuple[str, str]]) -> list[tuple[str, str]]:
     spread = f" ± {tables.number(winner.spread).text}" if winner.spread is not None else ""
     cells = [("mean IoU", f"{tables.number(winner.mean).text}{spread}")]
-    cells.append(("95 % interval", tables.interval(winner.interval).text))
+    cells += [("95 % interval", tables.interval(winner.interval).text), *of_cases]
     cells += [("replicate to use", winner.chosen.replicate)] if len(winner.runs) > 1 else []
     cells.append(("training", tables.duration(winner.average(lambda run: cost_number(run, "training_seconds"))).text))
     seconds = winner.average(lambda run: cost_number(run, "prediction_seconds_per_image"))

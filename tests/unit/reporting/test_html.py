@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import example_report
+import numpy as np
 import pytest
 import zarr
 
@@ -247,6 +248,15 @@ def test_cases_are_scored_where_images_are_slices(tmp_path):
     assert "Dice of 2 whole volumes or patients" in text
     assert "Not scored as a whole: pillar_3: 1 of its 2 slices are test images." in text
     assert (tmp_path / "out" / "figures" / "cases_patients.png").exists()
+    # the first screen says what to expect of one more volume, the mean over the two that are tested as a whole
+    tested = [
+        [np.mean(list(case["dice"].values())) for case in cases["rows"] if None not in case["dice"].values()]
+        for run in runs
+        if (cases := storage.read_json(run["run"] / "metrics.json")["measures"]["cases"])
+    ]
+    first = text[text.index('id="summary"') : text.index('class="dataset"')]
+    words = re.search(r"<dt>Dice of a case</dt><dd>(.*?) ± .* over 2</dd>", first)
+    assert words is not None and float(words[1]) == pytest.approx(np.mean(tested), abs=6e-4)
 
 
 PROGRAM = """
