@@ -1,4 +1,4 @@
-"""The command that puts a trained model to work."""
+"""The commands that put a trained model to work."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from scan2seg.errors import InputError
 
 
 def add_commands(commands: Any) -> None:
-    """Add the command to the parser's."""
+    """Add the commands to the parser's."""
     segment = commands.add_parser(
         "segment", help="segment images and volumes with a trained model", description=_segment.__doc__
     )
@@ -30,6 +30,14 @@ def add_commands(commands: Any) -> None:
     segment.add_argument("--batch-size", type=_positive, help="tiles a batch (as the model was scored)")
     segment.add_argument("--flips", action="store_true", default=None, help="average over mirrored versions")
     segment.set_defaults(run=_segment)
+
+    export = commands.add_parser("export", help="write a trained model for other programs", description=_export.__doc__)
+    export.add_argument("model", metavar="RUN", type=Path, help="as for segment")
+    export.add_argument("folder", metavar="FOLDER", type=Path, help="the folder to make")
+    export.add_argument("--dataset", help="of a report with several datasets: whose winner")
+    export.add_argument("--size", type=_positive, nargs="+", help="(depth,) height and width (those of the patches)")
+    export.add_argument("--licence", help="of the model, an SPDX identifier such as CC-BY-4.0")
+    export.set_defaults(run=_export)
 
 
 def _positive(text: str) -> int:
@@ -58,3 +66,14 @@ def _segment(given: argparse.Namespace) -> None:
     print(given.output / "summary.csv")
     if problems:
         raise InputError("\n".join([*problems, f"{len(problems)} of the inputs could not be segmented, see above"]))
+
+
+def _export(given: argparse.Namespace) -> None:
+    """Write a trained model for other programs: ONNX and torch.export (normalisation inside, labels and probabilities
+    out), a model card with data, recipe, scores and limits, and rdf.yaml for bioimage.io. ONNX Runtime's labels are
+    compared with ours before the folder appears."""
+    from scan2seg.inference.choice import find_checkpoint
+    from scan2seg.inference.export import export_model
+
+    checkpoint = find_checkpoint(given.model, given.dataset)
+    print(export_model(checkpoint, given.folder, size=given.size and tuple(given.size), licence=given.licence))
