@@ -33,7 +33,8 @@ def lead_of_the_winner(rows: Sequence[Ranked]) -> str:
         return ""
     if not found.value:
         return f"{rows[0].model} and {rows[1].model} have the same mean IoU."
-    lead = f"{rows[0].model} leads {rows[1].model} by {found.value:.3f} in mean IoU"
+    far = f"{found.value:.3f}" if found.value >= 0.0005 else "less than 0.001"
+    lead = f"{rows[0].model} leads {rows[1].model} by {far} in mean IoU"
     if found.p_value is None:
         return f"{lead}. With {units.words}, fewer than {MINIMUM_UNITS}, nothing can be said of how certain that is."
     bounds = f"95 % interval of the difference over {units.words} {tables.interval(found.interval).text}"

@@ -1,5 +1,7 @@
 """What the page says of the winner follows from the test, its units and nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,3 +41,9 @@ def test_the_verdict_names_the_units_and_follows_p(groups, errors, said):
     assert said in lead_of_the_winner(rows)
     assert lead_of_the_winner(rows[:1]) == ""
     assert lead_of_the_winner([rows[0], rows[0]]) == "{0} and {0} have the same mean IoU.".format(rows[0].model)
+
+
+def test_a_lead_too_small_to_be_written_is_not_written_as_nothing():
+    rows = rank([run("good", 0.1, list("abc")), run("other", 0.2, list("abc"))], None)["d"]
+    close = replace(rows[1], mean=rows[0].mean - 0.0002)
+    assert "good leads other by less than 0.001 in mean IoU." in lead_of_the_winner([rows[0], close])
