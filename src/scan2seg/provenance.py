@@ -83,14 +83,28 @@ def fingerprint(content: Any) -> str:
 
 @cache
 def describe_hardware() -> dict[str, Any]:
-    """Name the processor, its cores, and the GPU where torch is already loaded and sees one."""
-    import os
-
-    found: dict[str, Any] = {"processor": _processor(), "cores": os.cpu_count()}
+    """Name node, processor and cores, and GPU, driver and CUDA where torch is already loaded and sees one."""
+    found: dict[str, Any] = {"node": platform.node(), "processor": _processor(), "cores": os.cpu_count()}
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
-        found["gpu"] = torch.cuda.get_device_name(0)
+        found |= {"gpu": torch.cuda.get_device_name(0), "driver": _driver(), "cuda": torch.version.cuda}
     return found
+
+
+def is_like_hardware(known: Mapping[str, Any]) -> bool:
+    """Tell whether hardware that was described computes as this one does: all but the node's name is the same."""
+    return {**known, "node": None} == {**describe_hardware(), "node": None}
+
+
+def _driver() -> str | None:
+    """Return the version of NVIDIA's driver, where there is one that says it."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        return str(pynvml.nvmlSystemGetDriverVersion())
+    except Exception:
+        return None
 
 
 def _processor() -> str:

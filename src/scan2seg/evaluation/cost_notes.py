@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from scan2seg.evaluation.hardware import describe_unlike
 from scan2seg.evaluation.ranking import Ranked
 
 COST_COLUMNS: tuple[tuple[str, str, float, int], ...] = (
@@ -22,9 +23,11 @@ COST_COLUMNS: tuple[tuple[str, str, float, int], ...] = (
 
 
 def describe_costs(rows: Iterable[Ranked]) -> list[str]:
-    """Say whether encoders were pre-trained, and why the energy of trainings is not known."""
+    """Say whether encoders were pre-trained, which times cannot be compared, and why energy is not known."""
+    rows = list(rows)
     trained = [(row.model, run.training) for row in rows for run in row.runs if run.training]
     notes = ["One pre-training serves all replicates."] if any(facts.get("pretraining") for _, facts in trained) else []
+    notes += describe_unlike(rows)
     models: dict[str, list[str]] = {}
     for model, facts in trained:
         if facts.get("energy_note"):

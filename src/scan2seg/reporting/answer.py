@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from scan2seg.evaluation import statistics
+from scan2seg.evaluation.hardware import are_comparable
 from scan2seg.evaluation.ranking import Ranked, compare
 from scan2seg.evaluation.units import MINIMUM_UNITS
 from scan2seg.reporting import tables
@@ -48,18 +49,23 @@ def lead_of_the_winner(rows: Sequence[Ranked]) -> str:
 def leader_table(rows: Sequence[Ranked]) -> Table:
     """Return the first models with score, interval and times."""
     body = []
+    names = ("prediction_seconds_per_image", "training_seconds")
+    comparable = {name: are_comparable(rows, name) for name in names}
     for place, row in enumerate(rows[:LEADERS], start=1):
         spread = "" if row.spread is None else f" ± {tables.number(row.spread).text}"
         times = [
-            row.average(lambda run, name=name: cost_number(run, name))  # type: ignore[misc]
-            for name in ("prediction_seconds_per_image", "training_seconds")
+            tables.side_by_side(
+                tables.duration(row.average(lambda run, name=name: cost_number(run, name))),  # type: ignore[misc]
+                comparable[name],
+            )
+            for name in names
         ]
         cells = [
             tables.number(place, 0),
             tables.text(row.model),
             Cell(f"{tables.number(row.mean).text}{spread}", row.mean),
         ]
-        body.append([*cells, tables.interval(row.interval), *(tables.duration(time) for time in times)])
+        body.append([*cells, tables.interval(row.interval), *times])
     left = len(rows) - len(body)
     head, body = without_unknown(["", "model", "mean IoU", "95 % interval", "an image", "training"], body)
     caption = f"{left} more model{'s' * (left > 1)} in the full ranking below." if left else ""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from scan2seg.evaluation.comparison import cost, describe_device
+from scan2seg.evaluation.hardware import are_comparable
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
 from scan2seg.reporting import tables
@@ -12,6 +13,7 @@ from scan2seg.reporting.tables import Cell, Table
 Json = dict[str, Any]
 OURS = ("model", "mean IoU", "batch", "epochs", "steps", "training", "devices", "prediction of an image")
 """The columns of our models: those of the final table of published comparisons of this kind, and the steps."""
+TIMES = ("training_seconds", "prediction_seconds_per_image")
 PUBLISHED = {
     "published": "model", "published mean IoU": "mean_iou", "published batch": "batch_size",
     "published epochs": "epochs", "published steps": "steps", "published training": "training_time",
@@ -28,10 +30,11 @@ def performance_table(rows: Sequence[Ranked], published: Sequence[Json]) -> Tabl
     """
     shown = {head: key for head, key in PUBLISHED.items() if any(row.get(key) not in (None, "") for row in published)}
     body, blank = [], [Cell("")] * len(OURS)
+    comparable = {name: are_comparable(rows, name) for name in TIMES}
     for row in rows:
         beside = [item for item in published if row.model in (item.get("repeated_by") or [])]
         for place, item in enumerate(beside or [{}]):
-            body.append([*(_our_cells(row) if place == 0 else blank), *_published_cells(item, shown)])
+            body.append([*(_our_cells(row, comparable) if place == 0 else blank), *_published_cells(item, shown)])
     models = {row.model for row in rows}
     alone = [item for item in published if not models & set(item.get("repeated_by") or [])]
     marked = [[*blank, *_published_cells(item, shown)] for item in alone]
@@ -41,19 +44,20 @@ def performance_table(rows: Sequence[Ranked], published: Sequence[Json]) -> Tabl
     return Table([*OURS, *shown], body, marked, caption=caption, best=0)
 
 
-def _our_cells(row: Ranked) -> list[Cell]:
+def _our_cells(row: Ranked, comparable: dict[str, bool]) -> list[Cell]:
     value = {
         name: row.average(lambda run, name=name: tables.as_number(cost(run, name)))  # type: ignore[misc]
-        for name in ("batch_size", "epochs", "steps", "training_seconds", "prediction_seconds_per_image")
+        for name in ("batch_size", "epochs", "steps", *TIMES)
     }
+    training, prediction = (tables.side_by_side(tables.duration(value[name]), comparable[name]) for name in TIMES)
     spread = "" if row.spread is None else f" ± {tables.number(row.spread).text}"
     return [
         tables.text(row.model),
         Cell(f"{tables.number(row.mean).text}{spread}", row.mean),
         *(tables.number(value[name], 0) for name in ("batch_size", "epochs", "steps")),
-        tables.duration(value["training_seconds"]),
+        training,
         tables.text(", ".join(_distinct(describe_devices(run) for run in row.runs)) or tables.UNKNOWN),
-        tables.duration(value["prediction_seconds_per_image"]),
+        prediction,
     ]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from scan2seg.evaluation.comparison import cost, describe_device, describe_stray
 from scan2seg.evaluation.cost_notes import describe_costs
+from scan2seg.evaluation.hardware import are_comparable
 from scan2seg.evaluation.part_scores import describe_parts, tabulate_parts
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
@@ -73,6 +74,7 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
     """Return what every model cost beside the times of the table of performance, as means over replicates."""
     head = ["model", "pre-training", "Mpixel/s", "model only", "parameters", "FLOPs", "peak memory", "energy", "device"]
     body = []
+    alike = are_comparable(rows, "prediction_pixels_per_second")
     for row in rows:
         value = {name: row.average(lambda run, name=name: cost_number(run, name)) for name in _COST_NAMES}  # type: ignore[misc]
         speeds = [value["prediction_pixels_per_second"], value["prediction_pixels_per_second_model"]]
@@ -81,7 +83,7 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
             [
                 tables.text(row.model),
                 tables.duration(value["pretraining_seconds"]),
-                *(tables.quantity(None if speed is None else speed / 1e6) for speed in speeds),
+                *(tables.side_by_side(tables.quantity(speed and speed / 1e6), alike) for speed in speeds),
                 tables.quantity(value["parameters"]),
                 tables.quantity(value["flops"]),
                 tables.quantity(value["peak_memory_bytes"], "B"),

@@ -41,6 +41,9 @@ from scan2seg.reporting.walks import walk_test_images
 Json = dict[str, Any]
 
 
+_VERSIONS = {"driver": "driver", "cuda": "CUDA"}
+
+
 @dataclass(frozen=True)
 class Confusion:
     """The confusion matrix of a model, rows normalised to the truth, summed over replicates."""
@@ -223,7 +226,8 @@ def _hardware(rows: Sequence[Ranked]) -> list[str]:
             for source, label in ((run.training, "training"), (run.timing, "prediction")):
                 machine = source.get("provenance", {}).get("hardware", {})
                 words = [str(machine[key]) for key in ("gpu", "processor") if machine.get(key)]
-                cores = f", {machine['cores']} cores" if machine.get("cores") else ""
+                words += [f"{machine['cores']} cores"] if machine.get("cores") else []
+                words += [f"{name} {machine[key]}" for key, name in _VERSIONS.items() if machine.get(key)]
                 if words:
-                    found[f"{label}: {', '.join(words)}{cores}"] = None
+                    found[f"{label}: {', '.join(words)}"] = None
     return list(found)

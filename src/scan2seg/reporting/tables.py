@@ -1,7 +1,7 @@
 """Tables of the page, and numbers as people read them."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 UNKNOWN = "–"
@@ -11,18 +11,22 @@ LETTERS = 150
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: what is shown, what it is sorted by, how strongly it is tinted (0 to 1, None for not), its badge."""
+    """One cell: what is shown, what it is sorted by, how strongly it is tinted (0 to 1, None for not), its badge.
+
+    A value that cannot be compared with those of other rows is not ``ranked``: its column is not sorted by it.
+    """
 
     text: str
     key: float | str | None = None
     heat: float | None = None
     note: str = ""
     badge: str = ""
+    ranked: bool = True
 
     @property
     def sort_key(self) -> str:
-        """The key as text; unknown values are empty and sort last."""
-        return "" if self.key is None else str(self.key)
+        """The key as text; unknown and unranked values are empty and sort last."""
+        return "" if self.key is None or not self.ranked else str(self.key)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,11 @@ def duration(seconds: Any) -> Cell:
         if known < limit:
             return Cell(f"{known * factor:.3g} {unit}", known)
     return Cell(UNKNOWN)
+
+
+def side_by_side(cell: Cell, comparable: bool) -> Cell:
+    """Return a cell that its column is sorted by only where its values can be compared."""
+    return replace(cell, ranked=comparable)
 
 
 def quantity(value: Any, unit: str = "") -> Cell:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from scan2seg.evaluation.comparison import cost
+from scan2seg.evaluation.hardware import are_comparable
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting.charts import ACCENT, PLAIN, new_figure, plain, styled
 from scan2seg.reporting.tables import as_number
@@ -31,7 +32,10 @@ MOST_NAMES = 8
 
 @styled
 def draw_times(rows: Sequence[Ranked], width: float = 5.6, height: float = 3.0) -> Figure | None:
-    """Draw mean IoU against the times of prediction and training, with the Pareto front; None where none is known."""
+    """Draw mean IoU against the times of prediction and training, with the Pareto front; None where none is known.
+
+    Times of unlike hardware have no front, since they cannot be ranked.
+    """
     return _draw(rows, TIMES, width, height, front=True)
 
 
@@ -62,19 +66,20 @@ def _draw(
     shown = []
     for name, factor, label in views:
         points = _points(rows, name, factor)
+        ranked = front and are_comparable(rows, name)
         if points:
-            shown.append((points, label))
+            words = label if ranked or not front else f"{label} (unlike hardware)"
+            shown.append((points, words, pareto_front(points) if ranked else []))
     if not shown:
         return None
     inches = width / len(views)
     figure, axes = new_figure(inches * len(shown), height, 1, len(shown))
     for axis in axes[1:]:
         axis.sharey(axes[0])
-    fronts = [pareto_front(points) if front else [] for points, _ in shown]
-    for axis, (points, label), best in zip(axes, shown, fronts, strict=True):
+    for axis, (points, label, best) in zip(axes, shown, strict=True):
         _scatter(axis, points, rows[0].model, best)
         axis.set_xlabel(label)
-    for axis, (points, _), best in zip(axes, shown, fronts, strict=True):  # once the common height is known
+    for axis, (points, _, best) in zip(axes, shown, strict=True):  # once the common height is known
         _write_names(axis, points, rows[0].model, best, inches)
     axes[0].set_ylabel("mean IoU")
     return figure

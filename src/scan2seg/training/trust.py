@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from scan2seg.device import choose_precision
 from scan2seg.precision import FLOAT32, Decision, PrecisionCheck, compare_precision, heed_comparison
-from scan2seg.provenance import describe_hardware
+from scan2seg.provenance import describe_hardware, is_like_hardware
 from scan2seg.storage import read_json, write_json
 from scan2seg.training.processes import gather, rank
 
@@ -48,5 +48,5 @@ def settle_precision(
 
 def _holds(known: Mapping[str, Any], identity: str) -> bool:
     """Say whether a kept decision, as it was read back, is of this run and true here: float32 is right everywhere."""
-    same = known["precision"] == "float32" or known["hardware"] == describe_hardware()
+    same = known["precision"] == "float32" or is_like_hardware(known["hardware"])
     return bool(known["identity"] == identity and same)
