@@ -43,3 +43,13 @@ def test_the_lock_pins_every_direct_dependency_with_hashes_and_names_no_host() -
 def test_every_direct_dependency_has_its_reason() -> None:
     reasons = (ROOT / "docs" / "dependencies.md").read_text()
     assert not [name for name in direct() if f"| {name} |" not in reasons]
+
+
+def test_the_container_is_made_from_the_lock_with_its_hashes_and_a_python_that_the_package_takes() -> None:
+    text = (ROOT / "envs" / "scan2seg.def").read_text()
+    (source, target) = re.search(r"%files\n\s+(\S+) (\S+)", text).groups()  # type: ignore[union-attr]
+    assert source == "envs/requirements.lock" and (ROOT / source).is_file()
+    assert f"--require-hashes --requirement {target}" in text
+    minor = int(re.search(r"From: python:3\.(\d+)", text)[1])  # type: ignore[index]
+    assert 11 <= minor < 14
+    assert "://" not in text
