@@ -34,20 +34,20 @@ localrules:
 rule all:
     default_target: True
     input:
-        report_files(),
-        [f"{R}/{path}" for path in CATALOGUE.volumes()],
-        [f"{R}/studies/{folder}/best.yaml" for folder in CATALOGUE.searches],
-        segmentation_files(),
+        later(report_files),
+        later(volume_files),
+        later(search_files),
+        later(segmentation_files),
 
 
 rule report:
     input:
-        report_files(),
+        later(report_files),
 
 
 rule reconstructions:
     input:
-        [f"{R}/{path}" for path in CATALOGUE.volumes()],
+        later(volume_files),
 
 
 rule stacks:
@@ -57,9 +57,9 @@ rule stacks:
 
 rule studies:
     input:
-        [f"{R}/studies/{folder}/best.yaml" for folder in CATALOGUE.searches],
+        later(search_files),
 
 
 rule segmentations:
     input:
-        segmentation_files(),
+        later(segmentation_files),

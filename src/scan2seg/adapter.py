@@ -11,6 +11,7 @@ from scan2seg.logging import stage
 from scan2seg.origin import place_of, read_provenance
 from scan2seg.ownership import owning
 from scan2seg.provenance import fingerprint, record
+from scan2seg.watchdog import watching
 from scan2seg.workflow_outputs import SINCE
 
 
@@ -26,7 +27,8 @@ def job(snakemake: Any) -> Iterator[bool]:
         since = float(os.environ.get(SINCE, "inf"))
         read = [path for path in map(str, snakemake.input) if place_of(path)]
         describe = partial(_describe_origin, snakemake)
-        with owning(outputs, snakemake.rule, describe_job(snakemake), since, read, describe) as needed:
+        # waiting for another owner is no stall
+        with owning(outputs, snakemake.rule, describe_job(snakemake), since, read, describe) as needed, watching():
             yield needed
 
 

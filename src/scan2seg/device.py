@@ -1,5 +1,6 @@
 """The device and the precision that a job computes with."""
 
+import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
@@ -27,6 +28,12 @@ def choose_device(wanted: str = "auto", count: int = 1) -> str:
     if seen < count:
         raise InputError(f"training.devices: {count}, but torch sees {seen} GPU(s); lower it or raise resources.gpus")
     return "cuda"
+
+
+def has_gpu() -> bool:
+    """Tell whether this machine may have a GPU that jobs see: a look at the driver's files, without torch."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return not hidden and any(Path(driver).exists() for driver in _DRIVERS)
 
 
 def _count_gpus() -> int:

@@ -36,12 +36,13 @@ def source_files(*modules: str) -> list[str]:
     return sorted(os.path.relpath(path) for path in found)
 
 
-def script_modules(script: Path) -> list[str]:
+@cache
+def script_modules(script: Path) -> tuple[str, ...]:
     """List what a script of the workflow imports from the package, also within functions, and what surrounds every job.
 
     The adapter itself is left out: it changes no output.
     """
-    return [*(name for name in _names(script) if not name.startswith("scan2seg.adapter")), *_AROUND]
+    return (*(name for name in _names(script) if not name.startswith("scan2seg.adapter")), *_AROUND)
 
 
 def share_source() -> None:
@@ -60,8 +61,8 @@ def _imported(path: Path) -> tuple[Path, ...]:
 def _names(path: Path) -> list[str]:
     """Return the dotted names that a file imports from the package.
 
-    Imports are matched, not parsed: every start of the workflow reads the whole package, and parsing takes ten times
-    as long. A line of a text that looks like an import counts as one, which makes a stage depend on more, not on less.
+    Imports are matched, not parsed: every start of the workflow reads most of the package, and parsing takes thirty
+    times as long. A line of a text that looks like an import counts as one: a stage depends on more then, not on less.
     """
     found = {name for match in _IMPORT.finditer(path.read_text("utf-8")) for name in _imported_names(match)}
     return sorted(name for name in found if name.startswith("scan2seg."))

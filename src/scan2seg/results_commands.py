@@ -150,7 +150,7 @@ def _sync(given: argparse.Namespace) -> None:
         raise InputError(f"{hide_credentials(uri)}: is no address of a server; it starts with https:// or http://")
     catalogue = load_catalogue(given.experiment)
     results = Path(catalogue.experiment.settings.results)
-    inputs = gather_inputs(catalogue.report_content(), results)
+    inputs = gather_inputs(catalogue.report_content, results)
     folder = results / "reports" / inputs["experiment"]
     report = folder / "index.html"
     if not report.is_file():

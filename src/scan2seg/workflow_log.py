@@ -1,15 +1,15 @@
-"""What Snakemake says of jobs, made readable: source files that a stage depends on are counted, not listed."""
+"""What Snakemake says of jobs, made readable: the listing of a stage's source files is named by what changed in it."""
 
 import logging
-from pathlib import PurePath
+import re
+
+from scan2seg.code_listing import FOLDER, is_listing, newest_files
+
+_LISTING = re.compile(rf"{re.escape(str(FOLDER))}/[^\s,]+\.txt")
 
 
-def shorten_code_lists() -> None:
-    """Let Snakemake's lines on a job name its data, and its source files as one entry; the reason names them as ever.
-
-    A job may depend on a hundred source files. They are inputs, so that an edit reruns it; but listed with each job,
-    they hide the few lines that matter.
-    """
+def name_changed_code() -> None:
+    """Let Snakemake's lines on a job leave out the listing of source files, and the reason name the newest of them."""
     logger = logging.getLogger("snakemake.logging")
     if not any(isinstance(part, _CodeFilter) for part in logger.filters):
         logger.addFilter(_CodeFilter())
@@ -19,12 +19,13 @@ class _CodeFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         inputs = getattr(record, "input", None)
         if isinstance(inputs, (list, tuple)):
-            record.input = shorten(list(map(str, inputs)))
+            record.input = [name for name in inputs if not is_listing(str(name))]
+        reason = getattr(record, "reason", None)
+        if isinstance(reason, str):
+            record.reason = explain(reason)
         return True
 
 
-def shorten(inputs: list[str]) -> list[str]:
-    """Return input files with those of the package counted in one entry at the end."""
-    code = [name for name in inputs if "scan2seg" in PurePath(name).parts and "src" in PurePath(name).parts]
-    rest = [name for name in inputs if name not in code]
-    return [*rest, f"{len(code)} source files"] if len(code) > 1 else inputs
+def explain(reason: str) -> str:
+    """Return a reason with the newest source file in place of a listing."""
+    return _LISTING.sub(lambda match: ", ".join(newest_files([match[0]])) or match[0], reason)

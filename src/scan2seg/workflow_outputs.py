@@ -37,6 +37,9 @@ def keep_outputs(workflow: Any) -> None:
         workflow.execution_settings.lock = False
         workflow.execution_settings.keep_incomplete = True
         workflow.dag_settings.force_incomplete = True
+        if named["executor_plugin"].common_settings.local_exec:
+            # two jobs would share a GPU's memory until one ends for want of it; --resources gpu=2 asks for that
+            workflow.global_resources.setdefault("gpu", 1)
         return execute(workflow, *words, **named)
 
     async def remove_logs(job: Any) -> None:

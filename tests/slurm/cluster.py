@@ -1,4 +1,4 @@
-"""A real Slurm of one node, in a temporary folder: munged, slurmctld and slurmd as this process's own children."""
+"""A real Slurm of two nodes, in a temporary folder: munged, slurmctld and slurmds as this process's own children."""
 
 import fcntl
 import os
@@ -9,16 +9,18 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
+
+import psutil
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "srun", "setpriv")
 # job steps find their configuration only here: a private SLURM_CONF is not passed on to them
 SITE = Path("/etc/slurm")
 LOCK = Path("/run/lock/scan2seg-slurm.lock")
 MARK = "scan2seg-slurm-"
-NODE = "testnode"
+NODES = ("testnode1", "testnode2")
 
 # The default partition is neither of the profile's: a job in it was submitted without one.
 # The sizes are claims, not facts: two cores can serve sixteen, since most jobs wait or are small.
@@ -26,15 +28,14 @@ SLURM_CONF = """
 ClusterName=scan2seg
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
-SlurmdPort={node_port}
 SlurmUser=root
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none
@@ -51,15 +52,16 @@ JobCompType=jobcomp/none
 MinJobAge=3600
 KillWait=5
 GresTypes=gpu
-NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:2 State=UNKNOWN
-PartitionName=unnamed Nodes={node} Default=YES MaxTime=INFINITE State=UP
-PartitionName=cpu Nodes={node} MaxTime=INFINITE State=UP
-PartitionName=gpu Nodes={node} MaxTime=INFINITE State=UP
+NodeName=testnode1 Port={first_port} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:2
+NodeName=testnode2 Port={second_port} NodeHostname={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:2
+PartitionName=unnamed Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName=cpu Nodes=ALL MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes=ALL MaxTime=INFINITE State=UP
 """
 # a GPU without a device file drains the node; any two files will do
 GRES_CONF = """
-NodeName={node} Name=gpu File=/dev/null
-NodeName={node} Name=gpu File=/dev/zero
+NodeName=testnode[1-2] Name=gpu File=/dev/null
+NodeName=testnode[1-2] Name=gpu File=/dev/zero
 """
 
 
@@ -104,8 +106,9 @@ class Cluster:
             self._start("munged", "--foreground", "--force", *self._munge_options())
             self._wait_for("the authentication", lambda: (self.folder / "munge.socket").exists())
             self._start("slurmctld", "-D")
-            self._start("slurmd", "-D", "-N", NODE)
-            self._wait_for("the node", lambda: "idle" in self.ask("sinfo", "--noheader", "--format=%T"))
+            for node in NODES:
+                self._start("slurmd", "-D", "-N", node)
+            self._wait_for("the nodes", lambda: set(self.node_states()) == {"idle"})
         except BaseException:
             self.close()
             raise
@@ -128,6 +131,27 @@ class Cluster:
         lines = self.ask("scontrol", "--oneliner", "show", "job").splitlines()
         jobs = [dict(part.split("=", 1) for part in line.split() if "=" in part) for line in lines]
         return sorted((job for job in jobs if "JobId" in job), key=lambda job: int(job["JobId"]))
+
+    def node_states(self) -> list[str]:
+        """Return the state of every node."""
+        return self.ask("sinfo", "--noheader", "--Node", "--format=%T", "--partition=cpu").split()
+
+    @contextmanager
+    def without_node(self, node: str) -> Iterator[None]:
+        """Let a node fail, with all that runs there; it is idle again afterwards."""
+        daemon = next(daemon for daemon in self.daemons if list(daemon.args)[-1] == node)
+        self.daemons.remove(daemon)
+        daemon.kill()
+        daemon.wait()
+        _kill_jobs_of(node)
+        # Slurm would hear of it after SlurmdTimeout, 300 s
+        self.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+        try:
+            yield
+        finally:
+            self._start("slurmd", "-D", "-N", node)
+            self.ask("scontrol", "update", f"nodename={node}", "state=resume")
+            self._wait_for("the node", lambda: not {"down", "down*"} & set(self.node_states()))
 
     @contextmanager
     def without_controller(self) -> Iterator[None]:
@@ -161,13 +185,13 @@ class Cluster:
         reason = reason_to_skip()
         if reason is not None:
             raise ClusterError(reason)
-        for name in ("state", "spool", "log"):
-            (self.folder / name).mkdir()
+        for name in ("state", "log", *(f"spool/{node}" for node in NODES)):
+            (self.folder / name).mkdir(parents=True)
         key = self.folder / "munge.key"
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o600)
-        facts = {"folder": self.folder, "node": NODE, "host": socket.gethostname()}
-        ports = dict(zip(("controller_port", "node_port"), _free_ports(2), strict=True))
+        facts = {"folder": self.folder, "host": socket.gethostname()}
+        ports = dict(zip(("controller_port", "first_port", "second_port"), _free_ports(3), strict=True))
         SITE.mkdir(exist_ok=True)
         for name, text in (("slurm.conf", SLURM_CONF), ("gres.conf", GRES_CONF)):
             file, link = self.folder / name, SITE / name
@@ -183,7 +207,7 @@ class Cluster:
 
     def _start(self, *command: str) -> None:
         """Start a daemon that ends with this process, even where this process is killed."""
-        log = (self.folder / "log" / f"{command[0]}.log").open("wb")
+        log = (self.folder / "log" / f"{command[0]}.{len(self.daemons)}.log").open("wb")
         self.daemons.append(
             subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *command],
@@ -203,6 +227,21 @@ class Cluster:
                 logs = [f"{log.name}:\n{log.read_text()[-2000:]}" for log in sorted((self.folder / "log").iterdir())]
                 raise ClusterError(f"{what} did not come up\n" + "\n".join(logs))
             time.sleep(0.1)
+
+
+def _kill_jobs_of(node: str) -> None:
+    """Kill all that runs on a node, first those that would tell the controller of its end."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("SLURMD_NODENAME") == node or f"[{node}" in process.name():
+                found.append(process)
+        except psutil.Error:
+            continue
+    stepds = {parent.pid: parent for process in found for parent in process.parents() if "slurmstepd" in parent.name()}
+    for process in (*stepds.values(), *found):
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def _stop(daemon: subprocess.Popen[bytes]) -> None:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from cluster import Cluster
 from workspace import Workspace
 
 pytestmark = pytest.mark.slurm
-ON_GPU = {"train_model", "predict_stack", "time_inference"}
+NETWORK = ("rule_train_model/unet-", "group_apply-unet-")
 
 
 def jobs_of(cluster: Cluster, workspace: Workspace, text: str = "") -> list[dict[str, str]]:
@@ -32,15 +34,32 @@ def test_whole_run_goes_through_slurm_to_the_report(cluster: Cluster, finished: 
 
     jobs = jobs_of(cluster, finished)
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
-    rules = {job["rule"] for job in jobs}
-    assert rules >= ON_GPU | {"simulate_scan", "reconstruct_scan", "denoise_scan", "render_report", "log_to_mlflow"}
+    rules = [job["rule"] for job in jobs]
+    assert {*rules} >= {"simulate_scan", "reconstruct_scan", "denoise_scan", "render_report", "log_to_mlflow"}
     for job in jobs:
-        network = job["rule"] in ON_GPU and "unet-" in job["StdOut"]
+        network = any(part in job["StdOut"] for part in NETWORK)
         assert job["Partition"] == ("gpu" if network else "cpu"), job
         assert gpus(job) == (["TresPerJob=gres:gpu:1"] if network else []), job
         assert Path(job["StdOut"]).is_file(), "the logs of successful jobs are kept"
     training = jobs_of(cluster, finished, "rule_train_model/unet-")[0]
     assert (training["MinMemoryNode"], training["TimeLimit"]) == ("3000M", "00:10:00")
+
+
+def test_a_run_is_predicted_scored_and_timed_in_one_submission(cluster: Cluster, finished: Workspace) -> None:
+    jobs = jobs_of(cluster, finished)
+    assert not {"predict_stack", "score_prediction", "time_inference"} & {job["rule"] for job in jobs}
+    groups = [job for job in jobs if job["rule"].startswith("group_apply-")]
+    # one of each model, and as many trainings: six stages of the two models would be eight submissions
+    assert len(groups) == 2 == len([job for job in jobs if job["rule"] == "train_model"])
+    for job in groups:
+        # one after the other: the times add up, the rest is the largest
+        assert (job["TimeLimit"], job["MinMemoryNode"], job["NumCPUs"]) == ("04:00:00", "3000M", "1"), job
+    stages = {
+        path.parts[0]
+        for path in (finished.folder / "results/logs").glob("*/*-*/*.log")
+        for path in [path.relative_to(finished.folder / "results/logs")]
+    }
+    assert stages >= {"predict_stack", "score_prediction", "time_inference"}
 
 
 def test_second_run_submits_nothing_and_neither_does_switching_code_tracking(
@@ -91,6 +110,21 @@ def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finish
     assert (finished.folder / checkpoint).is_file()
 
 
+def test_memory_grows_no_further_than_the_site_has_and_then_the_run_ends(cluster: Cluster, finished: Workspace) -> None:
+    checkpoint = finished.add_model("capped", mem_mb=600)
+    site = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": "gpu", "max_mem_mb": 650}
+    profile = finished.adapt_profile("capped", config={"cluster": site})
+    result = finished.snakemake(checkpoint, "--retries", "2", profile=profile)
+    jobs = jobs_of(cluster, finished, checkpoint.split("/")[2])
+    assert result.status != 0
+    assert [job["MinMemoryNode"] for job in jobs] == ["600M", "650M", "650M"]
+    assert all("exceeded memory limit" in Path(job["StdOut"]).read_text() for job in jobs)
+    assert jobs[-1]["StdOut"] in result.output and not (finished.folder / checkpoint).exists()
+    # one more command, where more may be asked for
+    assert finished.snakemake(checkpoint, "--set-resources", "train_model:mem_mb=3000").status == 0
+    assert (finished.folder / checkpoint).is_file()
+
+
 def test_failing_job_shows_its_log_and_leaves_nothing_that_looks_finished(
     cluster: Cluster, workspace: Workspace
 ) -> None:
@@ -125,6 +159,11 @@ def start_simulation(cluster: Cluster, workspace: Workspace) -> subprocess.Popen
     return process
 
 
+def read_projections(path: Path) -> np.ndarray:
+    with h5py.File(path) as file:
+        return file["exchange/data"][:]
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -140,6 +179,22 @@ def test_a_run_outlasts_a_controller_that_is_restarted(cluster: Cluster, workspa
     assert process.returncode == 0, output
     assert "Slurm does not answer" in output and "Slurm answers again" in output
     assert [job["JobState"] for job in jobs_of(cluster, workspace)] == ["COMPLETED"]
+
+
+def test_the_job_of_a_node_that_fails_is_done_by_another(cluster: Cluster, workspace: Workspace) -> None:
+    process = start_simulation(cluster, workspace)
+    (job,) = jobs_of(cluster, workspace)
+    with cluster.without_node(job["NodeList"]):
+        output, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, output
+    (again,) = jobs_of(cluster, workspace)
+    assert (again["JobState"], again["Restarts"]) == ("COMPLETED", "1"), again
+    assert again["NodeList"] != job["NodeList"]
+    made = workspace.folder / workspace.path_of("scan", "simulation")
+    projections = read_projections(made)
+    made.unlink()
+    workspace.prepare(workspace.path_of("scan", "simulation"))
+    assert np.array_equal(read_projections(made), projections)
 
 
 def test_a_job_whose_snakemake_died_is_not_submitted_twice(cluster: Cluster, workspace: Workspace) -> None:

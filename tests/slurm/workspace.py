@@ -14,7 +14,8 @@ from scan2seg.config.experiment import load_experiment
 
 # The first question comes when a tiny job is just over; each further one comes ten seconds later than the one before.
 IMPATIENT = ("--slurm-init-seconds-before-status-checks", "9", "--latency-wait", "5")
-LIMIT = 400
+# of a run that hangs: one on a busy machine takes its time
+LIMIT = 1500
 
 
 @dataclass

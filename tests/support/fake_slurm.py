@@ -35,6 +35,10 @@ class FakeSlurm:
     def come_back(self) -> None:
         (self.folder / "away").unlink()
 
+    def refuse(self, words: str) -> None:
+        """Refuse every submission with these words; with none take them again."""
+        (self.folder / "refusal").write_text(words)
+
     def jobs(self) -> list[Path]:
         return sorted((self.folder / "jobs").glob("*.json"))
 
@@ -57,6 +61,10 @@ def main(command: str, words: list[str]) -> int:
     if command == "scontrol":
         print("MinJobAge               = 300 sec\nMaxArraySize            = 1001")
     elif command == "sbatch":
+        refusal = folder / "refusal"
+        if refusal.exists() and (said := refusal.read_text()):
+            print(f"sbatch: error: Batch job submission failed: {said}", file=sys.stderr)
+            return 1
         print(submit(folder, words))
     elif command in ("squeue", "sacct"):
         return show(folder, command, words)

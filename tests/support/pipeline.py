@@ -12,6 +12,11 @@ from pathlib import Path
 from helpers import MODEL, make_images
 
 ROOT = Path(__file__).parents[2]
+STAGES = (
+    "simulate_scan", "reconstruct_scan", "denoise_scan", "assemble_stack", "split_stack", "extract_patches",
+    "train_model", "predict_stack", "ensemble_predictions", "time_inference", "map_saliency", "score_prediction",
+    "compare_models", "link_runs", "segment_scan", "render_report", "log_to_mlflow",
+)  # fmt: skip
 FILES = {
     "datasets/cells.yaml": """
         source:

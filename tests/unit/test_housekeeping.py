@@ -59,7 +59,7 @@ def test_clean_lists_and_deletes_what_nothing_refers_to(found: Catalogue, capsys
     assert {item.path for item in find_unused([found], results)} == set(orphans)
     # without the experiment a report that names its things keeps them
     report = results / "reports/try/index.html"
-    write_json(report.with_name("things.json"), {"things": found.report_content()["things"]})
+    write_json(report.with_name("things.json"), {"things": found.report_content["things"]})
     report.write_text("")
     assert main(["clean"]) == 0
     assert "5 unused" in capsys.readouterr().out and all(path.exists() for path in orphans)
@@ -80,7 +80,7 @@ def test_clean_spares_what_a_job_reads_or_makes_and_an_experiment_that_runs(foun
     (busy / ".checkpoint.pt.owner").write_text(json.dumps({**describe_process(), "inputs": inputs}))
     (dead / ".checkpoint.pt.owner").write_text(json.dumps({**describe_process(), "started": 0}))
     assert {item.path for item in find_unused([found], results)} == {dead}
-    with announcing(results / "reports/try", found.report_content()["things"]):
+    with announcing(results / "reports/try", found.report_content["things"]):
         assert {item.path for item in find_unused([], results)} == {dead}
     assert len(find_unused([], results)) > 1
 

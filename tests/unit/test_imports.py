@@ -1,7 +1,8 @@
+import ast
 import re
 from pathlib import Path
 
-from scan2seg import plugins
+from scan2seg import imports, plugins
 from scan2seg.imports import source_files
 
 
@@ -45,3 +46,19 @@ def test_mlflow_is_imported_in_one_package() -> None:
         if re.search(r"^\s*(import|from) mlflow\b", path.read_text("utf-8"), re.MULTILINE)
     }
     assert found == {("reporting", "tracking")}
+
+
+def test_matching_finds_every_import_that_parsing_finds() -> None:
+    missed = {}
+    for path in Path(plugins.__file__).parent.rglob("*.py"):
+        parsed = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                parsed.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                assert node.level == 0, f"{path}: imports are absolute, so that they can be followed"
+                parsed.update(f"{node.module}.{alias.name}" for alias in node.names)
+        wanted = {name for name in parsed if name.startswith("scan2seg.")}
+        if missing := wanted - set(imports._names(path)):
+            missed[path.name] = missing
+    assert missed == {}

@@ -1,29 +1,35 @@
-"""What Snakemake prints of a job: data files by name, source files by number."""
+"""What Snakemake prints of a job: data files by name, and of the source files the one that changed."""
 
 import logging
+import os
+from pathlib import Path
 
+import pytest
 from snakemake.logging import logger
 
-from scan2seg.workflow_log import shorten, shorten_code_lists
+from scan2seg import code_listing
+from scan2seg.workflow_log import name_changed_code
 
 
-def test_source_files_are_counted_and_data_named() -> None:
-    code = ["src/scan2seg/storage.py", "../elsewhere/src/scan2seg/denoising/gaussian.py"]
-    assert shorten(["data/a.png", *code, "results/scan2seg/b.zarr"]) == [
-        "data/a.png", "results/scan2seg/b.zarr", "2 source files",
-    ]  # fmt: skip
-    assert shorten(["a.png"]) == ["a.png"]
-
-
-def test_snakemake_s_own_logger_is_reached_once() -> None:
+def test_lines_on_a_job_name_the_edited_source_file_and_leave_out_the_listing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, time in (("old.py", 1000), ("edited.py", 2000)):
+        Path(name).write_text("")
+        os.utime(name, (time, time))
+    listing = code_listing.listing_path("denoise_scan", ["scan2seg.denoising.scan"])
+    Path(listing).parent.mkdir(parents=True)
+    Path(listing).write_text("0123 old.py\n4567 edited.py\n")
     before = list(logger.filters)
     try:
-        shorten_code_lists()
-        shorten_code_lists()
+        name_changed_code()
+        name_changed_code()
         assert len(logger.filters) <= len(before) + 1
         record = logging.LogRecord(logger.name, logging.INFO, "", 0, None, None, None)
-        record.input = ["src/scan2seg/a.py", "src/scan2seg/b.py", "c.png"]
+        record.input, record.reason = [listing, "c.png"], f"Updated input files: {listing}, c.png"
         assert logger.filter(record)
-        assert record.input == ["c.png", "2 source files"]
+        assert record.input == ["c.png"]
+        assert record.reason == "Updated input files: edited.py, c.png"
     finally:
         logger.filters[:] = before

@@ -11,13 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from pipeline import Pipeline
-
-STAGES = (
-    "simulate_scan", "reconstruct_scan", "denoise_scan", "assemble_stack", "split_stack", "extract_patches",
-    "train_model", "predict_stack", "ensemble_predictions", "time_inference", "map_saliency", "score_prediction",
-    "compare_models", "link_runs", "segment_scan", "render_report", "log_to_mlflow",
-)  # fmt: skip
+from pipeline import STAGES, Pipeline
 
 
 def kill_at(pipeline: Pipeline, rule: str) -> None:

@@ -53,6 +53,8 @@ def test_status_knows_every_job(pipeline: Pipeline, monkeypatch: pytest.MonkeyPa
         ("runs/both-*/seed0/per_image.csv", "score_prediction"),
         ("runs/both-*/seed0/prediction.zarr", "ensemble_predictions"),
         ("reports/tiny/tables.md", "compare_models"),
+        ("runs/small-*/seed0/saliency.zarr", "map_saliency"),
+        ("stacks/pillar-*/stack.zarr", "assemble_stack"),
     ],
 )
 def test_what_the_report_is_made_of_is_a_target(pipeline: Pipeline, pattern: str, rule: str) -> None:

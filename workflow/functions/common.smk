@@ -7,25 +7,29 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from scan2seg.catalogue import Catalogue, Patches, Split, Stack
+from scan2seg.catalogue import Catalogue, Patches, Split, Stack, Training
+from scan2seg.catalogue.volumes import DenoisedVolume, Reconstruction
+from scan2seg.code_listing import listing_path, write_listing
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.problems import ConfigurationError
 from scan2seg.config.yaml_files import read_yaml
+from scan2seg.device import has_gpu
 from scan2seg.errors import InputError
-from scan2seg.imports import script_modules, share_source, source_files
+from scan2seg.imports import script_modules, share_source
 from scan2seg.logging import warn_once
 from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
 from scan2seg.results_folder import check_results
 from scan2seg.slurm.plugin import extend_plugin
 from scan2seg.sources import list_once
-from scan2seg.workflow_log import shorten_code_lists
+from scan2seg.watchdog import announce_limit
+from scan2seg.workflow_log import name_changed_code
 from scan2seg.workflow_outputs import announce, keep_outputs
 
 keep_outputs(workflow)
 if workflow.is_main_process:
     extend_plugin()
-shorten_code_lists()
+name_changed_code()
 share_source()
 use_huge_pages()
 
@@ -60,9 +64,18 @@ try:
 except (ConfigurationError, InputError) as error:
     raise WorkflowError(str(error))
 R = EXPERIMENT.settings.results
+CLUSTER = EXPERIMENT.settings.cluster
+if CLUSTER.container:
+
+    container: CLUSTER.container
+
+
+announce_limit(CLUSTER.stalled_minutes, CLUSTER.end_stalled)
 REPORT = f"{R}/reports/{EXPERIMENT.settings.experiment}"
 if workflow.is_main_process:
-    announce(workflow, REPORT, CATALOGUE.report_content()["things"])
+    announce(workflow, REPORT, CATALOGUE.report_content["things"])
+# predict, score and time one run in one submission: on Slurm three times as many would wait in the queue
+APPLICATION = "apply-{run}"
 FOLDER = "[a-z0-9][a-z0-9_-]*-[0-9a-f]{8}"
 
 
@@ -118,15 +131,15 @@ def patches_of(wildcards):
 
 
 def code(stage, *modules):
-    """List the source files of a stage: what its script imports, and modules that only its settings name.
+    """Name the listing of a stage's source files: what its script imports, and modules that only its settings name.
 
-    Untracked ones stay inputs, so that switching reruns nothing.
+    An untracked one stays an input, so that switching reruns nothing.
     """
-    script = Path(workflow.basedir) / "workflow" / "scripts" / f"{stage}.py"
-    files = source_files(*script_modules(script), *modules)
-    return (
-        files if EXPERIMENT.settings.track_code else [ancient(file) for file in files]
-    )
+    listing = listing_path(stage, modules)
+    if workflow.is_main_process:
+        script = Path(workflow.basedir) / "workflow" / "scripts" / f"{stage}.py"
+        write_listing(listing, (*script_modules(script), *modules))
+    return listing if EXPERIMENT.settings.track_code else ancient(listing)
 
 
 def code_of(stage):
@@ -147,8 +160,14 @@ def listing_of(wildcards):
 
 
 def memory(base):
-    """Ask for more memory each time a job is tried again."""
-    return lambda wildcards, attempt: round(base * 1.6 ** (attempt - 1))
+    """Ask for more memory each time a job is tried again, up to what the site has."""
+    return lambda wildcards, attempt: grow(base, attempt, CLUSTER.max_mem_mb)
+
+
+def grow(base, attempt, limit):
+    """Return what the next try asks for: 1.6 times as much, but no more than the limit unless it began there."""
+    wanted = round(base * 1.6 ** (attempt - 1))
+    return wanted if limit is None else max(base, min(wanted, limit))
 
 
 def minutes(base):
@@ -164,42 +183,55 @@ def recipe_threads(wildcards):
 
 def model_resource(key):
     """Ask for what a model's file says, and more each time a job is tried again."""
-    return lambda wildcards, attempt: round(
-        max(
-            getattr(model.resources, key)
-            for model in CATALOGUE.models_of(thing(wildcards))
+    limit = CLUSTER.max_mem_mb if key == "mem_mb" else None
+
+    def request(wildcards, attempt):
+        models = CATALOGUE.models_of(thing(wildcards))
+        return grow(
+            max(getattr(model.resources, key) for model in models), attempt, limit
         )
-        * 1.6 ** (attempt - 1)
-    )
+
+    return request
 
 
 def gpu_count(wildcards):
-    """Return how many GPUs a job's model wants; where it may be one of several, what the most wanting one does."""
-    models = CATALOGUE.models_of(thing(wildcards))
-    return max((model.resources.gpus for model in models), default=0)
+    """Return how many GPUs a job wants: of the models that it may be about, the most wanting one's; a volume one.
+
+    On this machine a job counts that would take a GPU if there is one, for it will not ask.
+    """
+    made = thing(wildcards)
+    here = workflow.is_main_process and workflow.local_exec
+    if isinstance(made, (Reconstruction, DenoisedVolume)):
+        return int(made.device == "cuda" or (here and made.device == "auto"))
+    models = CATALOGUE.models_of(made)
+    wanted = max((model.resources.gpus for model in models), default=0)
+    taken = here and any(model.training.device != "cpu" for model in models)
+    return max(wanted, int(taken))
 
 
-def partition(wildcards):
-    """Take the partition of a stage that needs no GPU from the profile, whatever model it is about."""
-    return EXPERIMENT.settings.cluster.cpu_partition
+def own_partition(wildcards):
+    """Take the partition of a stage that may want a GPU from the profile."""
+    return CLUSTER.gpu_partition if gpu_count(wildcards) else CLUSTER.cpu_partition
 
 
-def model_partition(wildcards):
-    """Take the partition of a stage that runs a model from the profile."""
-    cluster = EXPERIMENT.settings.cluster
-    return cluster.gpu_partition if gpu_count(wildcards) else cluster.cpu_partition
-
-
-def account(wildcards):
-    return EXPERIMENT.settings.cluster.account
+def scoring_partition(wildcards):
+    """Score where the model is applied, in one submission; an ensemble needs no GPU."""
+    trained = isinstance(thing(wildcards), Training)
+    return own_partition(wildcards) if trained else CLUSTER.cpu_partition
 
 
 def gpus(style, every=False):
-    """Ask for a GPU, or every one that the model wants, in the style that the site takes; nothing in any other."""
+    """Ask for a GPU, or every one that is wanted, in the style that the site takes; nothing in any other.
+
+    GPUs of this machine are counted as well, so that no two jobs share one unasked.
+    """
+    if CLUSTER.gpu_request != style and not (style == "gpu" and has_gpu()):
+        return None
 
     def request(wildcards):
+        here = workflow.is_main_process and workflow.local_exec
         count = gpu_count(wildcards) if every else min(gpu_count(wildcards), 1)
-        if not count or EXPERIMENT.settings.cluster.gpu_request != style:
+        if not count or (CLUSTER.gpu_request != style and not here):
             return None
         return count if style == "gpu" else f"gpu:{count}"
 
@@ -226,17 +258,46 @@ def training_files(name):
 
 
 def report_files():
+    """Name the report and what it is made of and links to: targets all, so that what is lost is made again."""
     if not EXPERIMENT.models:
         return [f"{REPORT}/index.html"]
     names = ["index.html", "scores.csv", "tables.md", "mlflow.json", "runs"]
-    # what the report is made of and links to is a target, so that what is lost is made again
     return [
         *(f"{REPORT}/{name}" for name in names),
         *run_parts(),
         *training_files("checkpoint.pt"),
         *run_files("prediction.zarr"),
         *training_files("history.csv"),
+        *saliency_maps(),
+        *report_data(),
     ]
+
+
+def report_data():
+    """Name stacks, splits, volumes, known labels and tables of studies that the report shows."""
+    return [f"{R}/{path}" for path in CATALOGUE.report_data()]
+
+
+def saliency_maps():
+    if not EXPERIMENT.settings.saliency:
+        return []
+    first = EXPERIMENT.settings.replicates.names()[0]
+    return [
+        name for name in training_files("saliency.zarr") if name.split("/")[-2] == first
+    ]
+
+
+def search_files():
+    return [f"{R}/studies/{folder}/best.yaml" for folder in CATALOGUE.searches]
+
+
+def volume_files():
+    return [f"{R}/{path}" for path in CATALOGUE.volumes()]
+
+
+def later(make, *words, **named):
+    """Make an input function of one that names files: long lists are made for their job, not at every job's start."""
+    return lambda wildcards: make(*words, **named)
 
 
 def run_parts():

@@ -14,16 +14,16 @@ def template_files():
     )
 
 
-def saliency_maps():
-    if not EXPERIMENT.settings.saliency:
-        return []
-    first = EXPERIMENT.settings.replicates.names()[0]
-    return [
-        name for name in training_files("saliency.zarr") if name.split("/")[-2] == first
-    ]
-
-
 def tracking_server():
     """Name the MLflow server without user and password; the job takes its address from the configuration itself."""
     uri = EXPERIMENT.settings.tracking.uri
     return hide_credentials(uri) if uri else None
+
+
+def comparison(part):
+    """Make a parameter of one part of what the comparison is about."""
+    return lambda wildcards: CATALOGUE.comparison_content[part]
+
+
+def report_content(wildcards):
+    return CATALOGUE.report_content

@@ -15,8 +15,8 @@ rule simulate_scan:
     resources:
         mem_mb=memory(4000),
         runtime=minutes(120),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     params:
         settings=lambda wildcards: thing(wildcards).content,
     script:

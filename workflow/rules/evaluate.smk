@@ -14,13 +14,15 @@ rule score_prediction:
         f"{R}/logs/score_prediction/{{run}}/{{applied}}.log",
     benchmark:
         f"{R}/benchmarks/score_prediction/{{run}}/{{applied}}.tsv"
+    group:
+        APPLICATION
     conda:
         "../../envs/report.yaml"
     resources:
         mem_mb=memory(3000),
         runtime=minutes(60),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=scoring_partition,
+        slurm_account=CLUSTER.account,
     params:
         identity=lambda wildcards: {
             "dataset": thing(wildcards).dataset_name,
@@ -33,11 +35,11 @@ rule score_prediction:
 
 rule compare_models:
     input:
-        metrics=run_files("metrics.json"),
-        per_image=run_files("per_image.csv"),
-        training=training_files("training.json"),
-        timing=run_files("timing.json", trained=True),
-        parts=part_scores(),
+        metrics=later(run_files, "metrics.json"),
+        per_image=later(run_files, "per_image.csv"),
+        training=later(training_files, "training.json"),
+        timing=later(run_files, "timing.json", trained=True),
+        parts=later(part_scores),
         code=code("compare_models"),
     output:
         scores=report(
@@ -55,29 +57,29 @@ rule compare_models:
     resources:
         mem_mb=memory(3000),
         runtime=minutes(30),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     params:
-        runs=CATALOGUE.comparison_content()["runs"],
-        reference=CATALOGUE.comparison_content()["reference"],
-        published=CATALOGUE.comparison_content()["published"],
-        unions=CATALOGUE.comparison_content()["unions"],
-        parts=CATALOGUE.comparison_content()["parts"],
-        variants=CATALOGUE.comparison_content()["variants"],
+        runs=comparison("runs"),
+        reference=comparison("reference"),
+        published=comparison("published"),
+        unions=comparison("unions"),
+        parts=comparison("parts"),
+        variants=comparison("variants"),
     script:
         "../scripts/compare_models.py"
 
 
 rule render_report:
     input:
-        scores=rules.compare_models.output.scores if EXPERIMENT.models else [],
-        tables=rules.compare_models.output.tables if EXPERIMENT.models else [],
-        data=[f"{R}/{path}" for path in CATALOGUE.report_data()],
-        predictions=run_files("prediction.zarr"),
-        histories=training_files("history.csv"),
-        runs=run_parts(),
-        segmentations=segmentation_files(),
-        saliency=saliency_maps(),
+        scores=f"{REPORT}/scores.csv" if EXPERIMENT.models else [],
+        tables=f"{REPORT}/tables.md" if EXPERIMENT.models else [],
+        data=later(report_data),
+        predictions=later(run_files, "prediction.zarr"),
+        histories=later(training_files, "history.csv"),
+        runs=later(run_parts),
+        segmentations=later(segmentation_files),
+        saliency=later(saliency_maps),
         code=code("render_report"),
         templates=template_files(),
     output:
@@ -112,19 +114,19 @@ rule render_report:
     resources:
         mem_mb=memory(4000),
         runtime=minutes(60),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     params:
-        content=CATALOGUE.report_content(),
+        content=report_content,
     script:
         "../scripts/render_report.py"
 
 
 rule link_runs:
     input:
-        metrics=run_files("metrics.json"),
-        timing=run_files("timing.json", trained=True),
-        saliency=saliency_maps(),
+        metrics=later(run_files, "metrics.json"),
+        timing=later(run_files, "timing.json", trained=True),
+        saliency=later(saliency_maps),
         code=code("link_runs"),
     output:
         links=directory(f"{REPORT}/runs"),
@@ -137,29 +139,29 @@ rule link_runs:
     resources:
         mem_mb=memory(1000),
         runtime=minutes(10),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     params:
-        runs=CATALOGUE.comparison_content()["runs"],
+        runs=comparison("runs"),
     script:
         "../scripts/link_runs.py"
 
 
 rule log_to_mlflow:
     input:
-        metrics=run_files("metrics.json"),
-        training=training_files("training.json"),
-        timing=run_files("timing.json", trained=True),
-        per_image=run_files("per_image.csv"),
-        parts=part_scores(),
-        histories=training_files("history.csv"),
-        checkpoints=training_files("checkpoint.pt"),
-        predictions=run_files("prediction.zarr"),
-        data=[f"{R}/{path}" for path in CATALOGUE.report_data()],
-        scores=rules.compare_models.output.scores,
-        tables=rules.compare_models.output.tables,
-        report=rules.render_report.output.report,
-        figures=rules.render_report.output.figures,
+        metrics=later(run_files, "metrics.json"),
+        training=later(training_files, "training.json"),
+        timing=later(run_files, "timing.json", trained=True),
+        parts=later(part_scores),
+        per_image=later(run_files, "per_image.csv"),
+        histories=later(training_files, "history.csv"),
+        checkpoints=later(training_files, "checkpoint.pt"),
+        predictions=later(run_files, "prediction.zarr"),
+        data=later(report_data),
+        scores=f"{REPORT}/scores.csv",
+        tables=f"{REPORT}/tables.md",
+        report=f"{REPORT}/index.html",
+        figures=f"{REPORT}/figures",
         code=code("log_to_mlflow"),
     output:
         marker=f"{REPORT}/mlflow.json",
@@ -172,11 +174,11 @@ rule log_to_mlflow:
     resources:
         mem_mb=memory(3000),
         runtime=minutes(60),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     params:
         # with a password in it the address would stay in Snakemake's records
         server=tracking_server(),
-        content=CATALOGUE.report_content(),
+        content=report_content,
     script:
         "../scripts/log_to_mlflow.py"

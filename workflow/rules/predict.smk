@@ -2,7 +2,7 @@
 include: "../functions/predict.smk"
 
 
-from scan2seg.catalogue import Ensemble, Training
+from scan2seg.catalogue import Ensemble
 
 
 rule predict_stack:
@@ -19,14 +19,16 @@ rule predict_stack:
         f"{R}/benchmarks/predict_stack/{{run}}/{{applied}}.tsv"
     wildcard_constraints:
         run=alternatives(CATALOGUE.all_of(Training)),
+    group:
+        APPLICATION
     conda:
         "../../envs/train.yaml"
     threads: recipe_threads
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(120),
-        slurm_partition=model_partition,
-        slurm_account=account,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
@@ -40,6 +42,8 @@ rule score_parts:
         stack=stack_of,
         split=split_of,
         checkpoint=checkpoint_of,
+        # of one submission, one after the other
+        timed=ancient(f"{R}/runs/{{run}}/{{applied}}/timing.json"),
         code=architecture_code("score_parts"),
     output:
         scores=f"{R}/runs/{{run}}/{{applied}}/{{parts}}.json",
@@ -47,14 +51,16 @@ rule score_parts:
         f"{R}/logs/score_parts/{{run}}/{{applied}}/{{parts}}.log",
     benchmark:
         f"{R}/benchmarks/score_parts/{{run}}/{{applied}}/{{parts}}.tsv"
+    group:
+        APPLICATION
     conda:
         "../../envs/train.yaml"
     threads: recipe_threads
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(120),
-        slurm_partition=model_partition,
-        slurm_account=account,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
@@ -86,8 +92,8 @@ rule ensemble_predictions:
     resources:
         mem_mb=memory(4000),
         runtime=minutes(60),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     script:
         "../scripts/ensemble_predictions.py"
 
@@ -97,6 +103,8 @@ rule time_inference:
         stack=stack_of,
         split=split_of,
         checkpoint=checkpoint_of,
+        # of one submission, and not while the scores are made beside it
+        scored=ancient(f"{R}/runs/{{run}}/{{applied}}/metrics.json"),
         code=architecture_code("time_inference"),
     output:
         timing=f"{R}/runs/{{run}}/{{applied}}/timing.json",
@@ -104,6 +112,8 @@ rule time_inference:
         f"{R}/logs/time_inference/{{run}}/{{applied}}.log",
     benchmark:
         f"{R}/benchmarks/time_inference/{{run}}/{{applied}}.tsv"
+    group:
+        APPLICATION
     conda:
         "../../envs/train.yaml"
     # alone on the machine where it can be, for two timings at once measure each other
@@ -118,8 +128,8 @@ rule time_inference:
         runtime=minutes(60),
         # what the model may use; the threads above only keep others away
         model_threads=recipe_threads,
-        slurm_partition=model_partition,
-        slurm_account=account,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:
@@ -145,8 +155,8 @@ rule map_saliency:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(30),
-        slurm_partition=model_partition,
-        slurm_account=account,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     script:
@@ -177,8 +187,8 @@ rule segment_scan:
     resources:
         mem_mb=memory(8000),
         runtime=minutes(240),
-        slurm_partition=model_partition,
-        slurm_account=account,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:

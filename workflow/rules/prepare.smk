@@ -18,8 +18,8 @@ rule assemble_stack:
     resources:
         mem_mb=memory(6000),
         runtime=minutes(120),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     params:
         source=lambda wildcards: thing(wildcards).content["source"],
         scans=lambda wildcards: {
@@ -48,8 +48,8 @@ rule split_stack:
     resources:
         mem_mb=memory(3000),
         runtime=minutes(30),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     params:
         settings=lambda wildcards: thing(wildcards).settings.model_dump(mode="json"),
         folds=lambda wildcards: thing(wildcards).folds,
@@ -73,8 +73,8 @@ rule extract_patches:
     resources:
         mem_mb=memory(4000),
         runtime=minutes(120),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     params:
         settings=lambda wildcards: thing(wildcards).settings.model_dump(mode="json"),
     script:

@@ -20,8 +20,8 @@ rule pretrain_encoder:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=model_resource("runtime"),
-        slurm_partition=model_partition,
-        slurm_account=account,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
         gpu=gpus("gpu"),
         gres=gpus("gres"),
     params:

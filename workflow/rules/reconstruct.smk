@@ -19,8 +19,10 @@ rule reconstruct_scan:
     resources:
         mem_mb=memory(8000),
         runtime=minutes(240),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
+        gpu=gpus("gpu"),
+        gres=gpus("gres"),
     params:
         source=lambda wildcards: thing(wildcards).scan_source(R).content(),
         settings=lambda wildcards: thing(wildcards).settings.model_dump(mode="json"),
@@ -46,8 +48,10 @@ rule denoise_scan:
     resources:
         mem_mb=memory(8000),
         runtime=minutes(240),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
+        gpu=gpus("gpu"),
+        gres=gpus("gres"),
     params:
         steps=lambda wildcards: [step.content() for step in thing(wildcards).steps],
     script:
@@ -76,8 +80,8 @@ rule export_volume:
     resources:
         mem_mb=memory(3000),
         runtime=minutes(120),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     params:
         settings=lambda wildcards: exported(wildcards)[1].content(),
     script:

@@ -23,8 +23,8 @@ rule train_model:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=model_resource("runtime"),
-        slurm_partition=model_partition,
-        slurm_account=account,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
         nodes=1,
         gpu=gpus("gpu", every=True),
         gres=gpus("gres", every=True),

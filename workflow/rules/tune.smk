@@ -20,8 +20,8 @@ rule tune_model:
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=model_resource("runtime"),
-        slurm_partition=model_partition,
-        slurm_account=account,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
         nodes=1,
         gpu=gpus("gpu", every=True),
         gres=gpus("gres", every=True),
@@ -52,8 +52,8 @@ rule compare_trials:
     resources:
         mem_mb=memory(3000),
         runtime=minutes(30),
-        slurm_partition=partition,
-        slurm_account=account,
+        slurm_partition=CLUSTER.cpu_partition,
+        slurm_account=CLUSTER.account,
     params:
         model=lambda wildcards: thing(wildcards).trials.study.model.model_dump(
             mode="json"

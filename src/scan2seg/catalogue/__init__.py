@@ -76,6 +76,8 @@ class Catalogue:
         }
 
         self._dependencies: dict[str, Dependencies] = {}
+        # a thing that many runs share is one object, so that its key is computed once
+        self._trainings: dict[tuple[str, str], Training] = {}
 
     def dependencies(self, thing: Thing) -> Dependencies:
         """Return what a thing depends on beside its parents; files are listed once."""
@@ -83,12 +85,14 @@ class Catalogue:
             self._dependencies[thing.path] = thing.dependencies()
         return self._dependencies[thing.path]
 
+    @cached_property
     def report_content(self) -> Json:
-        """Return what the report is about, with all paths relative to the results folder."""
+        """What the report is about, with all paths relative to the results folder."""
         return report_content(self)
 
+    @cached_property
     def comparison_content(self) -> Json:
-        """Return what the comparison is about, with all paths relative to the results folder."""
+        """What the comparison is about, with all paths relative to the results folder."""
         return comparison_content(self)
 
     def report_data(self) -> list[str]:
@@ -108,9 +112,11 @@ class Catalogue:
 
     def training(self, dataset: str, name: str) -> Training:
         """Return a model trained on a dataset."""
-        model = self.experiment.models[name]
-        patches = self.patches_of(dataset, model.patching)
-        return Training(self.experiment.stem("models", name), patches, model, self.encoder_of(dataset, model))
+        if (dataset, name) not in self._trainings:
+            model = self.experiment.models[name]
+            patches, encoder = self.patches_of(dataset, model.patching), self.encoder_of(dataset, model)
+            self._trainings[dataset, name] = Training(self.experiment.stem("models", name), patches, model, encoder)
+        return self._trainings[dataset, name]
 
     def ensemble(self, dataset: str, name: str) -> Ensemble:
         """Return an ensemble on a dataset."""

@@ -96,7 +96,7 @@ def variants(catalogue: "Catalogue") -> list[list[str]]:
 
 def report_data(catalogue: "Catalogue") -> list[str]:
     """Return the paths of stacks, splits, volumes, known labels and tables of studies that the report shows."""
-    content = report_content(catalogue)
+    content = catalogue.report_content
     found = [dataset[key] for dataset in content["datasets"] for key in ("stack", "split") if dataset[key]]
     found += [scan[key] for scan in content["scans"] for key in ("reconstruction", "denoised", "labels") if scan[key]]
     found += [study["table"] for study in content["studies"]]

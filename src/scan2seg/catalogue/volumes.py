@@ -59,6 +59,11 @@ class Reconstruction(Thing):
         """The simulation, if it is one."""
         return (self.simulation,) if self.simulation else ()
 
+    @property
+    def device(self) -> str:
+        """``cuda`` where it needs a GPU, ``auto`` where it takes one that is there, or ``cpu``."""
+        return "cuda" if getattr(self.settings.backend.module, "NEEDS_GPU", False) else self.settings.device
+
     def scan_source(self, results: str) -> RawScan:
         """Return what the reader is told: the user's files, or those of the simulation in the results folder.
 
@@ -113,6 +118,12 @@ class DenoisedVolume(Thing):
     def parents(self) -> tuple[Thing, ...]:
         """The reconstruction."""
         return (self.reconstruction,)
+
+    @property
+    def device(self) -> str:
+        """``cuda`` where a step needs a GPU, ``auto`` where one takes one that is there, or ``cpu``."""
+        devices = {step.get("device", "cpu") for step in self.steps}
+        return next((device for device in ("cuda", "auto") if device in devices), "cpu")
 
     @property
     def path(self) -> str:

@@ -1,9 +1,13 @@
 """What every part of the configuration shares: strict frozen models, and fields that name a plugin."""
 
+import ast
 import os
 import re
 from dataclasses import dataclass, replace
+from inspect import cleandoc, getsource
+from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -26,7 +30,31 @@ from scan2seg.errors import InputError
 class Settings(BaseModel):
     """Base of every model: unknown keys are errors, values never change, docstrings become the reference."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe each field by the text below it, read from the source only here: pydantic would at every start."""
+        made = handler(schema)
+        properties = handler.resolve_ref_schema(made).get("properties", {})
+        for owner in reversed(cls.__mro__):
+            for name, text in _texts_below_fields(owner).items():
+                if name in cls.model_fields and name in properties:
+                    properties[name]["description"] = text
+        return made
+
+
+def _texts_below_fields(owner: type) -> dict[str, str]:
+    """Return field to the text that stands below it in the class's source; nothing of classes that are no settings."""
+    if not issubclass(owner, Settings) or owner is Settings:
+        return {}
+    (body,) = (node.body for node in ast.parse(dedent(getsource(owner))).body if isinstance(node, ast.ClassDef))
+    return {
+        field.target.id: cleandoc(below.value.value)
+        for field, below in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str)
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,14 @@ class Cluster(Settings):
     """How GPUs are asked for: gpu sends --gpus=N, gres sends --gres=gpu:N; sites take one or the other."""
     account: SlurmName | None = None
     """Account that the jobs are charged to."""
+    container: str | None = None
+    """An Apptainer image that stages run in, with ``software-deployment-method: apptainer``; see docs/cluster.md."""
+    max_mem_mb: int | None = Field(default=None, ge=500)
+    """The most memory in megabytes that a job may ask for when it is tried again: what the largest node has."""
+    stalled_minutes: float | None = Field(default=None, gt=0)
+    """Minutes after which a job that used neither processor nor disk is told of in its log; null: never."""
+    end_stalled: bool = False
+    """End such a job, so that it is tried again where retries are left."""
 
 
 class Segmentation(Settings):

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from scan2seg.config.base import Settings
 
+NEEDS_GPU = True
+
 
 class Params(Settings):
     """Settings of ASTRA."""

@@ -12,7 +12,7 @@ def gather_inputs(content: dict[str, Any], results: Path) -> ReportInputs:
     """Return the inputs of ``render_report``.
 
     Args:
-        content: ``Catalogue.report_content()``, whose paths count from the results folder.
+        content: ``Catalogue.report_content``, whose paths count from the results folder.
         results: the folder of all results.
     """
     report = results / "reports" / content["experiment"]

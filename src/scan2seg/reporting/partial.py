@@ -29,7 +29,7 @@ def report_what_is_there(catalogue: "Catalogue") -> tuple[Path, list[Gap]]:
         InputError: no run was scored, or two were scored on unlike images.
     """
     experiment = catalogue.experiment
-    content, comparison = catalogue.report_content(), catalogue.comparison_content()
+    content, comparison = catalogue.report_content, catalogue.comparison_content
     inputs = gather_inputs(content, Path(experiment.settings.results))
     runs, gaps = read_runs(inputs["runs"], experiment.settings.ensembles)
     if experiment.models and not runs:

@@ -16,6 +16,14 @@ def watch(event: str, arguments: tuple) -> None:
         OPENED.add(os.path.realpath(arguments[0]))
 
 
+def listed(path: str) -> list[str]:
+    """Return the source files that an input stands for, if it is a listing of some."""
+    if "scan2seg_code" not in path:
+        return []
+    with open(path, encoding="utf-8") as file:
+        return [line.split(" ", 1)[1].rstrip() for line in file]
+
+
 def write() -> None:
     job = getattr(sys.modules.get("__main__"), "snakemake", None)
     if job is None or not OPENED:
@@ -23,7 +31,7 @@ def write() -> None:
     modules = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     content = {
         "rule": job.rule,
-        "inputs": [os.path.realpath(path) for path in job.input],
+        "inputs": [os.path.realpath(path) for each in job.input for path in (each, *listed(each))],
         "outputs": [os.path.realpath(path) for path in [*job.output, *job.log]],
         # names relative to an open folder, of temporary files that are removed, are taken for files of this folder
         "opened": sorted(path for path in OPENED if os.path.exists(path)),

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import os
 import signal
 import subprocess
 import sys
@@ -153,6 +154,30 @@ def test_a_submission_waits_for_the_controller(site: Site) -> None:
     site.slurm.come_back()
     site.finish(process)
     assert len(site.slurm.jobs()) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "refusal", ["Invalid account or account/partition combination specified", "Invalid qos specification"]
+)
+def test_a_refused_submission_is_said_and_leaves_what_was_there(site: Site, refusal: str) -> None:
+    site.let_go("second")
+    # older than what it is made from, so that it would be made anew
+    (site.folder / "made").mkdir()
+    made = site.folder / "made" / "second"
+    for place, name in enumerate(("second", "first")):
+        (site.folder / "made" / name).write_text("old")
+        os.utime(site.folder / "made" / name, (1000 + place, 1000 + place))
+    site.slurm.refuse(refusal)
+    process = site.start()
+    site.wait(lambda: process.poll() is not None, 300)
+    assert process.returncode != 0 and refusal in site.output()
+    assert made.read_text() == "old"
+    site.slurm.refuse("")
+    process = site.start()
+    site.wait(lambda: process.poll() is not None, 300)
+    assert process.returncode == 0, site.output()
+    assert made.read_text() == "x" and len(site.slurm.jobs()) == 1
 
 
 @pytest.mark.slow
