@@ -161,6 +161,7 @@ def test_a_submission_waits_for_the_controller(site: Site) -> None:
     "refusal", ["Invalid account or account/partition combination specified", "Invalid qos specification"]
 )
 def test_a_refused_submission_is_said_and_leaves_what_was_there(site: Site, refusal: str) -> None:
+    site.let_go("first")
     site.let_go("second")
     # older than what it is made from, so that it would be made anew
     (site.folder / "made").mkdir()
@@ -177,7 +178,7 @@ def test_a_refused_submission_is_said_and_leaves_what_was_there(site: Site, refu
     process = site.start()
     site.wait(lambda: process.poll() is not None, 300)
     assert process.returncode == 0, site.output()
-    assert made.read_text() == "x" and len(site.slurm.jobs()) == 1
+    assert made.read_text() == "x"
 
 
 @pytest.mark.slow
