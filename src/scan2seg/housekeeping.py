@@ -6,16 +6,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from scan2seg.catalogue import Catalogue
 from scan2seg.catalogue.outputs import outputs
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.origin import KINDS, place_of
 from scan2seg.ownership import find_owner
 from scan2seg.replacement import discard
 
-Json = dict[str, Any]
 _PARTS = {
     "stacks": ("splits/*.json", "patches/*.zarr"),
     "runs": ("*", "*/inference-*"),

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.provenance import fingerprint_file
 
-Json = dict[str, Any]
 KINDS = ("simulations", "reconstructions", "volumes", "stacks", "encoders", "studies", "runs", "segmentations")
 _PLACE = re.compile(rf"(?:^|.*?/)((?:{'|'.join(KINDS)})/[a-z0-9][a-z0-9_-]*-[0-9a-f]{{8}}(?:/.*)?|reports/.+)")
 _BESIDE = {

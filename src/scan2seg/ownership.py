@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
+from scan2seg.documents import Json
 from scan2seg.logging import info, warn
 
-Json = dict[str, Any]
 HEARTBEAT = 10.0
 """Seconds between two signs of life."""
 SILENCE = 90.0

@@ -21,13 +21,14 @@ from scan2seg.config.labels import LabelMapping
 from scan2seg.config.reading import Reading
 from scan2seg.config.source import ScanVolume, StackSource
 from scan2seg.cropping import crop_to_foreground
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.labels import holds_no_named_colour, map_labels, word_unnamed
 from scan2seg.logging import info, progress, warn
 from scan2seg.provenance import record
 from scan2seg.sources import Item, input_paths, list_items
-from scan2seg.storage import Json, create_array, creating, open_store, shards
+from scan2seg.storage import create_array, creating, open_store, shards
 
 
 def assemble_stack(

@@ -23,9 +23,6 @@ warnings.filterwarnings("ignore", message=".*snakemake_timestamp.*", category=Us
 
 TARGET_SHARD_BYTES = 32 * 2**20
 
-Json = dict[str, Any]
-"""A JSON document, or a part of one, as it is read back or to be written; settings have models of their own."""
-
 
 def write_json(path: Path | str, content: Any) -> None:
     """Write JSON, whole or not at all; NaN and infinity are errors, for no other program reads them."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from scan2seg.augmentation.settings import WarpParams
+from scan2seg.ignore import IGNORE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +35,7 @@ def apply(params: Params, images: "Tensor", labels: "Tensor") -> tuple["Tensor",
     moved = chosen(count, params.probability)
     side = uniform(count, params.fraction, 1)
     centres = (2 * torch.rand(count, params.candidates, 2) - 1) * (1 - side)[:, None, None]
-    foreground = ((labels != params.background) & (labels != 255)).float()
+    foreground = ((labels != params.background) & (labels != IGNORE)).float()
     foreground = foreground.reshape(count, -1, height, width).mean(1, keepdim=True)
     coarse = identity_grid(1, 16, 16, images.device) * side.to(images.device)[:, None, None, None]
     places = (coarse[:, None] + centres.to(images.device)[:, :, None, None]).reshape(count, -1, 16, 2)

@@ -21,7 +21,7 @@ from scan2seg.catalogue.runs import (
 )
 from scan2seg.catalogue.segmentations import Segmentation
 from scan2seg.catalogue.stacks import Patches, Split, Stack, make_split
-from scan2seg.catalogue.thing import Dependencies, Json, Kind, Thing
+from scan2seg.catalogue.thing import Dependencies, Kind, Thing
 from scan2seg.catalogue.volumes import (
     DenoisedVolume,
     Reconstruction,
@@ -36,6 +36,7 @@ from scan2seg.config.experiment import Experiment
 from scan2seg.config.model import Model
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.config.processing import list_differences
+from scan2seg.documents import Json
 
 
 @dataclass(frozen=True)

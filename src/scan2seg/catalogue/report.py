@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from scan2seg.catalogue.outputs import outputs
 from scan2seg.catalogue.runs import parts_file
-from scan2seg.catalogue.thing import Json
 from scan2seg.catalogue.volumes import DenoisedVolume, Volume, reconstruction_of
+from scan2seg.documents import Json
 
 if TYPE_CHECKING:
     from scan2seg.catalogue import Catalogue

@@ -4,12 +4,13 @@ import re
 from dataclasses import dataclass
 
 from scan2seg.catalogue.stacks import Patches, Split
-from scan2seg.catalogue.thing import Dependencies, Json, Thing, make_key
+from scan2seg.catalogue.thing import Dependencies, Thing, make_key
 from scan2seg.config.base import Chosen
 from scan2seg.config.model import Model
 from scan2seg.config.recipe import EncoderRecipe
 from scan2seg.config.study import Study
 from scan2seg.config.training import InferenceSettings
+from scan2seg.documents import Json
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from scan2seg.catalogue.runs import Training
-from scan2seg.catalogue.thing import Dependencies, Json, Thing
+from scan2seg.catalogue.thing import Dependencies, Thing
 from scan2seg.catalogue.volumes import Volume
+from scan2seg.documents import Json
 
 
 @dataclass(frozen=True)

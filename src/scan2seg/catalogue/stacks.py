@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
-from scan2seg.catalogue.thing import Dependencies, Json, Thing
+from scan2seg.catalogue.thing import Dependencies, Thing
 from scan2seg.catalogue.volumes import Volume, reconstruction_of, scan_volumes
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.config.scan_files import ScanFiles
 from scan2seg.config.source import ScanVolume
 from scan2seg.config.split import SplitSettings
+from scan2seg.documents import Json
 
 
 @dataclass(frozen=True)

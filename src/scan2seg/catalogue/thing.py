@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-Json = dict[str, Any]
+from scan2seg.documents import Json
+
 KEY_LENGTH = 8
 Kind = TypeVar("Kind", bound="Thing")
 

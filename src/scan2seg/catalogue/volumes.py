@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from scan2seg import plugins
 from scan2seg.catalogue.files import watch
-from scan2seg.catalogue.thing import Dependencies, Json, Thing, make_key
+from scan2seg.catalogue.thing import Dependencies, Thing, make_key
 from scan2seg.config.base import Chosen
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan, ScanFiles
 from scan2seg.config.simulation import SimulationSettings
+from scan2seg.documents import Json
 
 
 @dataclass(frozen=True)

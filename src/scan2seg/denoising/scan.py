@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from scan2seg import logging, provenance, storage
 from scan2seg.config.base import Chosen
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
-from scan2seg.storage import Json
 
 Volume = NDArray[np.float32]
 Source = list[zarr.Array[Any]]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scan2seg import logging, storage
+from scan2seg.documents import Json
 from scan2seg.evaluation.cost_notes import COST_COLUMNS, describe_costs
 from scan2seg.evaluation.part_scores import COLUMNS as PART_COLUMNS
 from scan2seg.evaluation.part_scores import describe_parts, part_score, tabulate_parts
@@ -16,7 +17,6 @@ from scan2seg.evaluation.unions import UNION_SCORES, describe_unions, union_name
 from scan2seg.evaluation.units import MINIMUM_UNITS, Units
 from scan2seg.evaluation.variants import rank_variants
 
-Json = dict[str, Any]
 CHOICE = "The replicate to use is the best on its validation images, or the first where no such score is known."
 COSTS = {
     "training_seconds": ("training", "wall_seconds"),

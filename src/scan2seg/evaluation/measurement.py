@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.measures.agreement import balanced_accuracy, cohens_kappa
 from scan2seg.evaluation.measures.calibration import Reliability
 from scan2seg.evaluation.measures.particles import Detections, detect_particles
@@ -21,7 +22,6 @@ from scan2seg.evaluation.metrics import class_scores, mean_present, pixel_accura
 from scan2seg.evaluation.microstructure import MINIMUM_SIZE
 from scan2seg.ignore import IGNORE
 
-Json = dict[str, Any]
 MOST_PIXELS = 2**24
 """Regions whose bounding box is larger are not measured: distances take about 100 bytes a pixel."""
 TOLERANCE = 0.0075

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg import storage
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.evaluation.metrics import mean_iou
 from scan2seg.evaluation.unions import score_unions
 
-Json = dict[str, Any]
 IDENTITY = ("dataset", "model", "replicate")
 COUNTS = ("intersection", "union", "truth")
 """The counts of a class in per_image.csv, in the order of ``overlap_counts``."""

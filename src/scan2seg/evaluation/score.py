@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg import logging, provenance, storage
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.evaluation import statistics
 from scan2seg.evaluation.confusion import overlap_counts
@@ -29,7 +30,6 @@ from scan2seg.evaluation.units import MINIMUM_UNITS, choose_units
 from scan2seg.evaluation.volume_scores import score_cases
 from scan2seg.ignore import IGNORE
 
-Json = dict[str, Any]
 IDENTITY = ("dataset", "model", "replicate", "split")
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.measurement import mean_known, number
 from scan2seg.evaluation.metrics import class_scores
 
 if TYPE_CHECKING:
     from scan2seg.evaluation.ranking import Ranked
 
-Json = dict[str, Any]
 UNION_SCORES = {"iou": "IoU", "dice": "Dice", "case_dice": "Dice of a volume"}
 """The scores of a union that tables show, and what people call them."""
 

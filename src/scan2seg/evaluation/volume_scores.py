@@ -6,18 +6,17 @@ volume in memory and the spacing of its voxels. Both are of every class but the 
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.measurement import mean_known, number
 from scan2seg.evaluation.measures.surfaces import bounding_box, surface_distances
 from scan2seg.evaluation.metrics import class_scores
 from scan2seg.evaluation.pair import Pair
 from scan2seg.ignore import IGNORE
 
-Json = dict[str, Any]
 MOST_VOXELS = 2**27
 """Of a case: larger ones are not read as a whole."""
 MOST_BOX = 2**24

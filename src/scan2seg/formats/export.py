@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scan2seg import logging, storage
 from scan2seg.config.base import Chosen
+from scan2seg.documents import Json
 
 _FACTS = ("units", "orientation", "provenance")
 
@@ -25,7 +26,7 @@ def export_volume(volume: Path, output: Path, form: Chosen) -> None:
         InputError: there is no such volume, or the disk is full.
     """
     array = storage.open_array(volume, "volume")
-    attributes: storage.Json = dict(storage.open_store(volume).attrs)
+    attributes: Json = dict(storage.open_store(volume).attrs)
     facts = {name: attributes[name] for name in _FACTS if name in attributes}
     depth, height, width = array.shape
     with storage.replacing(output) as partial:

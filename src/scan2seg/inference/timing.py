@@ -14,10 +14,11 @@ from torch import Tensor
 
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads, synchronise
+from scan2seg.documents import Json
 from scan2seg.inference.tiling import Predictor
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
-from scan2seg.storage import Json, open_store, read_json, write_json
+from scan2seg.storage import open_store, read_json, write_json
 
 REPEATS = 5
 MOST_BATCHES = 32

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from scan2seg import plugins
 from scan2seg.config.scan_files import DatasetPaths, RawScan
+from scan2seg.documents import Json
 from scan2seg.errors import InputError, refuse_pipe
 from scan2seg.readers.angles import GivenAngles, angles_from, checked_radians, match_angles
 from scan2seg.readers.scan import Contents, Frames, Scan
-from scan2seg.storage import Json
 
 KIND = "readers.scans"
 

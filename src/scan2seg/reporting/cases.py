@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting import tables
 from scan2seg.reporting.charts import ACCENT, MOST_FIGURED, PLAIN, new_figure, plain, styled
 from scan2seg.reporting.tables import Cell, Table
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

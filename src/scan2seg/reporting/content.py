@@ -4,12 +4,11 @@ import csv
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from scan2seg import storage
+from scan2seg.documents import Json
 from scan2seg.evaluation.runs import IDENTITY, Run, locate_run, read_run
-
-Json = dict[str, Any]
 
 
 class DatasetInput(TypedDict):

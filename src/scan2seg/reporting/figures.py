@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.figure import Figure
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting.charts import ACCENT, INK, PLAIN, PUBLISHED, new_figure, plain, styled
 from scan2seg.reporting.tables import as_number
 
-Json = dict[str, Any]
 MOST_CLASSES = 8
 """More classes than this do not fit a chart of one panel a class."""
 

@@ -10,10 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from scan2seg import logging, provenance, storage
+from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.reporting import tables
 from scan2seg.reporting.charts import FigureFolder
-from scan2seg.reporting.content import DatasetInput, Json, ReportInputs
+from scan2seg.reporting.content import DatasetInput, ReportInputs
 from scan2seg.reporting.dag import draw_dag
 from scan2seg.reporting.exports import PARTS, PERFORMANCE, Attachment, attach, write_forms
 from scan2seg.reporting.gaps import gap_table, read_runs

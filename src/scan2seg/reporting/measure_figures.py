@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +13,6 @@ from scan2seg.evaluation.measures.rank_tests import RankComparison
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting.charts import ACCENT, INK, PLAIN, SERIES, new_figure, plain, styled
 
-Json = dict[str, Any]
 MOST_LINES = len(SERIES)
 MOST_RANKS = 20
 FEWEST_SLICES = 3

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.measures.rank_tests import RankComparison, compare_ranks, seeds_needed
 from scan2seg.evaluation.metrics import mean_iou
 from scan2seg.evaluation.ranking import Ranked
@@ -21,7 +22,6 @@ from scan2seg.reporting.pictures import Picture
 from scan2seg.reporting.tables import UNKNOWN, Cell, Table
 from scan2seg.reporting.uncertainty import uncertainty_pictures
 
-Json = dict[str, Any]
 Chart = Callable[[str, Any, str], Markup | None]
 LENGTHS = ("hausdorff_95", "surface_distance", "case_hausdorff_95", "case_surface_distance")
 FEWEST_MODELS = 4

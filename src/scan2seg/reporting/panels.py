@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scan2seg import storage
+from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
 from scan2seg.ignore import IGNORE
 from scan2seg.reporting.charts import FigureFolder, data_uri, new_figure, styled
-from scan2seg.reporting.content import Json, ReportRun
+from scan2seg.reporting.content import ReportRun
 
 LONGEST_SIDE = 512
 """Pixels of the longer side of a picture; larger images are shrunk."""

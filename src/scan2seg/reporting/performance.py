@@ -1,8 +1,8 @@
 """What every model reached and took, with what the literature reports of it in the next columns."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.comparison import cost, describe_device
 from scan2seg.evaluation.hardware import are_comparable
 from scan2seg.evaluation.ranking import Ranked
@@ -10,7 +10,6 @@ from scan2seg.evaluation.runs import Run
 from scan2seg.reporting import tables
 from scan2seg.reporting.tables import Cell, Table
 
-Json = dict[str, Any]
 OURS = ("model", "mean IoU", "batch", "epochs", "steps", "training", "devices", "prediction of an image")
 """The columns of our models: those of the final table of published comparisons of this kind, and the steps."""
 TIMES = ("training_seconds", "prediction_seconds_per_image")

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.comparison import cost, describe_device, describe_stray
 from scan2seg.evaluation.cost_notes import describe_costs
 from scan2seg.evaluation.hardware import are_comparable
@@ -15,8 +15,6 @@ from scan2seg.evaluation.runs import Run
 from scan2seg.evaluation.unions import describe_unions, union_names
 from scan2seg.reporting import tables
 from scan2seg.reporting.tables import Cell, Table
-
-Json = dict[str, Any]
 
 
 def ranking_table(rows: Sequence[Ranked], published: Sequence[Json], reference: str | None) -> Table:

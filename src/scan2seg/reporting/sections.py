@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.comparison import CHOICE, describe_scores, describe_uncertainty
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting import figures as draw
@@ -37,8 +38,6 @@ from scan2seg.reporting.tables import Table
 from scan2seg.reporting.tradeoff import draw_sizes, draw_times
 from scan2seg.reporting.viewer import Viewer
 from scan2seg.reporting.walks import walk_test_images
-
-Json = dict[str, Any]
 
 
 _VERSIONS = {"driver": "driver", "cuda": "CUDA"}

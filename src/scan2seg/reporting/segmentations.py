@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from scan2seg import storage
+from scan2seg.documents import Json
 from scan2seg.reporting import tables
-from scan2seg.reporting.content import Json, ScanInput, read_optional_json
+from scan2seg.reporting.content import ScanInput, read_optional_json
 from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_grey
 from scan2seg.reporting.pictures import Picture
 from scan2seg.reporting.tables import Table

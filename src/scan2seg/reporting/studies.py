@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from scan2seg.documents import Json
 from scan2seg.reporting import tables
 from scan2seg.reporting.charts import ACCENT, PLAIN, FigureFolder, new_figure, plain, styled
 from scan2seg.reporting.content import StudyInput
 from scan2seg.reporting.tables import Cell, Table
 
-Json = dict[str, Any]
 SAMPLERS = {"tpe": "tree-structured Parzen estimator", "random": "random", "grid": "grid"}
 
 

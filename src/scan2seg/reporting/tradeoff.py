@@ -2,19 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.comparison import cost
 from scan2seg.evaluation.hardware import are_comparable
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting.charts import ACCENT, PLAIN, new_figure, plain, styled
 from scan2seg.reporting.tables import as_number
 
-Json = dict[str, Any]
 Point = tuple[float, float, str]
 """Cost, mean IoU, model."""
 TIMES = (

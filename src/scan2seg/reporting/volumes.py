@@ -10,6 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from scan2seg import storage
+from scan2seg.ignore import IGNORE
 from scan2seg.reporting.charts import FigureFolder, new_figure, styled
 from scan2seg.reporting.content import ScanInput
 from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_grey
@@ -76,7 +77,7 @@ def _known_labels(path: Path | None, z: int) -> tuple[list[Picture], list[tuple[
     labels = np.asarray(open_voxels(path)[z])
     attributes: dict[str, Any] = dict(storage.open_store(path).attrs)
     names = [str(name) for name in attributes.get("classes") or []]
-    colours = class_colours(max(len(names), int(labels[labels < 255].max(initial=0)) + 1))
+    colours = class_colours(max(len(names), int(labels[labels < IGNORE].max(initial=0)) + 1))
     picture = Picture(f"known labels of slice {z + 1}", label_uri(labels, colours))
     return [picture], [(name, f"rgb{colour}") for name, colour in zip(names, colours, strict=False)]
 

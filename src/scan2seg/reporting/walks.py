@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scan2seg import storage
 from scan2seg.evaluation.ranking import Ranked
+from scan2seg.ignore import IGNORE
 from scan2seg.reporting.content import ReportRun
 from scan2seg.reporting.panels import Colour, choose_replicate_shown, class_colours, read_image, read_truth
 from scan2seg.reporting.viewer import Frame, Option, Viewer, build_viewer, ground_uri, layer_uri
@@ -117,7 +118,7 @@ def open_voxels(path: Path) -> zarr.Array[Any]:
 def _count_classes(path: Path, labels: zarr.Array[Any]) -> int:
     names: Any = storage.open_store(path).attrs.get("classes") or []
     middle = np.asarray(labels[labels.shape[0] // 2])
-    return max(len(names), int(middle[middle < 255].max(initial=0)) + 1)
+    return max(len(names), int(middle[middle < IGNORE].max(initial=0)) + 1)
 
 
 def _choose_window(volume: zarr.Array[Any]) -> tuple[float, float]:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.config.source import ScanLabels, ScanVolume
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.logging import warn
 from scan2seg.orientation import SAMPLE_SLICES, Fit, find_turn, warn_of_turned_labels
 from scan2seg.readers.volumes import Volume, open_volume
 from scan2seg.sources import Item
-from scan2seg.storage import Json, open_store
+from scan2seg.storage import open_store
 
 
 def list_items(source: ScanLabels, scans: Mapping[str, ScanVolume]) -> list[Item]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from scan2seg.config.split import PARTS, SplitSettings
 from scan2seg.errors import InputError
+from scan2seg.ignore import IGNORE
 from scan2seg.logging import info, progress, warn
 from scan2seg.provenance import record
 from scan2seg.split.folds import make_folds
@@ -73,7 +74,7 @@ def _find_foreground(stack: Path) -> list[int]:
     kept: list[int] = []
     for block in progress(shards(label), "looking for empty images"):
         values = np.asarray(label[block])
-        full = ((values > 0) & (values < 255)).any(axis=(1, 2))
+        full = ((values > 0) & (values < IGNORE)).any(axis=(1, 2))
         kept.extend(block.start + int(index) for index in np.flatnonzero(full))
     if not kept:
         raise InputError("split.drop_empty: every image holds the first class only")

@@ -18,11 +18,12 @@ from scan2seg.augmentation.chain import build_chain
 from scan2seg.config.recipe import EncoderRecipe
 from scan2seg.config.training import OptimizerSettings, ScheduleSettings
 from scan2seg.device import choose_device, peak_memory, set_threads
+from scan2seg.documents import Json
 from scan2seg.encoders.build import AlignedEncoder
 from scan2seg.ignore import IGNORE
 from scan2seg.normalisation import Normalisation, fit_normalisation
 from scan2seg.provenance import fingerprint, record
-from scan2seg.storage import Json, open_store, replacing, write_json
+from scan2seg.storage import open_store, replacing, write_json
 from scan2seg.training.data import BatchLoader, Patches, make_loaders, open_patches
 from scan2seg.training.history import Row, write_history
 from scan2seg.training.learner import Learner, Outputs

@@ -14,13 +14,14 @@ from scan2seg.appearance import SAMPLE_WINDOWS, describe_appearance
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.recipe import Recipe
 from scan2seg.device import autocast, choose_device, peak_memory, set_threads
+from scan2seg.documents import Json
 from scan2seg.energy import EnergyMeter, explain_unknown
 from scan2seg.errors import InputError
 from scan2seg.logging import info
 from scan2seg.normalisation import fit_normalisation
 from scan2seg.provenance import fingerprint, record
 from scan2seg.replicates import parse_replicate
-from scan2seg.storage import Json, open_store, write_json
+from scan2seg.storage import open_store, write_json
 from scan2seg.training.data import Patches, choose_evenly, class_weights, make_loaders, open_patches
 from scan2seg.training.history import Row, write_history
 from scan2seg.training.launcher import launch

@@ -4,17 +4,16 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from scan2seg.config.model import Model
 from scan2seg.config.study import vary_model
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.logging import info
 from scan2seg.storage import read_json, replacing
 
-Json = dict[str, Any]
 COLUMNS = ("dataset", "study", "number", "trial", "state", "score", "best_epoch", "epochs", "seconds", "reason")
 """Columns of study.csv before those of the searched keys."""
 

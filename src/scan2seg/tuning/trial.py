@@ -15,6 +15,7 @@ from scan2seg.config.model import Model
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.config.study import vary_model
 from scan2seg.device import choose_device
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.evaluation.confusion import confusion_matrix, overlap_counts
 from scan2seg.evaluation.metrics import mean_iou
@@ -25,8 +26,6 @@ from scan2seg.storage import open_store, read_json, write_json
 from scan2seg.training.data import BatchLoader, open_patches
 from scan2seg.training.train import train_model
 from scan2seg.tuning.sampling import draw_values
-
-Json = dict[str, Any]
 
 
 def tune_model(

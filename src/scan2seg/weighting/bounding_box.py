@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from scan2seg.config.base import Settings
+from scan2seg.ignore import IGNORE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,7 @@ def weigh(params: Params, labels: "Tensor") -> "Tensor":
     """Weigh pixels: 1 inside the box, ``beta_bg`` outside; an image without foreground has 1 everywhere."""
     import torch
 
-    foreground = (labels != params.background) & (labels != 255)
+    foreground = (labels != params.background) & (labels != IGNORE)
     box = torch.ones_like(foreground)
     axes = range(1, labels.ndim)
     for axis in axes:

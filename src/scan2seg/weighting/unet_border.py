@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from scan2seg.config.base import Settings
+from scan2seg.ignore import IGNORE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ def _weigh_one(params: Params, labels: "NDArray[Any]") -> "NDArray[np.float32]":
     from scipy.ndimage import distance_transform_edt
     from skimage.measure import label, regionprops
 
-    filled = np.where(labels == 255, params.background, labels)
+    filled = np.where(labels == IGNORE, params.background, labels)
     objects = label(filled, background=params.background, connectivity=labels.ndim)
     weights = np.ones(labels.shape, np.float32)
     first = np.full(labels.shape, np.inf, np.float32)

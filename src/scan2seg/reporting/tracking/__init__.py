@@ -5,9 +5,9 @@ imported. A run whose hash is the same stays as it is; one whose hash differs is
 """
 
 from pathlib import Path
-from typing import Any
 
 from scan2seg import logging, provenance, storage
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.reporting.content import ReportInputs, load_runs
@@ -17,8 +17,6 @@ from scan2seg.reporting.tracking.models import register_best
 from scan2seg.reporting.tracking.runs import describe_run
 from scan2seg.reporting.tracking.store import DATABASE, open_tracking
 from scan2seg.secrets import hide_credentials
-
-Json = dict[str, Any]
 
 
 def log_to_mlflow(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from scan2seg.documents import Json
 from scan2seg.evaluation.comparison import COSTS, cost
 from scan2seg.evaluation.part_scores import PAIRS, average_parts
 from scan2seg.evaluation.ranking import Ranked
@@ -13,7 +14,6 @@ from scan2seg.reporting.content import ReportInputs
 from scan2seg.reporting.tracking.record import Point, Record, Table, clean_name, flatten
 from scan2seg.reporting.tracking.runs import find_times
 
-Json = dict[str, Any]
 COMPARED: dict[str, Callable[[Ranked], float | None]] = {
     "mean_iou": lambda row: row.mean,
     "training_seconds": lambda row: row.average(lambda run: cost(run, "training_seconds")),

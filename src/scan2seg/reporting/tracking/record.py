@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from scan2seg import __version__, provenance
+from scan2seg.documents import Json
 
-Json = dict[str, Any]
 LONGEST_PARAMETER = 6000
 """MLflow's limit."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scan2seg import provenance, storage
+from scan2seg.documents import Json
 from scan2seg.evaluation.comparison import COSTS, cost
 from scan2seg.evaluation.part_scores import COLUMNS as PART_COLUMNS
 from scan2seg.evaluation.part_scores import part_score
@@ -18,7 +19,6 @@ from scan2seg.reporting.tracking.matrix import draw_confusion
 from scan2seg.reporting.tracking.record import DatasetUse, ModelUse, Point, Record, Table, clean_name, flatten
 from scan2seg.slices import list_volumes, read_slab
 
-Json = dict[str, Any]
 FILES = ("metrics.json", "per_image.csv", "training.json", "timing.json", "history.csv")
 EXAMPLE = 32
 """Height and width of the input example of a model."""
