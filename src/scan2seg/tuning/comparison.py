@@ -18,14 +18,14 @@ COLUMNS = ("dataset", "study", "number", "trial", "state", "score", "best_epoch"
 """Columns of study.csv before those of the searched keys."""
 
 
-def compare_trials(trials: Sequence[Path], table: Path, best: Path, model: Json) -> None:
+def compare_trials(trials: Sequence[Path], table: Path, best: Path, model: Model) -> None:
     """Write study.csv, a row a trial, and the complete model file of the best one, named after the study.
 
     Args:
         trials: trial.json of every trial, in the order of their numbers.
         table: study.csv to write; texts and numbers are as they are, other values as JSON.
         best: the YAML file to write.
-        model: the resolved base model with every key.
+        model: the base model.
 
     Raises:
         InputError: every trial failed.
@@ -56,11 +56,11 @@ def _write_table(path: Path, results: list[Json]) -> None:
             writer.writerow([*(facts.get(name) for name in COLUMNS), *shown])
 
 
-def _write_model(path: Path, model: Json, winner: Json, place: str) -> None:
-    content = vary_model(Model.model_validate(model), winner["values"]).model_dump(mode="json")
+def _write_model(path: Path, model: Model, winner: Json, place: str) -> None:
+    content = vary_model(model, winner["values"]).model_dump(mode="json")
     measure = (
         f"{winner['monitor'].replace('_', ' ').replace('iou', 'IoU')} {winner['score']:.4f} on {winner['dataset']}"
     )
-    words = {"name": winner["study"], "description": f"Best of a study of {model['name']}: {measure}, {place}"}
+    words = {"name": winner["study"], "description": f"Best of a study of {model.name}: {measure}, {place}"}
     with replacing(path) as partial:
         partial.write_text(yaml.safe_dump({**content, **words}, sort_keys=False, allow_unicode=True), "utf-8")

@@ -14,45 +14,44 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from scan2seg.config.study import SearchedKey
+from scan2seg.config.searched_key import SearchedKey
+from scan2seg.config.study import TrialSettings
+from scan2seg.documents import Json
 
-Result = dict[str, Any]
-"""A finished trial: ``values`` by key, and ``score``, None where it failed."""
 
-
-def draw_values(job: dict[str, Any], maximise: bool, earlier: Sequence[Result] = ()) -> dict[str, Any]:
+def draw_values(settings: TrialSettings, maximise: bool, earlier: Sequence[Json] = ()) -> dict[str, Any]:
     """Return the values of one trial by key.
 
     Args:
-        job: ``values`` themselves, or "sampler" (tpe, random), "seed", "number", "space" and, with tpe, "startup".
+        settings: of the trial: its ``values``, or how to draw them.
         maximise: whether a larger score is better.
-        earlier: the results of the trials of all rounds before, in their order.
+        earlier: trial.json of the trials of all rounds before, in their order; the score of a failed one is None.
 
     Source of tpe: Bergstra et al., Algorithms for hyper-parameter optimization, NeurIPS 2011, as in Optuna.
     """
-    if "values" in job:
-        return dict(job["values"])
+    if settings.values is not None:
+        return dict(settings.values)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = {key: SearchedKey.model_validate(part) for key, part in job["space"].items()}
+    space = settings.space
     distributions = {key: _distribution(searched) for key, searched in space.items()}
     study = optuna.create_study(direction="maximize" if maximise else "minimize")
     for result in earlier:
         study.add_trial(_past_trial(result, space, distributions))
     drawn: dict[str, Any] = {}
     # the trials of this round that run beside it are asked for as well, so that tpe keeps its distance from them
-    for number in range(len(earlier), job["number"] + 1):
-        study.sampler = _make_sampler(job, number)
+    for number in range(len(earlier), settings.number + 1):
+        study.sampler = _make_sampler(settings, number)
         drawn = study.ask(distributions).params
     return {
         key: drawn[key] if searched.values is None else searched.values[drawn[key]] for key, searched in space.items()
     }
 
 
-def _make_sampler(job: dict[str, Any], number: int) -> optuna.samplers.BaseSampler:
-    seed = int(np.random.SeedSequence([job["seed"], number]).generate_state(1)[0])
-    if job["sampler"] == "random":
+def _make_sampler(settings: TrialSettings, number: int) -> optuna.samplers.BaseSampler:
+    seed = int(np.random.SeedSequence([settings.seed, number]).generate_state(1)[0])
+    if settings.sampler == "random":
         return optuna.samplers.RandomSampler(seed=seed)
-    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=job["startup"], constant_liar=True)
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=settings.startup, constant_liar=True)
 
 
 def _distribution(searched: SearchedKey) -> BaseDistribution:
@@ -67,9 +66,7 @@ def _distribution(searched: SearchedKey) -> BaseDistribution:
         return FloatDistribution(low, high, log=searched.log, step=searched.step)
 
 
-def _past_trial(
-    result: Result, space: dict[str, SearchedKey], distributions: dict[str, BaseDistribution]
-) -> FrozenTrial:
+def _past_trial(result: Json, space: dict[str, SearchedKey], distributions: dict[str, BaseDistribution]) -> FrozenTrial:
     """Return an earlier trial; a failed one counts as worse than any other, or tpe would go there again."""
     params = {key: _drawn(searched, result["values"][key]) for key, searched in space.items()}
     state = TrialState.COMPLETE if result["score"] is not None else TrialState.PRUNED

@@ -4,7 +4,7 @@ import csv
 import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.model import Model
 from scan2seg.config.patching import PatchingSettings
-from scan2seg.config.study import vary_model
+from scan2seg.config.study import TrialSettings
 from scan2seg.device import choose_device
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
@@ -32,10 +32,10 @@ def tune_model(
     data: Path,
     split: Path,
     output: Path,
-    job: Json,
+    settings: TrialSettings,
     *,
     earlier: Sequence[Path] = (),
-    identity: Json | None = None,
+    identity: Mapping[str, str] | None = None,
     threads: int = 1,
 ) -> None:
     """Run one trial and write trial.json: values, state, score, epochs, seconds, reason of a failure, history.
@@ -47,7 +47,7 @@ def tune_model(
         data: the patch store; with ``own_patches`` the stack, from which the trial cuts its own.
         split: split.json.
         output: trial.json.
-        job: ``Study.job()``.
+        settings: of the trial.
         earlier: trial.json of the trials to learn from, in their order.
         identity: names that go into the result.
         threads: processor cores.
@@ -58,29 +58,29 @@ def tune_model(
     """
     if not read_json(split)["validation"]:
         raise InputError(f"{split}: a study needs validation images; raise split.fractions.validation of the dataset")
-    base = Model.model_validate({"name": "study", **job["recipe"]})
-    maximise = base.training.monitor == "validation_mean_iou"
-    values = draw_values(job, maximise, [read_json(path) for path in earlier])
+    training = settings.recipe.training
+    maximise = training.monitor == "validation_mean_iou"
+    values = draw_values(settings, maximise, [read_json(path) for path in earlier])
     info("values %s", ", ".join(f"{key}: {value}" for key, value in values.items()))
-    choose_device(base.training.device)
+    choose_device(training.device)
     scratch, started = output.parent / "training", time.monotonic()
-    result: Json = {**(identity or {}), "values": values, "monitor": base.training.monitor}
+    result: Json = {**(identity or {}), "values": values, "monitor": training.monitor}
     result |= {"state": "failed", "score": None, "best_epoch": None, "epochs": None, "reason": None, "history": []}
     try:
-        result |= _train(data, split, scratch, vary_model(base, values), job, threads)
+        result |= _train(data, split, scratch, settings.vary(values), settings, threads)
     except InputError as error:
         if isinstance(error.__context__, OSError):  # a full disk or a lost file is not the fault of the values
             raise
         warn("the trial failed: %s", error)
         result |= {"reason": str(error), "seconds": time.monotonic() - started}
-    write_json(output, {**result, "provenance": record({"job": job}, [data, split, *earlier])})
+    write_json(output, {**result, "provenance": record({"job": settings.content()}, [data, split, *earlier])})
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _train(data: Path, split: Path, scratch: Path, model: Model, job: Json, threads: int) -> Json:
+def _train(data: Path, split: Path, scratch: Path, model: Model, settings: TrialSettings, threads: int) -> Json:
     """Train in the scratch folder; return score and costs."""
-    patches = _cut_patches(data, split, scratch, model.patching) if job["own_patches"] else data
-    train_model(patches, split, scratch, model.recipe(), replicate=f"seed{job['seed']}", threads=threads)
+    patches = _cut_patches(data, split, scratch, model.patching) if settings.own_patches else data
+    train_model(patches, split, scratch, model.recipe(), replicate=f"seed{settings.seed}", threads=threads)
     return _read_training(scratch, patches, split, model.training.monitor)
 
 

@@ -6,14 +6,19 @@ import sys
 
 import pytest
 
+from scan2seg.config.study import TrialSettings
 from scan2seg.tuning.sampling import draw_values
 
 RATE, DROPOUT = {"low": 1e-5, "high": 1.0, "log": True}, {"values": [None, [0.1, 0.2], {"a": False}, 0]}
 SPACE = {"dropout": DROPOUT, "rate": RATE, "size": {"low": 4, "high": 16, "step": 4}}
 
 
-def job(number: int, sampler: str = "tpe", **changes) -> dict:
-    return {"sampler": sampler, "seed": 1, "number": number, "space": SPACE, "startup": 4, **changes}
+RECIPE = {"architecture": "otsu"}
+
+
+def job(number: int, sampler: str = "tpe", **changes) -> TrialSettings:
+    content = {"sampler": sampler, "seed": 1, "number": number, "space": SPACE, "startup": 4}
+    return TrialSettings.model_validate({**content, "recipe": RECIPE, "own_patches": False, **changes})
 
 
 def play(count: int, sampler: str, seed: int = 1) -> list[dict]:
@@ -39,13 +44,16 @@ def test_seed_and_number_decide_the_values(sampler: str) -> None:
 
 def test_values_are_the_same_in_another_process() -> None:
     results = play(6, "tpe")
-    script = f"from scan2seg.tuning.sampling import draw_values; print(draw_values({job(6)}, True, {results}))"
+    script = (
+        "from scan2seg.config.study import TrialSettings; from scan2seg.tuning.sampling import draw_values;"
+        f"print(draw_values(TrialSettings.model_validate({job(6).content()}), True, {results}))"
+    )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == str(draw_values(job(6), True, results))
 
 
 def test_a_grid_takes_its_point() -> None:
-    assert draw_values({"values": {"rate": 0.5}}, True) == {"rate": 0.5}
+    assert draw_values(job(0, values={"rate": 0.5}), True) == {"rate": 0.5}
 
 
 def test_tpe_learns_and_random_does_not() -> None:

@@ -12,6 +12,7 @@ from scan2seg.config.dataset import Dataset
 from scan2seg.config.experiment import load_part
 from scan2seg.config.model import Model
 from scan2seg.config.patching import PatchingSettings
+from scan2seg.config.study import TrialSettings
 from scan2seg.errors import InputError
 from scan2seg.patches import extract_patches
 from scan2seg.split import split_stack
@@ -53,7 +54,8 @@ def tune(data: Path, folder: Path, values: dict[str, Any], model: Model | None =
     own = name == "stack.zarr"
     job = {"seed": 0, "recipe": (model or model_of()).recipe().content(), "own_patches": own, "values": values}
     identity = {"dataset": "d", "study": "rates", "trial": folder.name}
-    tune_model(data / name, data / "split.json", folder / "trial.json", job, identity=identity)
+    settings = TrialSettings.model_validate(job)
+    tune_model(data / name, data / "split.json", folder / "trial.json", settings, identity=identity)
     assert [path.name for path in folder.iterdir()] == ["trial.json"]
     return read_json(folder / "trial.json")
 
@@ -112,10 +114,11 @@ def test_what_no_value_is_to_blame_for_stops_the_trial(
     monkeypatch.setattr(trial_module, "train_model", fill_the_disk)
     with pytest.raises(InputError, match="disk is full"):
         tune(data, tmp_path / "a", {"optimizer.learning_rate": 0.1})
+    settings = TrialSettings(seed=0, recipe=model_of().recipe(), own_patches=False)
     split = {**read_json(data / "split.json"), "validation": []}
     write_json(tmp_path / "split.json", split)
     with pytest.raises(InputError, match=r"raise split\.fractions\.validation"):
-        tune_model(data / "patches.zarr", tmp_path / "split.json", tmp_path / "trial.json", {})
+        tune_model(data / "patches.zarr", tmp_path / "split.json", tmp_path / "trial.json", settings)
 
 
 def result_of(score: float | None, size: int, monitor: str = "validation_mean_iou") -> dict[str, Any]:
@@ -130,7 +133,7 @@ def compare(folder: Path, results: list[dict[str, Any]]) -> tuple[Model, list[st
     paths = [folder / str(number) / "trial.json" for number in range(len(results))]
     for path, result in zip(paths, results, strict=True):
         write_json(path, result)
-    compare_trials(paths, folder / "study.csv", folder / "best.yaml", model_of().model_dump(mode="json"))
+    compare_trials(paths, folder / "study.csv", folder / "best.yaml", model_of())
     model, _ = load_part("models", Model, "./best.yaml", folder)
     return model, (folder / "study.csv").read_text().splitlines()
 

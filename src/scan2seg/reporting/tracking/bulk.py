@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from scan2seg.documents import Json
 from scan2seg.reporting.tracking.record import DatasetUse, Point, Record
 
-Row = dict[str, Any]
 _METRIC = ("key", "value", "timestamp", "run_uuid", "step", "is_nan")
 COLUMNS = {
     "runs": (
@@ -99,14 +98,14 @@ def write_run(database: Path, new: NewRun, record: Record) -> None:
             connection.executemany(words, [[row.get(column) for column in columns] for row in found])
 
 
-def _run(new: NewRun, record: Record) -> Row:
+def _run(new: NewRun, record: Record) -> Json:
     row = {"run_uuid": new.run, "name": record.name, "source_type": "UNKNOWN", "source_name": "", "user_id": "unknown"}
     row |= {"entry_point_name": "", "source_version": "", "status": "FINISHED", "lifecycle_stage": "active"}
-    times: Row = {"start_time": record.started, "end_time": record.ended}
+    times: Json = {"start_time": record.started, "end_time": record.ended}
     return row | times | {"artifact_uri": new.place, "experiment_id": int(new.experiment)}
 
 
-def _point(point: Point, run: str) -> Row:
+def _point(point: Point, run: str) -> Json:
     shown = {"key": point.name, "value": point.value, "timestamp": point.time, "step": point.step}
     return {**shown, "run_uuid": run, "is_nan": 0}
 
@@ -127,7 +126,7 @@ def _find_dataset(connection: sqlite3.Connection, new: NewRun, use: DatasetUse) 
     return str(row[0]) if row else None
 
 
-def _dataset_rows(new: NewRun, use: DatasetUse | None, known: str | None) -> Iterator[tuple[str, list[Row]]]:
+def _dataset_rows(new: NewRun, use: DatasetUse | None, known: str | None) -> Iterator[tuple[str, list[Json]]]:
     if use is None:
         return
     dataset, link = known or uuid.uuid4().hex, uuid.uuid4().hex
@@ -140,11 +139,11 @@ def _dataset_rows(new: NewRun, use: DatasetUse | None, known: str | None) -> Ite
     yield "input_tags", [{"input_uuid": link, "name": key, "value": value} for key, value in use.tags().items()]
 
 
-def _model_rows(new: NewRun, record: Record) -> Iterator[tuple[str, list[Row]]]:
+def _model_rows(new: NewRun, record: Record) -> Iterator[tuple[str, list[Json]]]:
     if record.model is None:
         return
     use, now = record.model, round(1000 * time.time())
-    row: Row = {"model_id": new.model, "experiment_id": int(new.experiment), "name": use.name(), "status": READY}
+    row: Json = {"model_id": new.model, "experiment_id": int(new.experiment), "name": use.name(), "status": READY}
     row |= {"artifact_location": new.model_place, "creation_timestamp_ms": now, "last_updated_timestamp_ms": now}
     row |= {"lifecycle_stage": "active", "model_type": use.KIND, "source_run_id": new.run}
     yield "logged_models", [row]
