@@ -80,7 +80,6 @@ def segment_scan(
     set_threads(threads)
     predictor = Predictor(checkpoint, inference)
     source = open_store(volume)
-    array: Any = source["volume"]
     if predictor.model.channels != 2 * predictor.neighbours + 1:
         raise InputError(f"{checkpoint}: was trained on images of several channels; a volume has one")
     unlike = _find_differences(volume, stack, differences)
@@ -91,17 +90,10 @@ def segment_scan(
     if tiff is not None:
         _write_tiff(labels, tiff)
     shares = {name: float(count / counts.sum()) for name, count in zip(predictor.classes, counts, strict=True)}
-    facts = {
-        "model": model,
-        **predictor.decision.describe(),
-        "shape": list(array.shape),
-        "pixel_size": source.attrs.get("pixel_size"),
-        "unlike_training": unlike,
-        "voxels": dict(zip(predictor.classes, counts.tolist(), strict=True)),
-        "volume_fractions": shares,
-        "provenance": provenance,
-    }
-    write_json(summary, facts)
+    facts = {"model": model, **predictor.decision.describe(), "shape": list(source["volume"].shape)}  # type: ignore[union-attr]
+    facts |= {"pixel_size": source.attrs.get("pixel_size"), "unlike_training": unlike}
+    facts |= {"voxels": dict(zip(predictor.classes, counts.tolist(), strict=True)), "volume_fractions": shares}
+    write_json(summary, {**facts, "provenance": provenance})
     info("%s: %s", model, ", ".join(f"{name} {share:.2%}" for name, share in shares.items()))
 
 

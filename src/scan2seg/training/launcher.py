@@ -15,22 +15,23 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.imports import share_source
 from scan2seg.logging import LOGGER, info
 from scan2seg.training import worker
+from scan2seg.training.job import TrainingJob
 
 GRACE_SECONDS = 10.0
 """After a worker failed, the others have this long to say why."""
 
 
-def launch(part: dict[str, Any], devices: int, device: str) -> None:
+def launch(job: TrainingJob, devices: int, device: str) -> None:
     """Train in this many processes and return when all are done.
 
     Args:
-        part: what every worker is told: the arguments of ``train_model`` as JSON values.
+        job: what every process is to train.
         devices: how many processes.
         device: cpu, or cuda for a GPU each.
 
@@ -42,10 +43,11 @@ def launch(part: dict[str, Any], devices: int, device: str) -> None:
     share_source()
     workers: list[_Worker] = []
     with tempfile.TemporaryDirectory(prefix="scan2seg-") as folder:
-        whole = {**part, "devices": devices, "device": device, "store": str(Path(folder) / "store")}
+        part = {"job": job.model_dump(mode="json"), "devices": devices, "device": device}
+        part["store"] = str(Path(folder) / "store")
         try:
             for rank in range(devices):
-                workers.append(_Worker(rank, whole))
+                workers.append(_Worker(rank, part))
             _wait(workers)
             failed = [each for each in workers if each.process.poll() not in (None, 0)]
         finally:
@@ -58,13 +60,13 @@ def launch(part: dict[str, Any], devices: int, device: str) -> None:
 class _Worker:
     """A process that trains, with what it said."""
 
-    def __init__(self, rank: int, whole: dict[str, Any]) -> None:
+    def __init__(self, rank: int, part: Json) -> None:
         self.rank = rank
         self.mistake: str | None = None
         self.last_lines: list[str] = []
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         interface = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
-        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "NODE_RANK": "0", "WORLD_SIZE": str(whole["devices"])}
+        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "NODE_RANK": "0", "WORLD_SIZE": str(part["devices"])}
         # a session of its own: Ctrl-C reaches the launcher alone, which then ends all of them
         self.process = subprocess.Popen(
             [sys.executable, "-m", worker.__name__],
@@ -80,7 +82,7 @@ class _Worker:
         self.reader.start()
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
-            self.process.stdin.write(json.dumps({**whole, "rank": rank}) + "\n")
+            self.process.stdin.write(json.dumps({**part, "rank": rank}) + "\n")
             self.process.stdin.flush()
 
     def end(self) -> None:

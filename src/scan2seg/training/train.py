@@ -24,6 +24,7 @@ from scan2seg.replicates import parse_replicate
 from scan2seg.storage import open_store, write_json
 from scan2seg.training.data import Patches, choose_evenly, class_weights, make_loaders, open_patches
 from scan2seg.training.history import Row, write_history
+from scan2seg.training.job import TrainingJob
 from scan2seg.training.launcher import launch
 from scan2seg.training.learner import DivergedError
 from scan2seg.training.loop import CHECKPOINT_MINUTES, TrainingResult, run_loop
@@ -56,9 +57,6 @@ def train_model(
     A run that was killed goes on from its last state, after an epoch or within one: ``output/training`` keeps it until
     the end. On SIGTERM and SIGUSR1 it keeps the state, asks Slurm for another turn, and exits.
 
-    With ``training.devices`` above 1 it starts as many processes, waits for them, and passes on what the first says;
-    peak memory is then the sum over the processes or GPUs, energy that of all GPUs, or of the processor.
-
     Args:
         patches: the patch store.
         split: split.json.
@@ -77,51 +75,59 @@ def train_model(
             an encoder that was pre-trained on test images.
         RuntimeError: one of several processes crashed.
     """
-    settings = recipe.training
+    job = TrainingJob(
+        patches=patches,
+        split=split,
+        output=output,
+        recipe=recipe,
+        replicate=replicate,
+        threads=threads,
+        checkpoint_minutes=checkpoint_minutes,
+        encoder=encoder,
+        stack=stack,
+    )
+    run_job(job)
+
+
+def run_job(job: TrainingJob) -> None:
+    """Train in this process, or in as many as the recipe has devices; see ``train_model``.
+
+    With ``training.devices`` above 1 it starts as many processes, waits for them, and passes on what the first says;
+    peak memory is then the sum over the processes or GPUs, energy that of all GPUs, or of the processor.
+    """
+    settings = job.recipe.training
     device = choose_device(settings.device, settings.devices)
-    start = (encoder, stack) if encoder is not None and stack is not None else None
     if settings.devices == world():
-        _train_here(patches, split, output, recipe, replicate, threads, device, start, checkpoint_minutes)
-        return
-    part: dict[str, Any] = {"patches": str(patches), "split": str(split), "output": str(output)}
-    part |= {"recipe": recipe.content(), "replicate": replicate, "threads": max(1, threads // settings.devices)}
-    part["start"] = [str(path) for path in start] if start else None
-    launch(part, settings.devices, device)
+        _train_here(job, device)
+    else:
+        threads = max(1, job.threads // settings.devices)
+        launch(job.model_copy(update={"threads": threads}), settings.devices, device)
 
 
-def _train_here(
-    patches: Path,
-    split: Path,
-    output: Path,
-    recipe: Recipe,
-    replicate: str,
-    threads: int,
-    device: str,
-    start: tuple[Path, Path] | None,
-    minutes: float,
-) -> None:
-    pretraining = None
-    if start is not None:
-        recipe, pretraining = start_from(recipe, *start, split)
-    seed, fold = parse_replicate(replicate)
-    settings = recipe.training
-    set_threads(threads)
+def _train_here(job: TrainingJob, device: str) -> None:
+    recipe, pretraining = job.recipe, None
+    if job.encoder is not None and job.stack is not None:
+        recipe, pretraining = start_from(recipe, job.encoder, job.stack, job.split)
+    seed, fold = parse_replicate(job.replicate)
+    settings, inputs = recipe.training, (job.patches, job.split)
+    set_threads(job.threads)
     torch.manual_seed(seed)
-    data = open_patches(patches, split, fold, device)
-    model = _build_model(recipe, patches, data)
+    data = open_patches(job.patches, job.split, fold, device)
+    model = _build_model(recipe, job.patches, data)
     settings_of_run = {"recipe": recipe.content(), "seed": seed, "fold": fold}
     if hasattr(model.network, "fit"):
         info("%s on %s in float32", recipe.architecture.method, device)
         result = fit_classical(model, data, seed, device)
     else:
-        identity = fingerprint([recipe.content(), seed, fold, _created(patches)])
+        identity = fingerprint([recipe.content(), seed, fold, _created(job.patches)])
+        state, minutes = job.output / "training", job.checkpoint_minutes
         try:
-            result = _train_network(model, data, recipe, output / "training", identity, seed, device, minutes)
+            result = _train_network(model, data, recipe, state, identity, seed, device, minutes)
         except DivergedError as error:
-            provenance = record(settings_of_run, [patches, split])
-            raise _keep_good(output / "diverged.pt", model, data, provenance, error) from None
-    provenance = record(settings_of_run, [patches, split])
-    usage = {"peak_memory_bytes": sum(gather(peak_memory(device))), "threads": threads * world()}
+            provenance = record(settings_of_run, inputs)
+            raise _keep_good(job.output / "diverged.pt", model, data, provenance, error) from None
+    provenance = record(settings_of_run, inputs)
+    usage = {"peak_memory_bytes": sum(gather(peak_memory(device))), "threads": job.threads * world()}
     if rank() > 0:
         return
     facts = _describe_cost(model, data, result, settings.monitor)
@@ -132,7 +138,7 @@ def _train_here(
     # a classical model is fitted at once
     facts.update(batch_size=settings.batch_size if result.steps else None, steps=result.steps)
     facts.update(result.decision.describe(), provenance=provenance)
-    _write(output, model, data, result, facts)
+    _write(job.output, model, data, result, facts)
 
 
 def _train_network(

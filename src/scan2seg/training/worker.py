@@ -13,8 +13,9 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.logging import LOGGER
 
@@ -29,7 +30,7 @@ class _Reports(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.send({"level": record.levelno, "message": record.getMessage()})
 
-    def send(self, report: dict[str, Any]) -> None:
+    def send(self, report: Json) -> None:
         print(json.dumps(report), file=self.stream, flush=True)
 
 
@@ -57,12 +58,12 @@ def main() -> None:
     os._exit(status)
 
 
-def _train(part: dict[str, Any]) -> None:
+def _train(part: Json) -> None:
     import torch
     from torch import distributed
 
-    from scan2seg.config.recipe import Recipe
-    from scan2seg.training.train import train_model
+    from scan2seg.training.job import TrainingJob
+    from scan2seg.training.train import run_job
 
     backend = "gloo"
     if part["device"] == "cuda":
@@ -70,10 +71,7 @@ def _train(part: dict[str, Any]) -> None:
         backend = "cpu:gloo,cuda:nccl"
     store = f"file://{part['store']}"
     distributed.init_process_group(backend, store, rank=part["rank"], world_size=part["devices"])
-    patches, split, output = (Path(part[key]) for key in ("patches", "split", "output"))
-    encoder, stack = (Path(path) for path in part["start"]) if part.get("start") else (None, None)
-    settings: dict[str, Any] = {key: part[key] for key in ("replicate", "threads")}
-    train_model(patches, split, output, Recipe.model_validate(part["recipe"]), **settings, encoder=encoder, stack=stack)
+    run_job(TrainingJob.model_validate(part["job"]))
     distributed.destroy_process_group()
 
 

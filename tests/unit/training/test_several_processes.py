@@ -1,7 +1,6 @@
 """Several processes: the result of one, an end that is the same for all, and no process left behind."""
 
 import csv
-import json
 import logging
 import os
 import shutil
@@ -34,6 +33,7 @@ from scan2seg.storage import read_json
 from scan2seg.training import data as training_data
 from scan2seg.training import launcher
 from scan2seg.training.data import BatchLoader, open_patches
+from scan2seg.training.job import TrainingJob
 from scan2seg.training.train import train_model
 
 
@@ -66,6 +66,11 @@ def recipe_of(devices: int, training: dict[str, Any] | None = None, **changes: A
     return Model.model_validate({**content, **changes}).recipe()
 
 
+def job_of(data: Path, output: Path) -> TrainingJob:
+    patches, split = data / "patches.zarr", data / "split.json"
+    return TrainingJob(patches=patches, split=split, output=output, recipe=recipe_of(2), checkpoint_minutes=10)
+
+
 def train(data: Path, output: Path, recipe: Recipe) -> dict[str, torch.Tensor]:
     train_model(data / "patches.zarr", data / "split.json", output, recipe)
     return load_checkpoint(output / "checkpoint.pt")[0].state_dict()
@@ -81,13 +86,13 @@ def test_two_processes_killed_and_resumed_give_what_one_gives(
     data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = train(data, tmp_path / "one", recipe_of(1))
-    part = {"patches": str(data / "patches.zarr"), "split": str(data / "split.json"), "output": str(tmp_path / "two")}
-    part |= {"recipe": recipe_of(2).content(), "replicate": "seed0", "threads": 1}  # type: ignore[dict-item]
+    job = job_of(data, tmp_path / "two")
     script = (
-        "import sys, json; from scan2seg.training.launcher import launch\nlaunch(json.loads(sys.argv[1]), 2, 'cpu')\n"
+        "import sys; from scan2seg.training.job import TrainingJob; from scan2seg.training.launcher import launch\n"
     )
+    script += "launch(TrainingJob.model_validate_json(sys.argv[1]), 2, 'cpu')\n"
     place = {**os.environ, "TMPDIR": str(tmp_path)}
-    parent = subprocess.Popen([sys.executable, "-c", script, json.dumps(part)], env=place)
+    parent = subprocess.Popen([sys.executable, "-c", script, job.model_dump_json()], env=place)
     state = tmp_path / "two" / "training" / "last.ckpt"
     while parent.poll() is None and not state.exists():
         time.sleep(0.02)
@@ -208,16 +213,16 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return write
 
 
-def test_a_crash_says_why_and_ends_all(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_says_why_and_ends_all(fake: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = psutil.Process().children()  # such as the browser of other tests
     monkeypatch.setattr(launcher, "GRACE_SECONDS", 0.3)
     fake("if rank == 1: raise OSError('no such thing')\ntime.sleep(60)")
     with pytest.raises(RuntimeError, match="training process 2 of 3: OSError: no such thing") as caught:
-        launcher.launch({}, 3, "cpu")
+        launcher.launch(job_of(tmp_path, tmp_path), 3, "cpu")
     assert "Traceback" in "".join(caught.value.__notes__)
     fake("import os\nif rank == 0: os.kill(os.getpid(), 9)\ntime.sleep(0.3); sys.exit('lost the other')")
     with pytest.raises(RuntimeError, match=r"process 1 of 2: was killed by signal 9 .*resources.mem_mb"):
-        launcher.launch({}, 2, "cpu")
+        launcher.launch(job_of(tmp_path, tmp_path), 2, "cpu")
     assert psutil.Process().children() == before
 
 
@@ -225,11 +230,13 @@ def test_a_terminated_stage_ends_its_processes_and_logs_what_they_said(fake: Any
     fake("time.sleep(60)")
     script = (
         "import sys; from scan2seg.logging import stage; from scan2seg.training import launcher\n"
+        "from scan2seg.training.job import TrainingJob; job = TrainingJob.model_validate_json(sys.argv[2])\n"
         "launcher.worker.__name__ = 'fake_worker'\n"
-        "with stage('t', sys.argv[1]): launcher.launch({}, 2, 'cpu')\n"
+        "with stage('t', sys.argv[1]): launcher.launch(job, 2, 'cpu')\n"
     )
     log = tmp_path / "log"
-    process = subprocess.Popen([sys.executable, "-c", script, str(log)])
+    job = job_of(tmp_path, tmp_path).model_dump_json()
+    process = subprocess.Popen([sys.executable, "-c", script, str(log), job])
     while process.poll() is None and not (log.exists() and log.read_text().count("here is") == 2):
         time.sleep(0.02)
     workers = psutil.Process(process.pid).children()
