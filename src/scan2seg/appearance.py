@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.storage import Json
+from scan2seg.documents import Json
 
 MEASURES = ("level", "spread", "noise", "scale")
 SAMPLE_WINDOWS = 64

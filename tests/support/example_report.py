@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from scan2seg import provenance, storage
+from scan2seg.config.published import PublishedRow
 from scan2seg.evaluation.comparison import compare_models
 from scan2seg.evaluation.score import score_prediction
+from scan2seg.reporting.content import files_of
 
 HISTORY = ["epoch", "learning_rate", "train_loss", "train_accuracy", "train_mean_iou"]
 HISTORY += ["validation_loss", "validation_accuracy", "validation_mean_iou", "seconds"]
@@ -51,17 +53,17 @@ def write_dataset(folder: Path, name: str, images: int = 12, labelled: bool = Tr
     sides = {"train": list(range(half - 1)), "validation": [half - 1], "test": list(range(half + 1, images))}
     storage.write_json(split, {**sides, "strategy": "blocked"})
     published = [
-        {"model": "DeepLab v3+", "mean_iou": 0.7427, "source": "A. Author et al., 2021", "encoder": "Xception"},
-        {
-            "model": "U-Net & friends",
-            "mean_iou": 0.7388,
-            "source": "B. Author",
-            "batch_size": 2048,
-            "training_time": "4 to 4.5 days",
-            "devices": "4 GPUs",
-            "prediction_seconds": 25.0,
-            "repeated_by": ["unet"],
-        },
+        PublishedRow(model="DeepLab v3+", mean_iou=0.7427, source="A. Author et al., 2021", note="Xception"),
+        PublishedRow(
+            model="U-Net & friends",
+            mean_iou=0.7388,
+            source="B. Author",
+            batch_size=2048,
+            training_time="4 to 4.5 days",
+            devices="4 GPUs",
+            prediction_seconds=25.0,
+            repeated_by=["unet"],
+        ),
     ]
     return {"name": name, "stack": stack, "split": split, "published": published}
 
@@ -172,13 +174,11 @@ def write_experiment(
         for seed in range(replicates)
     ]
     report = folder / "reports" / "example"
-    names = ("metrics.json", "per_image.csv", "training.json", "timing.json")
-    files = [{Path(name).stem: run["run"] / name for name in names} | {"parts": run.get("parts")} for run in runs]
     reference = next(iter(models), None)
-    compare_models(files, report / "scores.csv", report / "tables.md", reference, [])
-    return {
+    content = {
         "experiment": "example",
         "title": "Precipitates in a simulated pillar",
+        "reference": reference,
         "datasets": entries,
         "runs": runs,
         "scores": report / "scores.csv",
@@ -192,6 +192,14 @@ def write_experiment(
         },
         "segmentations": [],
     }
+    compare(content)
+    return content
+
+
+def compare(content: dict) -> None:
+    """Write the tables of the comparison."""
+    files = [files_of(run) for run in content["runs"]]
+    compare_models(files, content["scores"], content["tables"], content["reference"], {})
 
 
 def write_many(folder: Path, models: int, replicates: int = 5, distinct: int = 40) -> dict:

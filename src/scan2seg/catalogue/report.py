@@ -15,34 +15,26 @@ def report_content(catalogue: "Catalogue") -> Json:
     """Return what the report is about, JSON-ready, with all paths relative to the results folder."""
     experiment = catalogue.experiment
     summary = experiment.summary()
+    comparison = comparison_content(catalogue)
     scored = experiment.models or experiment.studies
     return {
         "experiment": summary["experiment"],
         "title": summary["description"] or summary["experiment"],
         "settings": summary,
-        "variants": variants(catalogue),
+        **{name: comparison[name] for name in ("runs", "reference", "unions", "parts", "variants")},
+        "ensembles": list(experiment.settings.ensembles),
+        "pretrained": [name for name, model in experiment.models.items() if model.pretraining],
+        "inference": {name: model.inference.model_dump(mode="json") for name, model in experiment.models.items()},
         "things": sorted(output.path for output in outputs(catalogue)),
         "datasets": [
             {
                 "name": name,
                 "stack": catalogue.splits_of[name].stack.path,
                 "split": catalogue.splits_of[name].path if scored else None,
-                "published": summary["datasets"][name]["published"],
+                "published": comparison["published"].get(name, []),
             }
             for name, dataset in experiment.datasets.items()
             if dataset.has_labels()
-        ],
-        "runs": [
-            {
-                "dataset": run.dataset,
-                "model": run.model,
-                "replicate": run.replicate,
-                "run": run.folder,
-                "applied": run.applied,
-                **({"unions": unions} if (unions := experiment.datasets[run.dataset].unions) else {}),
-                **({"parts": run.parts} if run.parts else {}),
-            }
-            for run in catalogue.runs
         ],
         "scans": [
             {"dataset": name, "scan": scan, **_scan_paths(volume)} for name, scan, volume in _named_volumes(catalogue)
@@ -56,7 +48,7 @@ def report_content(catalogue: "Catalogue") -> Json:
                 "name": study,
                 "dataset": name,
                 "table": catalogue.search(name, study).path,
-                "settings": summary["studies"][study],
+                **experiment.studies[study].report(),
             }
             for name, dataset in experiment.datasets.items()
             if dataset.has_labels()
@@ -74,11 +66,11 @@ def comparison_content(catalogue: "Catalogue") -> Json:
     return {
         "runs": [[run.dataset, run.model, run.replicate, run.folder, run.applied] for run in catalogue.runs],
         "reference": experiment.settings.reference_model or (names[0] if names else None),
-        "published": [
-            {"dataset": name, **row.model_dump(mode="json")}
+        "published": {
+            name: [row.model_dump(mode="json") for row in dataset.published]
             for name, dataset in experiment.datasets.items()
-            for row in dataset.published
-        ],
+            if dataset.published
+        },
         "unions": {name: dataset.unions for name, dataset in experiment.datasets.items() if dataset.unions},
         "parts": parts_file(most) if (most := experiment.settings.score_parts) else None,
         "variants": variants(catalogue),

@@ -138,8 +138,14 @@ class Study:
         place = {"values": self._grid()[number]} if self.settings.sampler == "grid" else {"number": number}
         return {**self.common(), **place}
 
+    def report(self) -> dict[str, Any]:
+        """Return what the report decides by, as plain JSON."""
+        space = {key: searched.model_dump(mode="json") for key, searched in self.settings.space.items()}
+        names = {"model": self.model.name, "sampler": self.settings.sampler, "monitor": self.model.training.monitor}
+        return {**names, "trials": len(self.trials()), "space": space}
+
     def summary(self) -> dict[str, Any]:
-        """Return what the report shows."""
+        """Return what the report shows in full."""
         settings = self.settings.model_dump(mode="json")
         return {
             **settings,

@@ -1,18 +1,18 @@
 """The stage ``compare_models``: all runs of an experiment in one table, and the ranking in words people read."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scan2seg import logging, storage
-from scan2seg.documents import Json
+from scan2seg.config.published import PublishedRow
 from scan2seg.evaluation.cost_notes import COST_COLUMNS, describe_costs
 from scan2seg.evaluation.part_scores import COLUMNS as PART_COLUMNS
 from scan2seg.evaluation.part_scores import describe_parts, part_score, tabulate_parts
 from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.evaluation.run_measures import MEASURES, describe_controls, describe_unit, measure, tabulate
-from scan2seg.evaluation.runs import Run, read_run
+from scan2seg.evaluation.runs import Run, RunFiles, read_run
 from scan2seg.evaluation.unions import UNION_SCORES, describe_unions, union_names
 from scan2seg.evaluation.units import MINIMUM_UNITS, Units
 from scan2seg.evaluation.variants import rank_variants
@@ -44,11 +44,11 @@ COSTS = {
 
 
 def compare_models(
-    runs: list[dict[str, Any]],
+    runs: Sequence[RunFiles],
     scores: Path,
     tables: Path,
     reference: str | None,
-    published: list[dict[str, Any]],
+    published: Mapping[str, Sequence[PublishedRow]],
     variants: Sequence[Sequence[str]] = (),
 ) -> None:
     """Write ``scores.csv``, a row a dataset, model and replicate, and ``tables.md``, the ranking of every dataset.
@@ -56,19 +56,18 @@ def compare_models(
     In scores.csv "rank" is the model's place by its mean over replicates, and "chosen" is 1 for the replicate to use.
 
     Args:
-        runs: the files of each run: "metrics", "per_image", "training", "timing"; the last two may be missing. "unions"
-            are the unions of classes of its dataset.
+        runs: the files of each run.
         scores: the CSV file to write; unknown values are empty.
         tables: the Markdown file to write.
         reference: the model that the others are tested against; None for no test.
-        published: rows of the literature, "model", "mean_iou", "source" and more; a row's "dataset" says where it
-            belongs. They stand in a table of their own and take no part in the ranking.
+        published: rows of the literature of each dataset. They stand in a table of their own and take no part in the
+            ranking.
         variants: names of datasets that come from one file, which are compared with each other too.
 
     Raises:
         InputError: a file is missing or unreadable.
     """
-    read = [read_run(paths) for paths in runs]
+    read = [read_run(files) for files in runs]
     ranking = rank(read, reference)
     if reference and read and not any(run.model == reference for run in read):
         logging.warn("the reference model '%s' is not among the models: nothing is tested", reference)
@@ -95,13 +94,14 @@ def describe_device(run: Run) -> str:
     return f"cpu, {threads} thread{'' if threads == 1 else 's'}"
 
 
-def write_tables(ranking: dict[str, list[Ranked]], reference: str | None, published: list[Json]) -> str:
+def write_tables(
+    ranking: dict[str, list[Ranked]], reference: str | None, published: Mapping[str, Sequence[PublishedRow]]
+) -> str:
     """Return the ranking, the IoU a class and the cost of every dataset as Markdown."""
     parts = ["# Comparison of models\n"]
     if not ranking:
         parts.append("No model was trained, so there is nothing to compare.\n")
     for dataset, rows in ranking.items():
-        mine = [row for row in published if row.get("dataset", dataset) == dataset]
         parts += [
             f"## {dataset}\n",
             _ranking_table(rows, reference),
@@ -110,7 +110,7 @@ def write_tables(ranking: dict[str, list[Ranked]], reference: str | None, publis
             _means_table("More measures, mean over replicates", *tabulate(rows)),
             _cost_table(rows),
         ]
-        parts += [_published_table(mine)] if mine else []
+        parts += [_published_table(rows_of)] if (rows_of := published.get(dataset)) else []
     return "\n".join(parts)
 
 
@@ -223,14 +223,11 @@ def _cost_table(rows: list[Ranked]) -> str:
     return "### Performance and cost, mean over replicates\n\n" + markdown_table(head, body) + notes
 
 
-def _published_table(rows: list[Json]) -> str:
-    apart = ("dataset", "source", "repeated_by")
-    known = (key for row in rows for key in row if row[key] not in (None, "") and key not in apart)
-    head = list(dict.fromkeys(["model", "mean_iou", *known]))
-    body = [
-        [*("-" if row.get(key) in (None, "") else str(row[key]) for key in head), str(row.get("source", "-"))]
-        for row in rows
-    ]
+def _published_table(rows: Sequence[PublishedRow]) -> str:
+    known = [row.known() for row in rows]
+    keys = (key for found in known for key in found if key not in ("source", "repeated_by"))
+    head = list(dict.fromkeys(["model", "mean_iou", *keys]))
+    body = [[*(str(found.get(key, "-")) for key in head), row.source] for row, found in zip(rows, known, strict=True)]
     return "### Published elsewhere, not run here\n\n" + markdown_table([*head, "source"], body)
 
 

@@ -1,10 +1,9 @@
 """The runs of an experiment read back: scores, costs, and the counts of every image."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,30 +73,60 @@ class Run:
         return None if score is None else float(score)
 
 
-def locate_run(folder: Path, applied: Path, parts: str | None = None) -> dict[str, Path]:
-    """Return the files of a run: those of its training in one folder, those of its application in the same or below.
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of a run, and what an experiment says of it; those of costs need not exist."""
 
-    ``parts`` is the name of the file of its scores on training and validation images, where they were asked for.
+    metrics: Path
+    per_image: Path
+    training: Path | None = None
+    timing: Path | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The dataset, model and replicate that it is for the experiment, where they are not those of the metrics."""
+    unions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The unions of classes of its dataset."""
+    parts: Path | None = None
+    """The file of its scores on training and validation images."""
+
+
+def locate_run(
+    folder: Path,
+    applied: Path,
+    names: Sequence[str] = (),
+    unions: Mapping[str, Sequence[str]] | None = None,
+    parts: Path | None = None,
+) -> RunFiles:
+    """Return the files of a run.
+
+    Args:
+        folder: of its training.
+        applied: of its application, the same or one below.
+        names: the dataset, model and replicate that it is for an experiment.
+        unions: name to classes of each union of classes of its dataset.
+        parts: the file of its scores on training and validation images, where they were asked for.
     """
-    files = {"metrics": "metrics.json", "per_image": "per_image.csv", "timing": "timing.json"}
-    files |= {"parts": parts} if parts else {}
-    return {name: applied / file for name, file in files.items()} | {"training": folder / "training.json"}
+    return RunFiles(
+        applied / "metrics.json",
+        applied / "per_image.csv",
+        folder / "training.json",
+        applied / "timing.json",
+        dict(zip(IDENTITY, names, strict=False)),
+        unions or {},
+        parts,
+    )
 
 
-def read_run(paths: Mapping[str, Any]) -> Run:
-    """Read one run from its files: "metrics" and "per_image", and where there are any "training" and "timing".
-
-    "dataset", "model" and "replicate", where given, are the names that an experiment has for it, "unions" its unions
-    of classes, and "parts" the file of its scores on training and validation images.
+def read_run(files: RunFiles) -> Run:
+    """Read one run from its files.
 
     Raises:
         InputError: a file is missing or does not belong to the others.
     """
-    metrics = storage.read_json(paths["metrics"]) | {name: paths[name] for name in IDENTITY if name in paths}
-    images = _read_images(Path(paths["per_image"]), list(metrics["classes"]))
-    unions = score_unions(metrics, paths.get("unions") or {})
-    parts = _optional(paths.get("parts")).get("parts") or {}
-    return Run(metrics, _optional(paths.get("training")), _optional(paths.get("timing")), images, unions, parts)
+    metrics = storage.read_json(files.metrics) | files.names
+    images = _read_images(files.per_image, list(metrics["classes"]))
+    unions = score_unions(metrics, files.unions)
+    parts = _optional(files.parts).get("parts") or {}
+    return Run(metrics, _optional(files.training), _optional(files.timing), images, unions, parts)
 
 
 def choose_replicate(runs: list[Run]) -> Run:
@@ -140,5 +169,5 @@ def _read_images(path: Path, classes: list[str]) -> Images:
     return Images(index, [row["image"] for row in rows], groups, counts, mean_iou(counts))
 
 
-def _optional(path: Path | str | None) -> Json:
-    return dict(storage.read_json(path)) if path and Path(path).exists() else {}
+def _optional(path: Path | None) -> Json:
+    return dict(storage.read_json(path)) if path is not None and path.exists() else {}

@@ -13,6 +13,7 @@ from scan2seg.appearance import compare_appearance
 from scan2seg.config.reading import Reading
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.evaluation.microstructure import Microstructure
 from scan2seg.evaluation.volume_particles import VolumeParticles
@@ -25,7 +26,7 @@ from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import counting_pixels, warn
 from scan2seg.provenance import fingerprint, record
 from scan2seg.sources import Item
-from scan2seg.storage import Json, create_volume, creating, read_json, write_json
+from scan2seg.storage import create_volume, creating, read_json, write_json
 
 _SIZE_TOLERANCE = 0.05
 _SAMPLE_SLICES = 5

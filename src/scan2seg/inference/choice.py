@@ -1,13 +1,15 @@
 """Which trained model is meant: a checkpoint, the folder of a run, or the winner of a report."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from scan2seg.config.training import InferenceSettings
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.evaluation.ranking import rank
-from scan2seg.evaluation.runs import Run, read_run
+from scan2seg.evaluation.runs import Run, locate_run, read_run
 from scan2seg.logging import info
-from scan2seg.storage import Json, open_store
+from scan2seg.storage import open_store
 
 
 def find_checkpoint(path: Path, dataset: str | None = None) -> Path:
@@ -53,9 +55,8 @@ def _name(folder: Path) -> str:
 
 
 def _read(folder: Path) -> Run:
-    names = {"dataset": folder.parent.parent.name, "model": folder.parent.name, "replicate": folder.name}
-    files = {"metrics": "metrics.json", "per_image": "per_image.csv", "training": "training.json"}
-    return read_run({**names, **{key: folder / file for key, file in files.items()}})
+    dataset, model, replicate = folder.parts[-3:]
+    return read_run(replace(locate_run(folder, folder, (dataset, model, replicate)), timing=None))
 
 
 def find_settings(checkpoint: Path) -> InferenceSettings:

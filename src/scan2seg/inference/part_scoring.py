@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads
+from scan2seg.documents import Json
 from scan2seg.evaluation.confusion import confusion_matrix
 from scan2seg.evaluation.measurement import number
 from scan2seg.evaluation.metrics import class_scores, mean_present, pixel_accuracy
@@ -16,7 +17,7 @@ from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info, progress
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes
-from scan2seg.storage import Json, open_store, read_json, write_json
+from scan2seg.storage import open_store, read_json, write_json
 
 PARTS = ("train", "validation")
 SEED = 0

@@ -1,6 +1,7 @@
 """The winner put to work: a reconstructed volume segmented by a trained model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,9 @@ def choose_model(runs: Sequence[Sequence[str]], results: Path) -> tuple[str, Pat
     checkpoints, read = {}, []
     for dataset, model, replicate, folder, applied in runs:
         checkpoints[f"{model}/{replicate}"] = results / folder / "checkpoint.pt"
-        names = {"dataset": dataset, "model": model, "replicate": replicate}
-        files = locate_run(results / folder, results / applied)
-        read.append(read_run({**names, **{key: files[key] for key in ("metrics", "per_image", "training")}}))
+        files = locate_run(results / folder, results / applied, (dataset, model, replicate))
+        # without the times of prediction, for which this stage does not wait
+        read.append(read_run(replace(files, timing=None)))
     ((first, *_),) = rank(read, None).values()
     return first.chosen.name, checkpoints[first.chosen.name]
 

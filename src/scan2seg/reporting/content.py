@@ -2,13 +2,17 @@
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
 from scan2seg import storage
+from scan2seg.config.published import PublishedRow
+from scan2seg.config.searched_key import SearchedKey
+from scan2seg.config.training import InferenceSettings
 from scan2seg.documents import Json
-from scan2seg.evaluation.runs import IDENTITY, Run, locate_run, read_run
+from scan2seg.evaluation.runs import Run, RunFiles, locate_run, read_run
 
 
 class DatasetInput(TypedDict):
@@ -17,7 +21,7 @@ class DatasetInput(TypedDict):
     name: str
     stack: Path | None
     split: Path | None
-    published: list[Json]
+    published: Sequence[PublishedRow]
 
 
 class RunInput(TypedDict):
@@ -43,19 +47,34 @@ class ScanInput(TypedDict):
 
 
 class StudyInput(TypedDict):
-    """One study on one dataset, with its ``Study.summary()`` and the table of its trials."""
+    """One study on one dataset: the model that it varied, how, by what measure, and the table of its trials."""
 
     name: str
     dataset: str
     table: Path
-    settings: Json
+    model: str
+    sampler: str
+    monitor: str
+    trials: int
+    space: dict[str, SearchedKey]
 
 
 class ReportInputs(TypedDict):
-    """All inputs of ``render_report``; see there."""
+    """All inputs of ``render_report``; see there.
+
+    ``settings`` is what the page and MLflow show in full, for people to read: nothing else is decided by it.
+    """
 
     experiment: str
     title: str
+    reference: NotRequired[str | None]
+    """The model that the others are tested against."""
+    ensembles: NotRequired[list[str]]
+    """Models that are never trained, and so have no costs and curves."""
+    pretrained: NotRequired[list[str]]
+    """Models whose encoder is pre-trained."""
+    inference: NotRequired[dict[str, InferenceSettings]]
+    """How each model is applied."""
     datasets: list[DatasetInput]
     runs: list[RunInput]
     scans: list[ScanInput]
@@ -105,17 +124,20 @@ class ReportRun:
         return self.applied / name if (self.applied / name).exists() else self.folder / name
 
 
+def files_of(entry: RunInput) -> RunFiles:
+    """Return the files of a run."""
+    names = (entry["dataset"], entry["model"], entry["replicate"])
+    return locate_run(entry["run"], entry["applied"], names, entry.get("unions"), entry.get("parts"))
+
+
 def load_runs(runs: list[RunInput]) -> list[ReportRun]:
     """Read the scored runs; a run without ``metrics.json`` (nothing to score against) is left out."""
     found = []
     for entry in runs:
         folder, applied = Path(entry["run"]), Path(entry["applied"])
-        files = locate_run(folder, applied)
-        if not files["metrics"].exists():
-            continue
-        names = {name: entry[name] for name in IDENTITY}  # type: ignore[literal-required]
-        run = read_run({**files, **names, "unions": entry.get("unions"), "parts": entry.get("parts")})
-        found.append(ReportRun(folder, applied, run, read_history(folder / "history.csv")))
+        files = files_of(entry)
+        if files.metrics.exists():
+            found.append(ReportRun(folder, applied, read_run(files), read_history(folder / "history.csv")))
     return found
 
 

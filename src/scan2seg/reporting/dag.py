@@ -88,11 +88,9 @@ def _lane(content: ReportInputs, name: str) -> _Lane:
     hint = "train · predict · time · score" if models else "train · compare on validation"
     for study in content.get("studies") or []:
         if study["dataset"] == name and study["table"].exists():
-            models[f"study {study['name']}"] = study["settings"]["trials"]
+            models[f"study {study['name']}"] = study["trials"]
     stages += ["extract_patches"] if models else []
-    recipes = (content.get("settings") or {}).get("models")
-    if isinstance(recipes, dict) and any((recipes.get(model) or {}).get("pretraining") for model in models):
-        stages += ["pretrain_encoder"]
+    stages += ["pretrain_encoder"] if models.keys() & (content.get("pretrained") or []) else []
     return _Lane(name, stages, list(models.items()), hint)
 
 

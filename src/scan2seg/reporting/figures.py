@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from scan2seg.config.published import PublishedRow
 from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting.charts import ACCENT, INK, PLAIN, PUBLISHED, new_figure, plain, styled
@@ -15,9 +16,9 @@ MOST_CLASSES = 8
 
 
 @styled
-def ranking(rows: Sequence[Ranked], published: Sequence[Json]) -> Figure:
+def ranking(rows: Sequence[Ranked], published: Sequence[PublishedRow]) -> Figure:
     """Draw mean IoU of every model: mean, replicates and 95 % interval; published values below, hollow."""
-    literature = [row for row in published if as_number(row.get("mean_iou")) is not None]
+    literature = [(row.model, row.mean_iou) for row in published if row.mean_iou is not None]
     count = len(rows) + len(literature)
     figure, (axes,) = new_figure(8.2, 0.9 + 0.3 * count)
     for place, row in enumerate(rows):
@@ -27,12 +28,11 @@ def ranking(rows: Sequence[Ranked], published: Sequence[Json]) -> Figure:
         axes.plot(row.values, [place] * len(row.values), "o", color=colour, markersize=4, alpha=0.7)
         if row.mean is not None:
             axes.plot([row.mean] * 2, [place - 0.28, place + 0.28], color=colour, linewidth=2.5)
-    for place, published_row in enumerate(literature, start=len(rows)):
-        value = float(published_row["mean_iou"])
+    for place, (_, value) in enumerate(literature, start=len(rows)):
         axes.plot([value], [place], "D", color=PUBLISHED, markerfacecolor="none", markersize=6)
     if literature:
         axes.axhline(len(rows) - 0.5, color=INK, linewidth=0.6, linestyle=(0, (2, 3)))
-    names = [row.model for row in rows] + [f"{row.get('model')} (published)" for row in literature]
+    names = [row.model for row in rows] + [f"{model} (published)" for model, _ in literature]
     axes.set_yticks(range(count), [plain(name) for name in names])
     axes.set_ylim(count - 0.4, -0.6)
     axes.set_xlabel("mean IoU: line = mean, dots = replicates, band = 95 % interval")

@@ -1,14 +1,19 @@
-"""The inputs of the report, from what the catalogue says of an experiment and the folder of results."""
+"""The inputs of the report, from what the catalogue says of an experiment and the folder of results.
 
+It is where adapters parse what they were told of an experiment; below it there are typed values.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from scan2seg.reporting.content import ReportInputs, RunInput
+from scan2seg.config.published import PublishedRow
+from scan2seg.config.searched_key import SearchedKey
+from scan2seg.config.training import InferenceSettings
+from scan2seg.documents import Json
+from scan2seg.reporting.content import DatasetInput, ReportInputs, RunInput, ScanInput, StudyInput
 
-_PATHS = ("stack", "split", "run", "applied", "reconstruction", "denoised", "labels", "table", "parts")
 
-
-def gather_inputs(content: dict[str, Any], results: Path) -> ReportInputs:
+def gather_inputs(content: Json, results: Path) -> ReportInputs:
     """Return the inputs of ``render_report``.
 
     Args:
@@ -16,27 +21,99 @@ def gather_inputs(content: dict[str, Any], results: Path) -> ReportInputs:
         results: the folder of all results.
     """
     report = results / "reports" / content["experiment"]
-    parts = {
-        name: [_placed(entry, results) for entry in content[name]]
-        for name in ("datasets", "runs", "scans", "segmentations", "studies")
-    }
-    rest = {name: content[name] for name in ("experiment", "title", "settings", "variants")}
-    return {**rest, **parts, "scores": report / "scores.csv", "tables": report / "tables.md"}  # type: ignore[typeddict-item]
+    return ReportInputs(
+        experiment=content["experiment"],
+        title=content["title"],
+        reference=content["reference"],
+        ensembles=content["ensembles"],
+        pretrained=content["pretrained"],
+        inference={name: InferenceSettings.model_validate(part) for name, part in content["inference"].items()},
+        datasets=_gather_datasets(content["datasets"], results),
+        runs=gather_runs(content["runs"], results, content["unions"], content["parts"], content["ensembles"]),
+        scans=_gather_scans(content["scans"], results),
+        scores=report / "scores.csv",
+        tables=report / "tables.md",
+        settings=content["settings"],
+        segmentations=[{**entry, "labels": results / entry["labels"]} for entry in content["segmentations"]],
+        variants=content["variants"],
+        studies=_gather_studies(content["studies"], results),
+    )
 
 
-def gather_runs(runs: list[list[str]], results: Path) -> list[RunInput]:
-    """Return the runs of a list of dataset, model, replicate and the folders of training and application."""
+def gather_runs(
+    runs: Sequence[Sequence[str]],
+    results: Path,
+    unions: Mapping[str, dict[str, list[str]]] | None = None,
+    parts: str | None = None,
+    ensembles: Collection[str] = (),
+) -> list[RunInput]:
+    """Return the runs of an experiment.
+
+    Args:
+        runs: dataset, model, replicate and the folders of training and application of each.
+        results: the folder of all results.
+        unions: the unions of classes of each dataset.
+        parts: the name of the file of scores on training and validation images, where they were asked for.
+        ensembles: models that have no such file.
+    """
+    found = []
+    for dataset, model, replicate, folder, applied in runs:
+        place, of_dataset = results / applied, (unions or {}).get(dataset, {})
+        run = RunInput(
+            dataset=dataset, model=model, replicate=replicate, run=results / folder, applied=place, unions=of_dataset
+        )
+        if parts and model not in ensembles:
+            run["parts"] = place / parts
+        found.append(run)
+    return found
+
+
+def gather_published(published: Mapping[str, Sequence[Json]]) -> dict[str, list[PublishedRow]]:
+    """Return the rows of the literature of each dataset."""
+    return {name: [PublishedRow.model_validate(row) for row in rows] for name, rows in published.items()}
+
+
+def _gather_datasets(entries: Sequence[Json], results: Path) -> list[DatasetInput]:
+    published = gather_published({entry["name"]: entry["published"] for entry in entries})
     return [
-        {
-            "dataset": dataset,
-            "model": model,
-            "replicate": replicate,
-            "run": results / folder,
-            "applied": results / applied,
-        }
-        for dataset, model, replicate, folder, applied in runs
+        DatasetInput(
+            name=entry["name"],
+            stack=_place(entry["stack"], results),
+            split=_place(entry["split"], results),
+            published=published[entry["name"]],
+        )
+        for entry in entries
     ]
 
 
-def _placed(entry: dict[str, Any], results: Path) -> dict[str, Any]:
-    return {key: results / value if key in _PATHS and value else value for key, value in entry.items()}
+def _gather_scans(entries: Sequence[Json], results: Path) -> list[ScanInput]:
+    return [
+        ScanInput(
+            dataset=entry["dataset"],
+            scan=entry["scan"],
+            reconstruction=_place(entry["reconstruction"], results),
+            denoised=_place(entry["denoised"], results),
+            labels=_place(entry["labels"], results),
+        )
+        for entry in entries
+    ]
+
+
+def _gather_studies(entries: Sequence[Json], results: Path) -> list[StudyInput]:
+    return [
+        StudyInput(
+            name=entry["name"],
+            dataset=entry["dataset"],
+            table=results / entry["table"],
+            model=entry["model"],
+            sampler=entry["sampler"],
+            monitor=entry["monitor"],
+            trials=entry["trials"],
+            space={key: SearchedKey.model_validate(part) for key, part in entry["space"].items()},
+        )
+        for entry in entries
+    ]
+
+
+def _place(path: str | None, results: Path) -> Path | None:
+    return results / path if path else None

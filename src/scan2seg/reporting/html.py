@@ -47,8 +47,8 @@ def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
             "model", "replicate" and the folder "run" with metrics.json, per_image.csv and, where they exist,
             training.json, timing.json, history.csv and prediction.zarr); "scans" ("dataset", "scan", and the stores
             "reconstruction", "denoised" and "labels" or None); "scores" and "tables" of the comparison, linked where
-            they exist; "settings", the resolved experiment; "segmentations"; "studies"
-            ("name", "dataset", "table", "settings"). Runs, datasets, scans and studies may be empty.
+            they exist; "reference", the model that the others are tested against; "settings", the resolved
+            experiment, to be shown; "segmentations"; "studies". Runs, datasets, scans and studies may be empty.
         output: the HTML file to write; of an experiment with runs the table of performance goes beside it, as
             performance.csv, performance.md and performance.tex, and where runs were scored on training and validation
             images the table of these, as parts.csv and so on.
@@ -79,10 +79,8 @@ def _write_tables(content: ReportInputs, page: _Page) -> dict[str, str]:
 
 
 def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
-    settings = content.get("settings") or {}
-    runs, gaps = read_runs(content["runs"], settings.get("ensembles") or [])
-    # As in the comparison, the first model is the reference where none is named.
-    reference = settings.get("reference_model") or next((run.scores.model for run in runs), None)
+    runs, gaps = read_runs(content["runs"], content.get("ensembles") or [])
+    reference = content.get("reference")
     ranked = rank([run.scores for run in runs], reference)
     entries, segmentations = _datasets(content, ranked), content.get("segmentations") or []
     budget = BUDGET // max(1, len(entries) + len(content["scans"]) + len(segmentations))
@@ -101,7 +99,7 @@ def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
         _overview(ranked),
         variant_tables([run.scores for run in runs], content.get("variants") or []),
         gap_table(gaps),
-        _describe(settings),
+        _describe(content.get("settings") or {}),
     )
 
 

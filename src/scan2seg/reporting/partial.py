@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from scan2seg import storage
 from scan2seg.errors import InputError
 from scan2seg.evaluation.comparison import compare_models
-from scan2seg.evaluation.runs import IDENTITY, locate_run
+from scan2seg.evaluation.runs import IDENTITY
 from scan2seg.ownership import owning
+from scan2seg.reporting.content import files_of
 from scan2seg.reporting.gaps import Gap, read_runs
 from scan2seg.reporting.gather import gather_inputs
 from scan2seg.reporting.html import render_report
@@ -29,7 +30,7 @@ def report_what_is_there(catalogue: "Catalogue") -> tuple[Path, list[Gap]]:
         InputError: no run was scored, or two were scored on unlike images.
     """
     experiment = catalogue.experiment
-    content, comparison = catalogue.report_content, catalogue.comparison_content
+    content = catalogue.report_content
     inputs = gather_inputs(content, Path(experiment.settings.results))
     runs, gaps = read_runs(inputs["runs"], experiment.settings.ensembles)
     if experiment.models and not runs:
@@ -41,15 +42,11 @@ def report_what_is_there(catalogue: "Catalogue") -> tuple[Path, list[Gap]]:
     report, things = folder / "index.html", folder / "things.json"
     with owning([report, things], "render_report", uuid.uuid4().hex, math.inf):
         if runs:
-            files = [
-                locate_run(run.folder, run.applied, comparison["parts"])
-                | {name: getattr(run.scores, name) for name in IDENTITY}
-                | {"unions": comparison["unions"].get(run.scores.dataset)}
-                for run in runs
-            ]
+            there = {(run.folder, run.applied) for run in runs}
+            files = [files_of(entry) for entry in inputs["runs"] if (entry["run"], entry["applied"]) in there]
             tables = folder / "scores.csv", folder / "tables.md"
-            rest = (comparison[name] for name in ("reference", "published", "variants"))
-            compare_models(files, *tables, *rest)
+            published = {entry["name"]: entry["published"] for entry in inputs["datasets"]}
+            compare_models(files, *tables, inputs.get("reference"), published, inputs.get("variants") or [])
         render_report(inputs, report, folder / "figures")
         storage.write_json(things, {"things": content["things"]})
     return report, gaps

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from scan2seg.documents import Json
+from scan2seg.config.published import PublishedRow
 from scan2seg.evaluation.comparison import cost, describe_device
 from scan2seg.evaluation.hardware import are_comparable
 from scan2seg.evaluation.ranking import Ranked
@@ -22,20 +22,20 @@ PUBLISHED = {
 """The columns of published rows and the keys that they show, in the literature's own shape."""
 
 
-def performance_table(rows: Sequence[Ranked], published: Sequence[Json]) -> Table:
+def performance_table(rows: Sequence[Ranked], published: Sequence[PublishedRow]) -> Table:
     """Return a row a model, best first, with the published rows that it repeats beside it; other published rows below.
 
     Our values are means over replicates. Published columns of which no row knows anything are left out.
     """
-    shown = {head: key for head, key in PUBLISHED.items() if any(row.get(key) not in (None, "") for row in published)}
+    shown = {head: key for head, key in PUBLISHED.items() if any(key in row.known() for row in published)}
     body, blank = [], [Cell("")] * len(OURS)
     comparable = {name: are_comparable(rows, name) for name in TIMES}
     for row in rows:
-        beside = [item for item in published if row.model in (item.get("repeated_by") or [])]
-        for place, item in enumerate(beside or [{}]):
+        beside = [item for item in published if row.model in item.repeated_by]
+        for place, item in enumerate(beside or [None]):
             body.append([*(_our_cells(row, comparable) if place == 0 else blank), *_published_cells(item, shown)])
     models = {row.model for row in rows}
-    alone = [item for item in published if not models & set(item.get("repeated_by") or [])]
+    alone = [item for item in published if not models & set(item.repeated_by)]
     marked = [[*blank, *_published_cells(item, shown)] for item in alone]
     caption = "Values are means over replicates; epochs are those that were trained, steps those of the optimiser."
     if published:
@@ -69,11 +69,11 @@ def describe_devices(run: Run) -> str:
     return f"{count:.0f} × {gpu or kind}" if count else str(gpu or kind)
 
 
-def _published_cells(row: Json, shown: dict[str, str]) -> list[Cell]:
-    cells = []
+def _published_cells(row: PublishedRow | None, shown: dict[str, str]) -> list[Cell]:
+    known, cells = row.known() if row else {}, []
     for key in shown.values():
-        value = row.get(key)
-        if value in (None, ""):
+        value = known.get(key)
+        if value is None:
             cells.append(Cell(""))
         elif key == "model":
             cells.append(Cell(str(value), str(value).lower(), badge="published"))

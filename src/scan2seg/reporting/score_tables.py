@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scan2seg.documents import Json
+from scan2seg.config.published import PublishedRow
 from scan2seg.evaluation.comparison import cost, describe_device, describe_stray
 from scan2seg.evaluation.cost_notes import describe_costs
 from scan2seg.evaluation.hardware import are_comparable
@@ -17,7 +17,7 @@ from scan2seg.reporting import tables
 from scan2seg.reporting.tables import Cell, Table
 
 
-def ranking_table(rows: Sequence[Ranked], published: Sequence[Json], reference: str | None) -> Table:
+def ranking_table(rows: Sequence[Ranked], published: Sequence[PublishedRow], reference: str | None) -> Table:
     """Return the ranking, with published rows marked below it."""
     head = ["rank", "model", "mean IoU", "± spread", "95 % interval", "runs"]
     head += [f"Δ to {reference}", "p (Holm)"] if reference else []
@@ -41,15 +41,14 @@ def _pretraining_note(row: Ranked) -> str:
     return f"encoder pre-trained on {facts['images']} images of {facts['dataset']}" if facts else ""
 
 
-def _published_cells(row: Json, tested: bool) -> list[Cell]:
-    parts = [row.get("source"), row.get("protocol"), row.get("note"), row.get("encoder")]
-    note = "; ".join(str(part) for part in parts if part)
+def _published_cells(row: PublishedRow, tested: bool) -> list[Cell]:
+    note = "; ".join(part for part in (row.source, row.protocol, row.note) if part)
     blank = Cell("")
-    name = Cell(str(row.get("model", "?")), note=note, badge="published")
-    cells = [blank, name, tables.number(row.get("mean_iou")), blank, blank, blank]
+    name = Cell(row.model, note=note, badge="published")
+    cells = [blank, name, tables.number(row.mean_iou), blank, blank, blank]
     cells += [blank, blank] if tested else []
-    keys = ("mean_dice", "pixel_accuracy", "mean_image_jaccard", "mean_image_f1")
-    return cells + [tables.number(row.get(key)) for key in keys]
+    scores = (row.mean_dice, row.pixel_accuracy, row.mean_image_jaccard, row.mean_image_f1)
+    return cells + [tables.number(score) for score in scores]
 
 
 def class_table(rows: Sequence[Ranked], names: Sequence[str]) -> Table:

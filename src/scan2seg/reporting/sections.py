@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from scan2seg.config.published import PublishedRow
 from scan2seg.documents import Json
 from scan2seg.evaluation.comparison import CHOICE, describe_scores, describe_uncertainty
 from scan2seg.evaluation.ranking import Ranked
@@ -126,7 +127,7 @@ def build_section(
     return replace(section, measures=build_measures(stack, rows, runs, chart, shown))
 
 
-def _scores(rows: Sequence[Ranked], published: list[Json], tested: str | None, chart: "_Charts") -> Json:
+def _scores(rows: Sequence[Ranked], published: Sequence[PublishedRow], tested: str | None, chart: "_Charts") -> Json:
     names, figured = _class_names(rows), rows[:MOST_FIGURED]
     cases = [found for found in read_cases(rows) if np.isfinite(found.dice).any()]
     return {
@@ -159,7 +160,7 @@ def _left_out(models: int) -> str:
     )
 
 
-def _costs(rows: Sequence[Ranked], published: list[Json], chart: "_Charts") -> Json:
+def _costs(rows: Sequence[Ranked], published: Sequence[PublishedRow], chart: "_Charts") -> Json:
     return {
         "tradeoff": chart("tradeoff", draw_times(rows), "Mean IoU against time"),
         "performance": performance_table(rows, published),

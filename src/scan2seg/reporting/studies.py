@@ -4,7 +4,7 @@ import csv
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from scan2seg.documents import Json
+from scan2seg.config.searched_key import SearchedKey
 from scan2seg.reporting import tables
 from scan2seg.reporting.charts import ACCENT, PLAIN, FigureFolder, new_figure, plain, styled
 from scan2seg.reporting.content import StudyInput
@@ -47,16 +47,15 @@ def summarise_study(entry: StudyInput, folder: FigureFolder) -> StudySummary | N
     """Describe a study; None where its table does not exist, as on a dataset without labels."""
     if not entry["table"].exists():
         return None
-    settings = entry["settings"]
-    monitor = settings["recipe"]["training"]["monitor"]
+    monitor = entry["monitor"]
     label = f"{monitor.replace('_', ' ').replace('iou', 'IoU')}"
     maximise = monitor == "validation_mean_iou"
-    trials = read_trials(entry, list(settings["space"]))
+    trials = read_trials(entry, list(entry["space"]))
     ranked = sorted(trials, key=lambda trial: _rank(trial, maximise))
-    facts = [("model", settings["model"]), ("sampler", SAMPLERS[settings["sampler"]])]
+    facts = [("model", entry["model"]), ("sampler", SAMPLERS[entry["sampler"]])]
     facts += [("trials", str(len(trials))), ("failed", str(sum(trial.score is None for trial in trials)))]
     facts += [(f"best {label}", tables.number(ranked[0].score, 4).text)]
-    figure = draw_study(trials, settings["space"], label, maximise)
+    figure = draw_study(trials, entry["space"], label, maximise)
     described = f"Score of every trial of the study {entry['name']} on the validation images of {entry['dataset']}"
     chart = folder.chart(f"study_{entry['dataset']}_{entry['name']}", figure, described)
     return StudySummary(entry["name"], entry["dataset"], facts, _trial_table(ranked, label), chart)
@@ -70,7 +69,7 @@ def read_trials(entry: StudyInput, keys: Sequence[str]) -> list[Trial]:
 
 
 @styled
-def draw_study(trials: Sequence[Trial], space: dict[str, Json], label: str, maximise: bool) -> Figure:
+def draw_study(trials: Sequence[Trial], space: Mapping[str, SearchedKey], label: str, maximise: bool) -> Figure:
     """Draw the scores over the trials with the best so far, and over the values of each searched key."""
     finished = [trial for trial in trials if trial.score is not None]
     count = 1 + len(space)
@@ -102,12 +101,12 @@ def _scatter(axis: Axes, places: Sequence[float], scores: Sequence[float], best:
     axis.scatter(places[best : best + 1], scores[best : best + 1], color=ACCENT, s=28, zorder=4)
 
 
-def _place(axis: Axes, shown: Sequence[str], searched: Json) -> list[float]:
+def _place(axis: Axes, shown: Sequence[str], searched: SearchedKey) -> list[float]:
     """Return where the values stand on the axis: numbers of a range by their size, listed values side by side."""
-    if searched["values"] is None:
-        axis.set_xscale("log" if searched["log"] else "linear")
+    if searched.values is None:
+        axis.set_xscale("log" if searched.log else "linear")
         return [float(text) for text in shown]
-    listed = [value if isinstance(value, str) else json.dumps(value) for value in searched["values"]]
+    listed = [value if isinstance(value, str) else json.dumps(value) for value in searched.values]
     axis.set_xticks(range(len(listed)), [plain(text) for text in listed], rotation=20 if len(listed) > 3 else 0)
     axis.set_xlim(-0.5, len(listed) - 0.5)
     return [float(listed.index(text)) for text in shown]

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scan2seg.config.training import TrainingSettings
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.logging import info, warn
 from scan2seg.memory import available_memory
-from scan2seg.storage import Json, open_store, read_json
+from scan2seg.storage import open_store, read_json
 from scan2seg.training.processes import gather, rank, world
 
 MEMORY_SHARE = 0.4

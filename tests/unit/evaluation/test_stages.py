@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from scan2seg import storage
+from scan2seg.config.published import PublishedRow
 from scan2seg.errors import InputError
 from scan2seg.evaluation.comparison import compare_models
-from scan2seg.evaluation.runs import choose_replicate, read_run
+from scan2seg.evaluation.runs import RunFiles, choose_replicate, read_run
 from scan2seg.evaluation.score import score_prediction
 from scan2seg.inference.segmentation import choose_model
 
@@ -120,13 +121,13 @@ def runs_of(tmp_path, truth, groups=None):
             out = score(tmp_path, truth, guess, list(range(len(truth))), model, replicate, groups)
             training = tmp_path / f"{model}-{replicate}-training.json"
             storage.write_json(training, {"wall_seconds": 10.0, "parameters": 1000, "device": "cpu", "flops": None})
-            runs.append({**out, "training": training, "timing": tmp_path / "missing.json"})
+            runs.append(RunFiles(**out, training=training, timing=tmp_path / "missing.json"))
     return runs
 
 
 def test_comparison_ranks_tests_and_keeps_published_rows_apart(tmp_path, truth):
     scores, tables = tmp_path / "scores.csv", tmp_path / "tables.md"
-    published = [{"model": "paper|net", "mean_iou": 0.99, "source": "A. Author"}]
+    published = {"demo": [PublishedRow(model="paper|net", mean_iou=0.99, source="A. Author")]}
     compare_models(runs_of(tmp_path, truth), scores, tables, "poor", published)
     rows = list(csv.DictReader(scores.open()))
     assert len(rows) == 6
@@ -148,7 +149,7 @@ def test_comparison_ranks_tests_and_keeps_published_rows_apart(tmp_path, truth):
 @pytest.mark.parametrize(("groups", "over"), [(None, "12 images"), (list("aabbccddeeff"), "6 groups")])
 def test_intervals_and_tests_are_over_groups_where_images_have_them(tmp_path, groups, over):
     truth = np.random.default_rng(0).integers(0, 2, (12, 20, 24)).astype(np.uint8)
-    compare_models(runs_of(tmp_path, truth, groups), tmp_path / "scores.csv", tmp_path / "tables.md", "poor", [])
+    compare_models(runs_of(tmp_path, truth, groups), tmp_path / "scores.csv", tmp_path / "tables.md", "poor", {})
     text = (tmp_path / "tables.md").read_text()
     assert f"Intervals are a bootstrap over {over}; p is a test of the difference to poor" in text
     row = next(csv.DictReader((tmp_path / "scores.csv").open()))
@@ -174,14 +175,14 @@ def test_the_model_is_chosen_by_its_mean_and_the_replicate_by_its_validation_sco
         out["training"] = tmp_path / f"{model}-{replicate}.json"
         facts = {"monitor": "validation_mean_iou", "validation_score": validation}
         storage.write_json(out["training"], {"wall_seconds": 1.0, **facts})
-        runs.append(out)
+        runs.append(RunFiles(**out))
         folder = tmp_path / f"{model}-{replicate}"
         folder.mkdir()
         for key, name in (("metrics", "metrics.json"), ("per_image", "per_image.csv"), ("training", "training.json")):
             (folder / name).write_bytes(out[key].read_bytes())
         asked.append(["demo", model, replicate, folder.name, folder.name])
     scores = tmp_path / "scores.csv"
-    compare_models(runs, scores, tmp_path / "tables.md", None, [])
+    compare_models(runs, scores, tmp_path / "tables.md", None, {})
     rows = list(csv.DictReader(scores.open()))
     best = max(rows, key=lambda row: float(row["mean_iou"]))
     assert (best["model"], best["replicate"], best["rank"]) == ("lucky", "seed0", "2")
@@ -199,26 +200,26 @@ def test_the_best_validation_loss_is_the_smallest(tmp_path, truth):
         out = score(tmp_path, truth, truth, [0, 1, 2, 3], "unet", replicate)
         out["training"] = tmp_path / f"{replicate}.json"
         storage.write_json(out["training"], {"monitor": "validation_loss", "validation_score": loss})
-        runs.append(out)
+        runs.append(RunFiles(**out))
     assert choose_replicate([read_run(run) for run in runs]).replicate == "seed1"
 
 
 def test_runs_on_unlike_images_are_not_compared(tmp_path, truth):
-    runs = [score(tmp_path, truth, truth, [0, 1, 2, 3], "unet")]
-    runs.append(score(tmp_path, truth, truth[1:], [1, 2, 3], "otsu"))
+    runs = [RunFiles(**score(tmp_path, truth, truth, [0, 1, 2, 3], "unet"))]
+    runs.append(RunFiles(**score(tmp_path, truth, truth[1:], [1, 2, 3], "otsu")))
     with pytest.raises(InputError, match="unet/seed0 and otsu/seed0 were scored on unlike images"):
-        compare_models(runs, tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
+        compare_models(runs, tmp_path / "scores.csv", tmp_path / "tables.md", None, {})
     assert not (tmp_path / "scores.csv").exists()
 
 
 def test_comparison_without_models_and_with_a_damaged_table(tmp_path, truth):
     scores, tables = tmp_path / "scores.csv", tmp_path / "tables.md"
-    compare_models([], scores, tables, "unet", [])
+    compare_models([], scores, tables, "unet", {})
     assert "No model" in tables.read_text()
     runs = runs_of(tmp_path, truth)
-    runs[0]["per_image"].write_text("image,index\na,0\n")
+    runs[0].per_image.write_text("image,index\na,0\n")
     with pytest.raises(InputError, match="score the run again"):
-        compare_models(runs, scores, tables, None, [])
+        compare_models(runs, scores, tables, None, {})
 
 
 def test_the_cost_of_pretraining_stands_beside_that_of_training(tmp_path, truth):
@@ -228,8 +229,8 @@ def test_the_cost_of_pretraining_stands_beside_that_of_training(tmp_path, truth)
         out["training"] = tmp_path / f"{model}.json"
         facts_of_training = {"wall_seconds": 10.0, "pretraining": facts, "batch_size": 8, "epochs": 3, "steps": 40}
         storage.write_json(out["training"], {**facts_of_training, "devices": 2})
-        runs.append(out)
-    compare_models(runs, tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
+        runs.append(RunFiles(**out))
+    compare_models(runs, tmp_path / "scores.csv", tmp_path / "tables.md", None, {})
     rows = {row["model"]: row for row in csv.DictReader((tmp_path / "scores.csv").open())}
     assert [rows[name]["pretraining_seconds"] for name in ("plain", "started")] == ["", "61.5"]
     tables = (tmp_path / "tables.md").read_text()
@@ -237,7 +238,7 @@ def test_the_cost_of_pretraining_stands_beside_that_of_training(tmp_path, truth)
         "| model | mean IoU | pre-training s | batch | epochs | steps | training s | devices | prediction s an image |"
     )
     assert head in tables and "| started | 1.0000 | 61.5 | 8 | 3 | 40 | 10.0 | 2 |" in tables
-    compare_models(runs[:1], tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
+    compare_models(runs[:1], tmp_path / "scores.csv", tmp_path / "tables.md", None, {})
     assert "pre-training" not in (tmp_path / "tables.md").read_text()
 
 
@@ -248,6 +249,6 @@ def test_the_reason_of_an_unknown_energy_stands_below_the_costs(tmp_path, truth)
         out = score(tmp_path, truth, truth[[1, 2]], [1, 2], model)
         out["training"] = tmp_path / f"{model}.json"
         storage.write_json(out["training"], {"wall_seconds": 10.0, **energy})
-        runs.append(out)
-    compare_models(runs, tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
+        runs.append(RunFiles(**out))
+    compare_models(runs, tmp_path / "scores.csv", tmp_path / "tables.md", None, {})
     assert "\nEnergy of divided is not known: the GPU is divided.\n" in (tmp_path / "tables.md").read_text()

@@ -13,7 +13,7 @@ from scan2seg import storage
 from scan2seg.config.dataset import Dataset
 from scan2seg.evaluation.comparison import compare_models
 from scan2seg.evaluation.confusion import confusion_matrix
-from scan2seg.evaluation.runs import read_run
+from scan2seg.evaluation.runs import RunFiles, read_run
 from scan2seg.evaluation.score import score_prediction
 from scan2seg.evaluation.unions import score_unions
 
@@ -65,11 +65,11 @@ def test_the_tables_have_a_column_a_union_and_volumes_count_alike(tmp_path):
     inside, claimed = np.isin(truth, [1, 3]), np.isin(guess, [1, 3])
     volumes = [(slice(0, 4)), (slice(4, 6))]
     dice = [sk.f1_score(inside[part][known[part]], claimed[part][known[part]]) for part in volumes]
-    core = read_run({**files, "unions": UNIONS}).unions["core"]
+    core = read_run(RunFiles(**files, unions=UNIONS)).unions["core"]
     assert core["case_dice"] == pytest.approx(np.mean(dice))
     assert core["dice"] == pytest.approx(sk.f1_score(inside[known], claimed[known]))
 
-    compare_models([{**files, "unions": UNIONS}], tmp_path / "scores.csv", tmp_path / "tables.md", None, [])
+    compare_models([RunFiles(**files, unions=UNIONS)], tmp_path / "scores.csv", tmp_path / "tables.md", None, {})
     row = next(csv.DictReader((tmp_path / "scores.csv").open()))
     assert float(row["iou_core"]) == pytest.approx(core["iou"])
     assert float(row["case_dice_core"]) == pytest.approx(core["case_dice"]) and row["dice_whole"]

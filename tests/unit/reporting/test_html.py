@@ -16,6 +16,7 @@ import pytest
 import zarr
 
 from scan2seg import storage
+from scan2seg.config.published import PublishedRow
 from scan2seg.errors import InputError
 from scan2seg.reporting.html import render_report
 
@@ -105,7 +106,7 @@ def test_names_are_text_and_never_markup(tmp_path):
     nasty = '<script>alert("x")</script>$\\frac$'
     content = example_report.write_experiment(tmp_path, {"unet": 0.9}, 1, scans=False)
     content["title"] = nasty
-    content["datasets"][0]["published"] = [{"model": nasty, "mean_iou": 0.5, "source": nasty}]
+    content["datasets"][0]["published"] = [PublishedRow(model=nasty, mean_iou=0.5, source=nasty)]
     content["settings"]["note"] = nasty
     text = render(content, tmp_path / "out")
     assert "<script>alert" not in text
@@ -160,7 +161,7 @@ def test_a_pretrained_encoder_is_told_with_its_cost(tmp_path):
     run = content["runs"][0]["run"]
     facts = {"dataset": "slices", "images": 7, "seconds": 5400.0}
     storage.write_json(run / "training.json", {**storage.read_json(run / "training.json"), "pretraining": facts})
-    content["settings"] = {"models": {"unet": {"pretraining": {"epochs": 3}}, "otsu": {}}}
+    content["pretrained"] = ["unet"]
     text = render(content, tmp_path / "with")
     assert "encoder pre-trained on 7 images of slices" in text and "90 min" in text and "pretrain_encoder" in text
 
@@ -225,7 +226,7 @@ def test_what_is_missing_is_listed_with_its_reason(tmp_path):
     (runs["otsu", "seed0"] / "diverged.pt").touch()
     for name in ("training.json", "timing.json", "history.csv"):
         (runs["mean", "seed0"] / name).unlink()
-    content["settings"]["ensembles"] = {"mean": ["unet", "otsu"]}
+    content["ensembles"] = ["mean"]
     log = tmp_path / "demo" / "logs" / "score_prediction" / "mean" / "seed1.log"
     log.parent.mkdir(parents=True)
     log.write_text("12:00:00 score_prediction: INFO started\n12:00:01 score_prediction: ERROR out of <memory>\n")

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from scan2seg.config.searched_key import SearchedKey
 from scan2seg.reporting.html import render_report
 from scan2seg.reporting.studies import draw_study, read_trials
 from scan2seg.tuning.comparison import COLUMNS
 
 NASTY = "<b>$x$</b>"
 SPACE = {
-    "optimizer.learning_rate": {"values": None, "low": 1e-4, "high": 1e-1, "log": True, "step": None},
-    "loss": {"values": ["dice", NASTY], "low": None, "high": None, "log": False, "step": None},
+    "optimizer.learning_rate": SearchedKey(low=1e-4, high=1e-1, log=True),
+    "loss": SearchedKey(values=["dice", NASTY]),
 }
 ROWS = [(0, 0.5, "0.001", "dice"), (1, 0.75, "0.01", NASTY), (2, None, "0.09", "dice"), (3, 0.6, "0.004", "dice")]
 
@@ -25,9 +26,8 @@ def entry(tmp_path: Path) -> dict:
         for number, score, rate, loss in ROWS:
             state, reason = ("failed", f"diverged {NASTY}") if score is None else ("finished", "")
             writer.writerow(["cells", "rates", number, f"trial{number}", state, score, 1, 2, 3.5, reason, rate, loss])
-    recipe = {"training": {"monitor": "validation_mean_iou"}}
-    settings = {"model": "small", "sampler": "tpe", "trials": 4, "space": SPACE, "recipe": recipe}
-    return {"name": "rates", "dataset": "cells", "table": tmp_path / "study.csv", "settings": settings}
+    searched = {"model": "small", "sampler": "tpe", "trials": 4, "space": SPACE, "monitor": "validation_mean_iou"}
+    return {"name": "rates", "dataset": "cells", "table": tmp_path / "study.csv", **searched}
 
 
 def test_the_page_shows_the_trials_best_first(entry: dict, tmp_path: Path) -> None:

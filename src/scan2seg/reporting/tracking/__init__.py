@@ -79,7 +79,7 @@ def import_experiment(inputs: ReportInputs, report: Path, figures: Path, uri: st
 
 def _import(target: Target, inputs: ReportInputs, report: Path, figures: Path) -> tuple[str, dict[str, str]]:
     runs = load_runs(inputs["runs"])
-    ranking = rank((run.scores for run in runs), inputs["settings"].get("reference_model"))
+    ranking = rank((run.scores for run in runs), inputs.get("reference"))
     parent, _ = target.put(describe_experiment(inputs, ranking, report, figures), None)
     found: dict[str, tuple[str, str | None]] = {}
     for run in logging.progress(runs, "mlflow"):

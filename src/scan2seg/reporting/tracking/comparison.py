@@ -1,11 +1,11 @@
 """The parent run: the comparison of an experiment as metrics and tables, with its report and settings."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scan2seg.documents import Json
+from scan2seg.config.published import PublishedRow
 from scan2seg.evaluation.comparison import COSTS, cost
 from scan2seg.evaluation.part_scores import PAIRS, average_parts
 from scan2seg.evaluation.ranking import Ranked
@@ -40,7 +40,7 @@ def describe_experiment(inputs: ReportInputs, ranking: dict[str, list[Ranked]], 
     rows = [row for ranked in ranking.values() for row in ranked]
     times = [find_times(run) for row in rows for run in row.runs]
     ended = max((end for _, end in times), default=0)
-    published = [row for entry in inputs["datasets"] for row in _of_dataset(entry["published"], entry["name"])]
+    published = {entry["name"]: entry["published"] for entry in inputs["datasets"] if entry["published"]}
     tables = {"ranking": tabulate_ranking(ranking), "iou_a_class": tabulate_classes(rows)}
     tables |= {"performance": tabulate_performance(rows, published)}
     tables |= {"parts": tabulate_part_scores(rows)} if any(run.parts for row in rows for run in row.runs) else {}
@@ -86,27 +86,30 @@ def tabulate_classes(rows: Sequence[Ranked]) -> Table:
     return Table(["dataset", "model", *names], body)
 
 
-def tabulate_performance(rows: Sequence[Ranked], published: Sequence[Json]) -> Table:
+def tabulate_performance(rows: Sequence[Ranked], published: Mapping[str, Sequence[PublishedRow]]) -> Table:
     """Return what each model cost, mean over replicates, beside its mean IoU, and the published rows that it repeats
     in the next columns, a line each; those that no model repeats have lines of their own.
 
     Words of replicates that differ are joined.
     """
     ours = ["dataset", "model", "mean_iou", *COSTS]
-    theirs = [key for key in _PUBLISHED if any(row.get(key) not in (None, "") for row in published)]
+    known = [(dataset, row, row.known()) for dataset, found in published.items() for row in found]
+    theirs = [key for key in _PUBLISHED if any(key in values for _, _, values in known)]
     body = []
     for row in rows:
         costs = [_summarise(cost(run, name) for run in row.runs) for name in COSTS]
         own = [row.dataset, row.model, row.mean, *costs]
-        beside = [item for item in published if _repeats(row, item)]
-        body += [[*own, *(item.get(key) for key in theirs)] for item in beside or [{}]]
-    alone = [item for item in published if not any(_repeats(row, item) for row in rows)]
-    body += [[item["dataset"], *[None] * (len(ours) - 1), *(item.get(key) for key in theirs)] for item in alone]
+        beside = [values for dataset, item, values in known if _repeats(row, dataset, item)]
+        body += [[*own, *(values.get(key) for key in theirs)] for values in beside or [{}]]
+    alone = [
+        (dataset, values) for dataset, item, values in known if not any(_repeats(row, dataset, item) for row in rows)
+    ]
+    body += [[dataset, *[None] * (len(ours) - 1), *(values.get(key) for key in theirs)] for dataset, values in alone]
     return Table([*ours, *(f"published_{key}" for key in theirs)], body)
 
 
-def _repeats(row: Ranked, published: Json) -> bool:
-    return row.dataset == published["dataset"] and row.model in (published.get("repeated_by") or [])
+def _repeats(row: Ranked, dataset: str, published: PublishedRow) -> bool:
+    return row.dataset == dataset and row.model in published.repeated_by
 
 
 def tabulate_part_scores(rows: Sequence[Ranked]) -> Table:
@@ -115,15 +118,12 @@ def tabulate_part_scores(rows: Sequence[Ranked]) -> Table:
     return Table(["dataset", "model", *(f"{part}_{score}" for part, score in PAIRS)], body)
 
 
-def tabulate_published(rows: Sequence[Json]) -> Table:
-    """Return the rows of the literature with every column that one of them has."""
+def tabulate_published(published: Mapping[str, Sequence[PublishedRow]]) -> Table:
+    """Return the rows of the literature of each dataset with every column that one of them has."""
+    known = [{"dataset": dataset, **row.known()} for dataset, rows in published.items() for row in rows]
     first = ["dataset", "model", "mean_iou", "source"]
-    columns = list(dict.fromkeys([*first, *(key for row in rows for key in row)]))
-    return Table(columns, [[row.get(key) for key in columns] for row in rows])
-
-
-def _of_dataset(rows: Sequence[Json], dataset: str) -> list[Json]:
-    return [{"dataset": dataset, **row} for row in rows]
+    columns = list(dict.fromkeys([*first, *(key for row in known for key in row)]))
+    return Table(columns, [[row.get(key) for key in columns] for row in known])
 
 
 def _summarise(values: Iterable[Any]) -> Any:

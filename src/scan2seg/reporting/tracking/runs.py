@@ -1,6 +1,6 @@
 """The child runs: one a dataset, model and replicate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scan2seg import provenance, storage
+from scan2seg.config.training import InferenceSettings
 from scan2seg.documents import Json
 from scan2seg.evaluation.comparison import COSTS, cost
 from scan2seg.evaluation.part_scores import COLUMNS as PART_COLUMNS
@@ -50,7 +51,7 @@ def describe_run(run: ReportRun, inputs: ReportInputs) -> Record:
         tables={"confusion_matrix": _tabulate_matrix(matrix, classes)},
         pictures={"confusion_matrix.png": partial(draw_confusion, np.asarray(matrix), classes)},
         dataset=_describe_dataset(entry) if entry and entry["stack"] else None,
-        model=_describe_model(run, entry, inputs["settings"]),
+        model=_describe_model(run, entry, inputs.get("inference") or {}),
     )
 
 
@@ -101,7 +102,9 @@ def _read_dataset(name: str, stack: Path, split: Path | None) -> DatasetUse:
     return DatasetUse(name, folder, digest, f"{stack.parent.parent.name}/{folder}/{stack.name}", images)
 
 
-def _describe_model(run: ReportRun, entry: DatasetInput | None, settings: Json) -> ModelUse | None:
+def _describe_model(
+    run: ReportRun, entry: DatasetInput | None, inference: Mapping[str, InferenceSettings]
+) -> ModelUse | None:
     """Return the trained model of a run; None for ensembles, and where the stack or the recipe is not known."""
     scores, checkpoint = run.scores, run.folder / "checkpoint.pt"
     recipe = scores.training.get("provenance", {}).get("settings", {}).get("recipe")
@@ -112,20 +115,20 @@ def _describe_model(run: ReportRun, entry: DatasetInput | None, settings: Json) 
     return ModelUse(
         (scores.dataset, scores.model, scores.replicate),
         checkpoint,
-        _read_inference(run, settings),
+        _read_inference(run, inference),
         list(scores.metrics["classes"]),
         example,
     )
 
 
-def _read_inference(run: ReportRun, settings: Json) -> Json:
+def _read_inference(run: ReportRun, inference: Mapping[str, InferenceSettings]) -> Json:
     """Return the inference settings that the prediction was made with, else those of the recipe."""
     if run.prediction is not None:
         made: Any = storage.open_store(run.prediction).attrs.get("provenance", {})
         if found := made.get("settings", {}).get("inference"):
             return dict(found)
-    models = settings.get("models", {})
-    return dict(models.get(run.scores.model, {}).get("inference", {})) if isinstance(models, dict) else {}
+    settings = inference.get(run.scores.model)
+    return settings.model_dump(mode="json") if settings else {}
 
 
 @cache

@@ -17,6 +17,7 @@ def trained(tmp_path_factory):
     for seed, run in enumerate(content["runs"]):
         if run["model"] == "unet":
             example_tracking.train(content["datasets"][0], run, seed)
+    example_report.compare(content)
     content["settings"] |= {"replicates": ["seed0", "seed1"], "models": {"unet": {}, "otsu": {}}}
     report = folder / "reports" / "example"
     render_report(content, report / "index.html", report / "figures")
