@@ -20,7 +20,7 @@ def choose_device(wanted: str = "auto", count: int = 1) -> str:
     """
     if wanted == "cpu":
         return "cpu"
-    seen = _count_gpus()
+    seen = count_gpus()
     if not seen:
         if wanted == "cuda":
             raise InputError("device: cuda is asked for, but torch sees no GPU; use auto or cpu, or run on a GPU node")
@@ -36,7 +36,7 @@ def has_gpu() -> bool:
     return not hidden and any(Path(driver).exists() for driver in _DRIVERS)
 
 
-def _count_gpus() -> int:
+def count_gpus() -> int:
     """Count the GPUs that torch sees; importing it takes seconds, so not where there cannot be one."""
     possible = "torch" in sys.modules or any(Path(driver).exists() for driver in _DRIVERS)
     if not possible or find_spec("torch") is None:

@@ -59,6 +59,13 @@ class StudyInput(TypedDict):
     space: dict[str, SearchedKey]
 
 
+class SegmentationInput(TypedDict):
+    """One segmented scan and its labels, which need not exist."""
+
+    scan: str
+    labels: Path
+
+
 class ReportInputs(TypedDict):
     """All inputs of ``render_report``; see there.
 
@@ -81,7 +88,7 @@ class ReportInputs(TypedDict):
     scores: Path | None
     tables: Path | None
     settings: Json
-    segmentations: list[Json]
+    segmentations: list[SegmentationInput]
     variants: NotRequired[list[list[str]]]
     studies: list[StudyInput]
 

@@ -10,7 +10,7 @@ from scan2seg.config.published import PublishedRow
 from scan2seg.config.searched_key import SearchedKey
 from scan2seg.config.training import InferenceSettings
 from scan2seg.documents import Json
-from scan2seg.reporting.content import DatasetInput, ReportInputs, RunInput, ScanInput, StudyInput
+from scan2seg.reporting.content import DatasetInput, ReportInputs, RunInput, ScanInput, SegmentationInput, StudyInput
 
 
 def gather_inputs(content: Json, results: Path) -> ReportInputs:
@@ -34,7 +34,10 @@ def gather_inputs(content: Json, results: Path) -> ReportInputs:
         scores=report / "scores.csv",
         tables=report / "tables.md",
         settings=content["settings"],
-        segmentations=[{**entry, "labels": results / entry["labels"]} for entry in content["segmentations"]],
+        segmentations=[
+            SegmentationInput(scan=entry["scan"], labels=results / entry["labels"])
+            for entry in content["segmentations"]
+        ],
         variants=content["variants"],
         studies=_gather_studies(content["studies"], results),
     )

@@ -40,7 +40,6 @@ from scan2seg.reporting.tradeoff import draw_sizes, draw_times
 from scan2seg.reporting.viewer import Viewer
 from scan2seg.reporting.walks import walk_test_images
 
-
 _VERSIONS = {"driver": "driver", "cuda": "CUDA"}
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from scan2seg import storage
 from scan2seg.documents import Json
 from scan2seg.reporting import tables
-from scan2seg.reporting.content import ScanInput, read_optional_json
+from scan2seg.reporting.content import ScanInput, SegmentationInput, read_optional_json
 from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_grey
 from scan2seg.reporting.pictures import Picture
 from scan2seg.reporting.tables import Table
@@ -30,24 +29,26 @@ class SegmentationSummary:
     viewer: Viewer | None
 
 
-def summarise_segmentation(entry: Json, scans: Sequence[ScanInput], budget: int) -> SegmentationSummary | None:
+def summarise_segmentation(
+    entry: SegmentationInput, scans: Sequence[ScanInput], budget: int
+) -> SegmentationSummary | None:
     """Describe one segmented scan from its "labels" store and the summary.json beside it; None where it is missing.
 
     Its slices take up to ``budget`` bytes.
     """
-    path = entry.get("labels")
-    if path is None or not Path(path).exists():
+    path, scan = entry["labels"], entry["scan"]
+    if not path.exists():
         return None
-    labels = open_voxels(Path(path))
+    labels = open_voxels(path)
     attributes: dict[str, Any] = dict(storage.open_store(path).attrs)
-    summary = read_optional_json(Path(path).with_name("summary.json"))
+    summary = read_optional_json(path.with_name("summary.json"))
     classes = [str(name) for name in attributes.get("classes", [])]
     colours = class_colours(max(len(classes), 1))
     facts = [("model", str(summary.get("model") or attributes.get("model") or tables.UNKNOWN))]
     facts.append(("volume", " × ".join(str(length) for length in labels.shape) + " voxels"))
     if summary.get("unlike_training"):
         facts.append(("unlike the training data", "; ".join(map(str, summary["unlike_training"]))))
-    source = next((scan for scan in scans if scan["scan"] == entry.get("scan")), None)
+    source = next((found for found in scans if found["scan"] == scan), None)
     middle = int(labels.shape[0]) // 2
     slices = [
         Picture(f"labels of slice {middle + 1} of {labels.shape[0]}", label_uri(np.asarray(labels[middle]), colours))
@@ -57,9 +58,8 @@ def summarise_segmentation(entry: Json, scans: Sequence[ScanInput], budget: int)
         grey = np.asarray(open_voxels(volume)[middle]).astype(np.float32)
         slices.insert(0, Picture(f"slice {middle + 1} of {labels.shape[0]}", picture_uri(to_grey(grey))))
     legend = list(zip(classes, (f"rgb{colour}" for colour in colours), strict=False))
-    scan = str(entry.get("scan", "scan"))
     grounds = [("scan", volume)] if volume is not None and volume.exists() else []
-    viewer = walk_volume(grounds, Path(path), "segmentation", f"walk-segmentation-{scan}", budget)
+    viewer = walk_volume(grounds, path, "segmentation", f"walk-segmentation-{scan}", budget)
     return SegmentationSummary(scan, facts, _fractions(summary), slices, legend, viewer)
 
 

@@ -18,6 +18,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from scan2seg.device import count_gpus
 from scan2seg.logging import info, warn
 from scan2seg.slurm.controller import ask_state
 from scan2seg.training.history import History
@@ -142,14 +143,14 @@ class Interruption(Callback):
 
 def random_state() -> dict[str, Any]:
     """Return the state of torch's generators."""
-    gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    gpus = torch.cuda.get_rng_state_all() if count_gpus() else []
     return {"cpu": torch.get_rng_state(), "gpus": gpus}
 
 
 def set_random_state(state: dict[str, Any]) -> None:
     """Set torch's generators; those of GPUs only where there are as many."""
     torch.set_rng_state(state["cpu"].cpu())
-    if len(state["gpus"]) == torch.cuda.device_count():
+    if len(state["gpus"]) == count_gpus():
         torch.cuda.set_rng_state_all([each.cpu() for each in state["gpus"]])
 
 
