@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from scan_files import COLUMNS, COUNT, DEGREES, ROWS, WRITERS, content, write_tiff_stack
 
 from scan2seg import plugins
+from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
 from scan2seg.readers import describe, open_scan
-from scan2seg.reconstruction.opening import check_scan
+from scan2seg.reconstruction.opening import check_scan, open_configured
 
 KIND = "readers.scans"
 
@@ -45,6 +46,15 @@ def test_the_same_scan_from_every_format(written):
         assert (found["projections"], found["rows"], found["columns"]) == (COUNT, ROWS, COLUMNS)
         assert ("darks" in found["missing"]) == (name == "txrm")
     assert check_scan(RawScan(**source)) == []
+
+
+def test_some_of_the_projections_are_read_from_every_format(written):
+    _, source = written
+    with open_configured(RawScan(**source), ReconstructionSettings(projections=5)) as scan:
+        assert scan.moments.tolist() == [0, 2, 4, 7, 9]
+        assert np.array_equal(scan.read_rows(5, 9), content()["data"][[0, 2, 4, 7, 9], 5:9])
+        assert np.array_equal(scan.read_projection(3), content()["data"][7])
+        assert np.allclose(scan.angles, np.deg2rad(DEGREES[[0, 2, 4, 7, 9]]), atol=1e-6)
 
 
 def test_exactly_one_reader_recognises_it(written):

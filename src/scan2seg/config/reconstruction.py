@@ -20,6 +20,11 @@ Angles = AngleRange | list[float] | FilePath
 """Angles in degrees: a range, a list, or a file of them."""
 
 
+def _is_none(value: object) -> bool:
+    """Keep the settings of all projections, and so the keys of what was made from them, free of the key."""
+    return value is None
+
+
 class ReconstructionSettings(Settings):
     """How a scan becomes a volume."""
 
@@ -33,6 +38,9 @@ class ReconstructionSettings(Settings):
     """Two ways of finding the centre that differ by more than this many columns cause a warning."""
     angles: Angles | None = None
     """Angles in degrees instead of the file's: a range, a list, or a text, NumPy or CSV file with one a line."""
+    projections: int | None = Field(None, ge=2, exclude_if=_is_none)
+    """Reconstruct from so many projections, evenly spread over the angles, as if the others had not been taken; all of
+    them when null. The simulated scan's own number is ``source.scans.NAME.projections``."""
     rows: tuple[int, int] | None = None
     """Detector rows [first, past the last] to reconstruct; all of them when null."""
     crop: tuple[int, int, int, int] | Annotated[float, Field(gt=0, le=1)] | None = None

@@ -1,7 +1,7 @@
 """What a raw scan is, whatever its file: projections, flats, darks and angles, all read when asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -93,6 +93,17 @@ class Scan:
     """In micrometres, at the sample."""
     details: dict[str, Any]
     closers: list[Callable[[], None]]
+    places: NDArray[np.intp] | None = None
+    """(projections,): which of the scan's projections these are, from 0; None for all of them."""
+
+    @property
+    def moments(self) -> NDArray[np.float64]:
+        """When each projection was taken, counted in projections, as the positions of flats are."""
+        return np.asarray(np.arange(self.shape[0]) if self.places is None else self.places, np.float64)
+
+    def take(self, places: NDArray[np.intp]) -> "Scan":
+        """Return the scan with these projections alone, in this order; flats keep their moments."""
+        return replace(self, projections=self.projections.select(places), angles=self.angles[places], places=places)
 
     @property
     def shape(self) -> tuple[int, int, int]:

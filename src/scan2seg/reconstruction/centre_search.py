@@ -117,12 +117,12 @@ def _projection(scan: Scan, settings: ReconstructionSettings, index: int, rows: 
 
 
 def _correct(
-    scan: Scan, settings: ReconstructionSettings, raw: NDArray[Any], rows: slice, first_projection: int
+    scan: Scan, settings: ReconstructionSettings, raw: NDArray[Any], rows: slice, first: int
 ) -> NDArray[np.float32]:
     fields = None
     if not (settings.already_normalised or settings.already_logarithm):
         fields = preprocessing.read_fields(scan, rows, settings.bad_pixels)
-    sinograms, _ = preprocessing.transmissions(raw, fields, first_projection)
+    sinograms, _ = preprocessing.transmissions(raw, fields, scan.moments[first : first + len(raw)])
     preprocessing.fill(sinograms, 0.0 if settings.already_logarithm else 1.0)
     if not settings.already_logarithm:
         preprocessing.minus_logarithm(sinograms, settings.minimum_transmission)

@@ -12,20 +12,29 @@ from scan2seg.errors import InputError
 from scan2seg.readers import open_scan
 from scan2seg.readers.scan import Frames, Scan
 from scan2seg.reconstruction.geometry import make_geometry
-from scan2seg.reconstruction.sampling import Sampling
+from scan2seg.reconstruction.sampling import Sampling, spread_evenly
 
 _SAMPLED_PROJECTIONS, _SAMPLED_ROWS = 8, 3
 
 
 def open_configured(source: RawScan | Path | str, settings: ReconstructionSettings) -> Scan:
-    """Open a scan with the angles and the pixel size of the settings, where they give any.
+    """Open a scan with the angles, the pixel size and the number of projections of the settings, where they give any.
 
     Raises:
-        InputError: as ``readers.open_scan``.
+        InputError: as ``readers.open_scan``; or the scan has fewer projections.
     """
     source = source if isinstance(source, RawScan) else RawScan(projections=str(source))
     given = {"angles": settings.angles, "pixel_size": settings.pixel_size}
-    return open_scan(source.model_copy(update={key: value for key, value in given.items() if value is not None}))
+    scan = open_scan(source.model_copy(update={key: value for key, value in given.items() if value is not None}))
+    if settings.projections is None:
+        return scan
+    if settings.projections > scan.shape[0]:
+        scan.close()
+        raise InputError(
+            f"{scan.path}: reconstruction.projections: {settings.projections} is more than the {scan.shape[0]} "
+            "projections there are; lower it, or leave it out for all of them"
+        )
+    return scan.take(spread_evenly(scan.angles, settings.projections))
 
 
 def check_scan(source: RawScan | Path | str, settings: ReconstructionSettings | None = None) -> list[str]:

@@ -84,11 +84,12 @@ def _bad_pixels(beam: NDArray[np.float32], dark: NDArray[np.float32]) -> NDArray
 
 
 def transmissions(
-    raw: NDArray[Any], fields: Fields | None, first_projection: int = 0, threads: int = 1
+    raw: NDArray[Any], fields: Fields | None, moments: NDArray[np.float64] | None = None, threads: int = 1
 ) -> tuple[Sinograms, int]:
     """Divide by the beam, (projections, rows, columns) to (rows, projections, columns); count what is not finite.
 
-    The count leaves out the bad pixels, which are the detector's.
+    The count leaves out the bad pixels, which are the detector's. Flats are interpolated to the moments at which the
+    projections were taken; without any they are counted from 0.
     """
     projections, rows, columns = raw.shape
     result = np.empty((rows, projections, columns), np.float32)
@@ -96,7 +97,7 @@ def transmissions(
         dark, beams, times = np.zeros((rows, columns), np.float32), np.ones((1, rows, columns), np.float32), np.zeros(1)
     else:
         dark, beams, times = fields.dark, fields.beams, fields.times
-    moments = np.arange(projections, dtype=np.float64) + first_projection
+    moments = np.arange(projections, dtype=np.float64) if moments is None else moments
     after = np.clip(np.searchsorted(times, moments), 0, len(times) - 1)
     before = np.maximum(after - 1, 0)
     gap = np.where(after > before, times[after] - times[before], 1.0)

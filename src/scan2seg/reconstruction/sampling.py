@@ -14,6 +14,19 @@ LARGEST_WEDGE = 10.0
 """A gap this many degrees wider than the usual step causes a warning."""
 
 
+def spread_evenly(angles: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+    """Return the places of ``count`` projections, evenly spread over the angles, in the order they were taken.
+
+    Of angles in radians that rise or fall over one turn at most, these are every so many-th; of all others, such as
+    interlaced ones or several turns, every so many-th in the order of their directions. Half a turn apart stay half
+    a turn apart where both numbers are even.
+    """
+    steps = np.diff(angles)
+    ordered = bool((steps > 0).all() or (steps < 0).all()) and np.ptp(angles) <= 2 * np.pi * (1 + 1 / len(angles))
+    order = np.arange(len(angles)) if ordered else np.argsort(np.mod(angles, 2 * np.pi), kind="stable")
+    return np.sort(order[np.arange(count) * len(angles) // count])
+
+
 @dataclass(frozen=True)
 class Sampling:
     """Directions of a scan, where those half a turn apart are one."""

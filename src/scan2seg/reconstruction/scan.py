@@ -70,7 +70,7 @@ class Correction:
         if not (s.already_normalised or s.already_logarithm):
             fields = preprocessing.read_fields(self.scan, slice(start, start + raw.shape[1]), s.bad_pixels)
             counts.bad_pixels += int(np.isnan(fields.beams).any(axis=0).sum())
-        sinograms, bad = preprocessing.transmissions(raw, fields, threads=self.threads)
+        sinograms, bad = preprocessing.transmissions(raw, fields, self.scan.moments, self.threads)
         counts.nonfinite += bad
         counts.values += raw.size
         counts.empty_slices += preprocessing.fill(sinograms, 0.0 if s.already_logarithm else 1.0, self.threads)

@@ -36,6 +36,16 @@ def test_a_volume_and_its_reconstruction_lie_where_they_always_did() -> None:
     assert [part.folder for part in volume.lineage()] == ["rock-f968f3f9", "rock-a430008f"]
 
 
+def test_the_number_of_projections_makes_another_reconstruction_and_all_of_them_the_same() -> None:
+    def folder(projections: int | None) -> str:
+        reconstruction = {**SOURCE["reconstruction"], "projections": projections}
+        changes = {"source": {**SOURCE, "reconstruction": reconstruction}}
+        (volume,) = scan_volumes(Dataset.model_validate({**DATASET.model_dump(mode="json"), **changes})).values()
+        return next(iter(volume.lineage())).folder
+
+    assert folder(None) == "rock-f968f3f9" and len({folder(None), folder(90), folder(45)}) == 3
+
+
 def test_the_key_of_a_model_covers_its_file_without_words_resources_and_inference() -> None:
     model = Model.model_validate(MODEL)
     patches = Patches("16", make_split("rock", DATASET, 3), model.patching)

@@ -1,0 +1,99 @@
+"""Fewer projections: as if the others had not been taken, whatever the backend, the flats and the order of angles."""
+
+import h5py
+import numpy as np
+import pytest
+from analytic import disc_sinogram, write_scan
+from pydantic import ValidationError
+
+from scan2seg import plugins, storage
+from scan2seg.config.reconstruction import ReconstructionSettings
+from scan2seg.config.scan_files import RawScan
+from scan2seg.errors import InputError
+from scan2seg.reconstruction.opening import check_scan, open_configured
+from scan2seg.reconstruction.sampling import spread_evenly
+from scan2seg.reconstruction.scan import Correction, reconstruct_scan
+
+COLUMNS = 48
+HALF_TURN, FULL_TURN = np.arange(120) * 1.5, np.arange(120) * 3.0
+
+
+def integrals(degrees, centre=23.2):
+    row = disc_sinogram(COLUMNS, np.deg2rad(degrees), centre, [(0, 0, 18, 0.01), (6, -4, 4, 0.02)])
+    return np.stack([row] * 3)
+
+
+def reconstruct(path, output, **settings):
+    reconstruct_scan(RawScan(projections=path), output, ReconstructionSettings(**settings))
+    store = storage.open_store(output)
+    return np.asarray(store["volume"][:]), dict(store.attrs)
+
+
+def available(backend):
+    needed = {"tomopy": "tomopy", "astra": "astra", "finufft": "finufft"}.get(backend)
+    if needed:
+        pytest.importorskip(needed)
+    return backend
+
+
+@pytest.mark.parametrize("backend", plugins.names("reconstruction"))
+@pytest.mark.parametrize(
+    ("count", "degrees", "axis", "centre"), [(40, HALF_TURN, 23.2, "auto"), (50, FULL_TURN, 40.0, 40.0)]
+)
+def test_it_is_the_reconstruction_of_a_file_with_only_those(tmp_path, backend, count, degrees, axis, centre):
+    """Of a full turn with the axis near the side too, where each projection needs its partner half a turn later."""
+    backend, whole = available(backend), integrals(degrees, axis)
+    how = {"backend": backend, "centre": centre}
+    kept = np.arange(count) * 120 // count
+    write_scan(tmp_path / "whole.h5", whole, degrees)
+    write_scan(tmp_path / "part.h5", whole[:, kept], degrees[kept])
+    found, attributes = reconstruct(tmp_path / "whole.h5", tmp_path / "a.zarr", projections=count, **how)
+    expected, only = reconstruct(tmp_path / "part.h5", tmp_path / "b.zarr", **how)
+    assert np.array_equal(found, expected)
+    assert attributes["centre"] == only["centre"] and attributes["half_acquisition"] == only["half_acquisition"]
+    assert attributes["half_acquisition"] == (axis == 40.0) and attributes["angles"] == only["angles"]
+    assert np.abs(found - reconstruct(tmp_path / "whole.h5", tmp_path / "c.zarr", **how)[0]).max() > 1e-4
+
+
+def test_flats_are_interpolated_to_the_moments_of_the_projections_that_stay(tmp_path):
+    """A beam that falls between the flats before and after: the sinogram is that of all projections, thinned."""
+    path = write_scan(tmp_path / "scan.h5", integrals(HALF_TURN), HALF_TURN, dtype=np.float32)
+    with h5py.File(path, "a") as file:
+        flat, share = file["exchange/data_white"][:], (np.arange(120) + 1) / 121
+        file["exchange/data"][:] = (file["exchange/data"][:] - 100) * (1 - 0.6 * share)[:, None, None] + 100
+        del file["exchange/data_white"]
+        file["exchange/data_white"] = np.concatenate([flat, (flat - 100) * 0.4 + 100])
+    settings = ReconstructionSettings(zinger_threshold=None)
+    settings_of = {None: settings, 7: settings.model_copy(update={"projections": 7})}
+    sinograms = {}
+    for count, chosen in settings_of.items():
+        with open_configured(RawScan(projections=path), chosen) as scan:
+            scan.flats = scan.flats.select(np.arange(10), np.repeat([-1.0, 120.0], 5))
+            sinograms[count] = Correction(scan, chosen).sinograms(scan.read_rows(0, 3), 0)
+    kept = np.arange(7) * 120 // 7
+    assert np.array_equal(sinograms[7], sinograms[None][:, kept])
+    assert np.abs(sinograms[7] - integrals(HALF_TURN)[:, kept]).max() < 1e-3
+
+
+def test_directions_are_spread_whatever_the_order_of_the_angles():
+    rising = np.deg2rad(HALF_TURN)
+    assert spread_evenly(rising, 40).tolist() == spread_evenly(-rising, 40).tolist() == list(range(0, 120, 3))
+    interlaced = np.concatenate([rising[0::2], rising[1::2]])
+    assert np.allclose(np.sort(interlaced[spread_evenly(interlaced, 40)]), rising[::3])
+    turns = np.deg2rad(np.arange(80) * 13.5)  # three turns, every direction once
+    gaps = np.diff(np.sort(np.mod(turns[spread_evenly(turns, 20)], 2 * np.pi)))
+    assert gaps.max() < 1.5 * 2 * np.pi / 20
+    full = np.deg2rad(FULL_TURN)[spread_evenly(np.deg2rad(FULL_TURN), 50)]
+    assert np.allclose(full[25:] - full[:25], np.pi)
+
+
+def test_more_than_there_are_and_fewer_than_two_are_refused(tmp_path):
+    path = write_scan(tmp_path / "scan.h5", integrals(HALF_TURN), HALF_TURN)
+    (said,) = check_scan(RawScan(projections=path), ReconstructionSettings(projections=121))
+    assert "scan.h5: reconstruction.projections: 121 is more than the 120 projections" in said and "lower it" in said
+    with pytest.raises(InputError, match=r"121 is more than the 120"):
+        reconstruct(path, tmp_path / "out.zarr", projections=121)
+    assert not (tmp_path / "out.zarr").exists()
+    assert check_scan(RawScan(projections=path), ReconstructionSettings(projections=120)) == []
+    with pytest.raises(ValidationError, match=r"projections\n  Input should be greater than or equal to 2"):
+        ReconstructionSettings(projections=1)
