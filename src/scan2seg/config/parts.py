@@ -75,16 +75,20 @@ def load_parts(
 ) -> dict[str, Part]:
     """Load the datasets or models that an experiment names; note their files, and what is wrong with them."""
     parts: dict[str, Part] = {}
+    places: dict[str, str] = {}
     for index, entry in enumerate(entries):
         try:
             part, file = load_part(kind, model, entry, path.parent, path)
         except ConfigurationError as error:
             problems.extend(error.problems)
             continue
+        place = f"{key or kind}.{index}"
         if part.name in parts:
-            place = f"{key or kind}.{index}"
-            problems.append(Problem(str(path), place, "this name is there already; set another name:", part.name))
+            first = f"{places[part.name]} of {files[f'{kind}.{part.name}']}"
+            message = f"of {file}: this name is there already, as {first}; set another name:"
+            problems.append(Problem(str(path), place, message, part.name))
         parts[part.name] = part
+        places.setdefault(part.name, place)
         files[f"{kind}.{part.name}"] = str(file)
     return parts
 

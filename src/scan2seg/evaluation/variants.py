@@ -1,5 +1,6 @@
 """Variants of one dataset side by side: which denoiser, backend or split gives a model the best segmentation?"""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,7 +26,8 @@ def rank_variants(runs: Sequence[Run], variants: Sequence[str]) -> list[VariantR
     """Rank the variants of a dataset for every model that was trained on several of them.
 
     Scores are of the test images that all variants share, by name, with the statistics that models have: the mean over
-    replicates of the mean IoU from summed counts, a bootstrap and a swap test over independent units.
+    replicates of the mean IoU from summed counts, a bootstrap and a swap test over independent units. Images whose name
+    another one of the same run has are left out.
 
     Args:
         runs: all runs of an experiment.
@@ -51,10 +53,14 @@ def rank_variants(runs: Sequence[Run], variants: Sequence[str]) -> list[VariantR
 
 
 def _shared_images(runs: Sequence[Run]) -> list[str]:
-    """Return the names of the images that every run was scored on, in the order of the first run."""
+    """Return the names of the images that every run was scored on, in the order of the first run.
+
+    A name that stands for two images of a run says of neither which it is in another variant.
+    """
     if not runs:
         return []
-    common = set.intersection(*(set(run.images.names) for run in runs))
+    once = [{name for name, count in Counter(run.images.names).items() if count == 1} for run in runs]
+    common = set.intersection(*once)
     return [name for name in runs[0].images.names if name in common]
 
 

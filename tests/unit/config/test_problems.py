@@ -37,6 +37,20 @@ def test_a_wrong_key_hides_neither_the_other_files_nor_the_data(folder: Path) ->
         assert part in message
 
 
+def test_two_variants_of_one_name_are_an_error_that_names_both(folder: Path) -> None:
+    variant = "{base: ./cells.yaml, name: cells, split: {training_images: 2}}"
+    (folder / "try.yaml").write_text(f"datasets: [./cells.yaml, {variant}]\nmodels: [./small.yaml]\n")
+    message = message_of(folder / "try.yaml")
+    assert "try.yaml: datasets.1 = 'cells'" in message and "there already, as datasets.0 of" in message
+    scan = "source: {kind: simulation, scans: {one: {size: 48, rows: 12, projections: 60, seed: SEED}}}\nclasses: [background, matrix, precipitate, inclusion]\nsplit: {strategy: blocked}\n"  # fmt: skip
+    (folder / "pillar.yaml").write_text(scan.replace("SEED", "1"))
+    changed = "{base: ./pillar.yaml, source: {scans: {one: {seed: 2}}}}"
+    content = f"datasets: [./pillar.yaml]\nmodels: [./small.yaml]\nsegment: {{datasets: [{changed}]}}\n"
+    (folder / "try.yaml").write_text(content)
+    message = message_of(folder / "try.yaml")
+    assert "segment.datasets = 'pillar'" in message and "other settings in datasets" in message
+
+
 def test_equal_messages_of_many_images_are_one_with_a_count(folder: Path) -> None:
     cells = folder / "cells.yaml"
     cells.write_text(cells.read_text().replace("grey: 100", "grey: 101"))

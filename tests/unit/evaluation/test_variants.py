@@ -33,6 +33,20 @@ def test_the_better_variant_is_first_and_told_apart_on_shared_images() -> None:
     assert found.rows[0].against.p_value < 0.01
 
 
+def test_variants_of_other_lengths_and_with_names_that_stand_twice_share_the_rest() -> None:
+    few, names = [str(number) for number in range(4, 10)], [str(number) for number in range(12)]
+    runs = [make_run(name, shown, errors, seed=seed) for seed in (0, 1) for name, shown, errors in (
+        ("all", names, 0.1), ("few", few[::-1], 0.2), ("twins", [*names, "5", "5"], 0.3),
+    )]  # fmt: skip
+    (found,) = rank_variants(runs, ["all", "few", "twins"])
+    assert [(row.model, row.images, len(row.runs)) for row in found.rows] == [(name, 5, 2) for name in ("all", "few", "twins")]  # fmt: skip
+    kept = [4, 6, 7, 8, 9]
+    expected = [mean_iou(run.images.counts[kept].sum(0)) for run in runs[::3]]
+    assert found.rows[0].mean == pytest.approx(np.mean(expected))
+    reversed_few = [mean_iou(run.images.counts[[5, 3, 2, 1, 0]].sum(0)) for run in runs[1::3]]
+    assert found.rows[1].mean == pytest.approx(np.mean(reversed_few))
+
+
 def test_nothing_is_compared_where_nothing_is_shared() -> None:
     runs = [make_run("a", ["1", "2"], 0.1), make_run("b", ["3", "4"], 0.1), make_run("c", ["1", "2"], 0.1, "otsu")]
     assert rank_variants(runs, ["a", "b"]) == []
