@@ -23,8 +23,13 @@ RECORDS = {
     ("reporting/html.py", "_describe"): "shows them",
     ("reporting/tracking/loading.py", "predict"): "MLflow's own interface",
 }
-BOUNDARIES = ("training/worker.py", "reporting/tracking/loading.py")
-"""Other processes and other programs: what they are told arrives as text."""
+BOUNDARIES = (
+    "training/worker.py",
+    "reporting/tracking/loading.py",
+    "inference/application.py",
+    "inference/choice.py",
+)
+"""Other processes, other programs, and what a checkpoint or a prediction says of itself: there it arrives as text."""
 NOT_A_LABEL = ("labels.py", "normalisation.py", "config/base.py", "config/dataset.py")
 """Here 255 is a grey value, the length of a name, or a number of classes."""
 
@@ -70,11 +75,12 @@ def ignore_written_out(name: str, tree: ast.Module) -> Iterator[str]:
 
 def second_mechanisms(name: str, tree: ast.Module) -> Iterator[str]:
     """Yield what stands in one module and is made again in another."""
-    for node in ast.walk(tree):
+    for node in tree.body:
         if isinstance(node, ast.FunctionDef) and DEFINED.get(node.name, name) != name:
             yield f"{name}:{node.lineno} defines {node.name} again"
         if isinstance(node, ast.FunctionDef) and node.name == "open_volume" and not name.startswith("readers/volumes/"):
             yield f"{name}:{node.lineno} defines open_volume again"
+    for node in ast.walk(tree):
         called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
         if CALLED.get(called, name) != name:
             yield f"{name}:{node.lineno} calls {called}, as {CALLED[called]} does"
