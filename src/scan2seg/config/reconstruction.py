@@ -39,8 +39,8 @@ class ReconstructionSettings(Settings):
     angles: Angles | None = None
     """Angles in degrees instead of the file's: a range, a list, or a text, NumPy or CSV file with one a line."""
     projections: int | None = Field(None, ge=2, exclude_if=_is_none)
-    """Reconstruct from so many projections, evenly spread over the angles, as if the others had not been taken; all of
-    them when null. The simulated scan's own number is ``source.scans.NAME.projections``."""
+    """Reconstruct from so many projections, evenly spread over the angles; all of them when null. ``centre: auto`` is
+    found from all, so that nothing else changes with their number."""
     rows: tuple[int, int] | None = None
     """Detector rows [first, past the last] to reconstruct; all of them when null."""
     crop: tuple[int, int, int, int] | Annotated[float, Field(gt=0, le=1)] | None = None

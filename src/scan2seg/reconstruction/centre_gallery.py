@@ -12,7 +12,7 @@ from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
 from scan2seg.reconstruction.centre_search import find_centre
 from scan2seg.reconstruction.geometry import choose_rows, make_geometry
-from scan2seg.reconstruction.opening import open_configured
+from scan2seg.reconstruction.opening import choose_projections, open_configured
 from scan2seg.reconstruction.scan import Correction, slices_of
 
 
@@ -60,7 +60,8 @@ def centre_gallery(
     settings = settings or ReconstructionSettings()
     binning = settings.binning
     settings = settings.model_copy(update={"rows": (row // binning * binning, row // binning * binning + binning)})
-    with open_configured(source, settings) as scan:
+    with open_configured(source, settings) as whole:
+        scan = choose_projections(whole, settings)
         geometries = [make_geometry(scan, settings, centre) for centre in centres]
         correction = Correction(scan, settings, threads)
         first, last = correction.rows_to_read(geometries[0].first_row, geometries[0].last_row)

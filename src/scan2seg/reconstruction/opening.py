@@ -18,18 +18,25 @@ _SAMPLED_PROJECTIONS, _SAMPLED_ROWS = 8, 3
 
 
 def open_configured(source: RawScan | Path | str, settings: ReconstructionSettings) -> Scan:
-    """Open a scan with the angles, the pixel size and the number of projections of the settings, where they give any.
+    """Open a scan with the angles and the pixel size of the settings, where they give any.
 
     Raises:
-        InputError: as ``readers.open_scan``; or the scan has fewer projections.
+        InputError: as ``readers.open_scan``.
     """
     source = source if isinstance(source, RawScan) else RawScan(projections=str(source))
     given = {"angles": settings.angles, "pixel_size": settings.pixel_size}
-    scan = open_scan(source.model_copy(update={key: value for key, value in given.items() if value is not None}))
+    return open_scan(source.model_copy(update={key: value for key, value in given.items() if value is not None}))
+
+
+def choose_projections(scan: Scan, settings: ReconstructionSettings) -> Scan:
+    """Return the scan with as many projections as the settings say; the centre is found from all there are.
+
+    Raises:
+        InputError: there are fewer.
+    """
     if settings.projections is None:
         return scan
     if settings.projections > scan.shape[0]:
-        scan.close()
         raise InputError(
             f"{scan.path}: reconstruction.projections: {settings.projections} is more than the {scan.shape[0]} "
             "projections there are; lower it, or leave it out for all of them"
@@ -45,7 +52,8 @@ def check_scan(source: RawScan | Path | str, settings: ReconstructionSettings | 
     """
     settings = settings or ReconstructionSettings()
     try:
-        with open_configured(source, settings) as scan:
+        with open_configured(source, settings) as whole:
+            scan = choose_projections(whole, settings)
             middle = (scan.shape[2] - 1) / 2
             geometry = make_geometry(scan, settings, middle if settings.centre == "auto" else settings.centre)
             Sampling.of(scan.angles, geometry.size).warn(scan.path.name)

@@ -20,7 +20,7 @@ from scan2seg.reconstruction import half_acquisition, preprocessing
 from scan2seg.reconstruction.centre_search import find_centre
 from scan2seg.reconstruction.counts import Counts, check_counts, report_counts
 from scan2seg.reconstruction.geometry import Geometry, choose_rows, make_geometry
-from scan2seg.reconstruction.opening import open_configured
+from scan2seg.reconstruction.opening import choose_projections, open_configured
 from scan2seg.reconstruction.sampling import Sampling
 
 Sinograms = NDArray[np.float32]
@@ -100,10 +100,11 @@ def reconstruct_scan(
     Raises:
         InputError: the scan is unreadable, incomplete or not a scan; nothing is written.
     """
-    with open_configured(source, settings) as scan:
-        first, last = choose_rows(scan, settings)
+    with open_configured(source, settings) as whole:
+        first, last = choose_rows(whole, settings)
+        scan = choose_projections(whole, settings)
         correction = Correction(scan, settings, threads)
-        centre = find_centre(scan, settings, slice(first, last), threads)
+        centre = find_centre(whole, settings, slice(first, last), threads)
         geometry = make_geometry(scan, settings, centre.value)
         sampling = Sampling.of(scan.angles, geometry.size)
         sampling.warn(scan.path.name)
