@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scan2seg.checkpoint import SegmentationModel, load_checkpoint
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.inference.model_card import describe_resource, write_card
 from scan2seg.logging import info
-from scan2seg.storage import Json, replacing
+from scan2seg.storage import replacing
 
 OPSET = 18
 

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from scan2seg import __version__
+from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import rank
-from scan2seg.evaluation.runs import read_run
-from scan2seg.storage import Json, read_json
+from scan2seg.evaluation.runs import RunFiles, read_run
+from scan2seg.storage import read_json
 
 UNKNOWN = "not given"
 
@@ -77,11 +78,11 @@ def _describe_data(description: Json) -> list[str]:
 
 def _describe_scores(checkpoint: Path) -> list[str]:
     """Return a table of the scores on the test images, with the interval of the mean IoU where there is one."""
-    files = {name: checkpoint.parent / f"{name}.json" for name in ("metrics", "training")}
-    per_image = checkpoint.parent / "per_image.csv"
-    if not files["metrics"].is_file() or not per_image.is_file():
+    metrics, training = (checkpoint.with_name(f"{name}.json") for name in ("metrics", "training"))
+    per_image = checkpoint.with_name("per_image.csv")
+    if not metrics.is_file() or not per_image.is_file():
         return ["No scores lay beside the checkpoint."]
-    run = read_run({**files, "per_image": per_image})
+    run = read_run(RunFiles(metrics, per_image, training))
     ((row,),) = rank([run], None).values()
     mean = UNKNOWN if row.mean is None else f"{row.mean:.4f}"
     spread = f", 95 % interval {row.interval[0]:.4f} to {row.interval[1]:.4f}" if row.interval else ", no interval"
