@@ -98,8 +98,8 @@ class Pipeline:
         result = self.run("-n", *words)
         assert result.returncode == 0, result.stdout + result.stderr
         found: dict[str, list[str]] = {}
-        for block in re.split(r"\n(?=(?:local)?rule )", result.stdout + result.stderr):
-            rule = re.match(r"(?:local)?rule (\w+):", block)
+        for block in re.split(r"\n(?= *(?:local)?rule )", result.stdout + result.stderr):
+            rule = re.match(r" *(?:local)?rule (\w+):", block)
             if rule and rule[1] != "all":
                 assert "reason:" in block
                 wildcards = re.search(r"wildcards: (.*)", block)

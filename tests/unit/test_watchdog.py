@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from scan2seg import watchdog
 
-WAITING, WORKING = "time.sleep(20)", "end = time.monotonic() + 6\n    while time.monotonic() < end: pass"
+WAITING, WORKING = "time.sleep(120)", "end = time.monotonic() + 6\n    while time.monotonic() < end: pass"
 
 
 def run(folder: Path, work: str, *, end: bool) -> tuple[int, str]:
@@ -21,12 +22,13 @@ def run(folder: Path, work: str, *, end: bool) -> tuple[int, str]:
     )
     environment = {**os.environ, watchdog.VARIABLE: f"0.025 {'end' if end else 'say'}"}
     process = subprocess.Popen([sys.executable, "-c", script], env=environment, stderr=subprocess.DEVNULL)
-    try:
-        status = process.wait(timeout=15 if end or work == WORKING else 6)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        status = process.wait()
-    return status, (folder / "log").read_text()
+    log, limit = folder / "log", time.monotonic() + 90
+    while process.poll() is None and time.monotonic() < limit:
+        time.sleep(0.2)
+        if not end and log.exists() and "no progress" in log.read_text():
+            process.kill()
+    process.kill()
+    return process.wait(), log.read_text()
 
 
 @pytest.mark.parametrize("end", [True, False])
