@@ -12,7 +12,7 @@ PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 IN_PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --extra test --extra lint
 
-.PHONY: demo test test-slow precision-test lint lock slurm-test setup
+.PHONY: demo test test-slow precision-test lint lock slurm-test slurm-test-slow setup
 
 demo: setup
 	$(BIN)/snakemake -c$(CORES) --configfile config/experiments/demo.yaml --quiet rules host progress
@@ -37,6 +37,10 @@ lock: $(UV)
 
 slurm-test: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/slurm
+
+# what is marked slow of them, which `.ci/run` leaves out
+slurm-test-slow: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/slurm -m slow
 
 setup: .venv/ready
 

@@ -110,6 +110,7 @@ def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finish
     assert (finished.folder / checkpoint).is_file()
 
 
+@pytest.mark.slow
 def test_memory_grows_no_further_than_the_site_has_and_then_the_run_ends(cluster: Cluster, finished: Workspace) -> None:
     checkpoint = finished.add_model("capped", mem_mb=600)
     site = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": "gpu", "max_mem_mb": 650}
@@ -181,6 +182,7 @@ def test_a_run_outlasts_a_controller_that_is_restarted(cluster: Cluster, workspa
     assert [job["JobState"] for job in jobs_of(cluster, workspace)] == ["COMPLETED"]
 
 
+@pytest.mark.slow
 def test_the_job_of_a_node_that_fails_is_done_by_another(cluster: Cluster, workspace: Workspace) -> None:
     process = start_simulation(cluster, workspace)
     (job,) = jobs_of(cluster, workspace)
