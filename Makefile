@@ -12,7 +12,7 @@ PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 IN_PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --extra test --extra lint
 
-.PHONY: demo test test-slow precision-test lint lock slurm-test slurm-test-slow setup
+.PHONY: demo test test-slow test-thorough precision-test lint lock slurm-test slurm-test-slow setup
 
 demo: setup
 	$(BIN)/snakemake -c$(CORES) --configfile config/experiments/demo.yaml --quiet rules host progress
@@ -24,6 +24,10 @@ test: setup
 # what is marked slow, which `make test` leaves out
 test-slow: setup
 	$(PYTEST) $(IN_PARALLEL) -m slow
+
+# every stage under an audit of what it reads, which takes a quarter of an hour
+test-thorough: setup
+	$(PYTEST) $(IN_PARALLEL) -m thorough
 
 # as on a processor that computes with bfloat16 and has no AMX; one without bfloat16 tests float32
 precision-test: setup

@@ -11,7 +11,7 @@ from pipeline import Pipeline
 
 from scan2seg.encoders.build import create
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 # what surrounds every job; an edit to it changes no output
 FRAME = {"adapter.py", "origin.py", "ownership.py", "watchdog.py", "workflow_outputs.py", "__init__.py"}
 MODELS = {
