@@ -211,7 +211,7 @@ def test_a_job_whose_snakemake_died_is_not_submitted_twice(cluster: Cluster, wor
 
 def test_interrupt_cancels_what_was_submitted(cluster: Cluster, workspace: Workspace) -> None:
     dataset = workspace.folder / "config" / "datasets" / "tiny.yaml"
-    scans = ", ".join(f"{name}: {{size: 64, rows: 400, seed: {seed}}}" for seed, name in enumerate("abcd"))
+    scans = ", ".join(f"{name}: {{size: 64, rows: 3000, seed: {seed}}}" for seed, name in enumerate("abcd"))
     text = dataset.read_text()
     start, end = text.index("  scans:"), text.index("  denoising:")
     dataset.write_text(f"{text[:start]}  scans: {{{scans}}}\n{text[end:]}")
