@@ -3,11 +3,17 @@
 import math
 import stat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from scan2seg.config.problems import ConfigurationError, Problem
+
+if yaml.__with_libyaml__:
+    from yaml._yaml import CParser
 
 LONGEST_FILE = 256 * 1024
 """Bytes of a file; a long configuration has some thousand."""
@@ -16,7 +22,21 @@ MOST_VALUES, DEEPEST, LONGEST_TEXT, LARGEST_NUMBER = 20_000, 30, 10_000, 2**32
 to 2**32."""
 
 
-class _Loader(yaml.SafeLoader):
+if TYPE_CHECKING or not yaml.__with_libyaml__:
+    _SafeLoader = yaml.SafeLoader
+else:
+
+    class _SafeLoader(Composer, CParser, SafeConstructor, Resolver):
+        """A safe loader whose text is read by libyaml, five times as fast; what it builds is built here."""
+
+        def __init__(self, text: str) -> None:
+            CParser.__init__(self, text)
+            Composer.__init__(self)
+            SafeConstructor.__init__(self)
+            Resolver.__init__(self)
+
+
+class _Loader(_SafeLoader):
     """A safe loader that refuses the same key twice, and stops at what cannot be a configuration."""
 
     def __init__(self, text: str) -> None:
