@@ -1,14 +1,19 @@
 """Where a result comes from: the record of what made it, followed back to the raw files."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.provenance import fingerprint_file
+
+if TYPE_CHECKING:
+    # what surrounds every job imports no module that the job does not
+    from scan2seg.documents import Json
 
 KINDS = ("simulations", "reconstructions", "volumes", "stacks", "encoders", "studies", "runs", "segmentations")
 _PLACE = re.compile(rf"(?:^|.*?/)((?:{'|'.join(KINDS)})/[a-z0-9][a-z0-9_-]*-[0-9a-f]{{8}}(?:/.*)?|reports/.+)")

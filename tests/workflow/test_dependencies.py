@@ -13,7 +13,7 @@ from scan2seg.encoders.build import create
 
 pytestmark = pytest.mark.thorough
 # what surrounds every job; an edit to it changes no output
-FRAME = {"adapter.py", "documents.py", "origin.py", "ownership.py", "watchdog.py", "workflow_outputs.py", "__init__.py"}
+FRAME = {"adapter.py", "origin.py", "ownership.py", "watchdog.py", "workflow_outputs.py", "__init__.py"}
 MODELS = {
     "busy": MODEL.format(architecture="{method: unet, encoder: null, width: 4, depth: 2}")
     + "loss: [cross_entropy, dice]\naugmentation: [flip, gamma]\nweighting: [unet_border]\n",
