@@ -5,6 +5,8 @@ file's time). Another one that wants the same waits. It goes on when the owner h
 are when the owner finished just what it would have made itself.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import socket
@@ -12,13 +14,16 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from scan2seg.documents import Json
 from scan2seg.logging import info, warn
+
+if TYPE_CHECKING:
+    # what surrounds every job imports no module that the job does not
+    from scan2seg.documents import Json
 
 HEARTBEAT = 10.0
 """Seconds between two signs of life."""
@@ -70,19 +75,34 @@ def announcing(folder: Path, inputs: Sequence[str]) -> Iterator[None]:
     Raises:
         OSError: the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f".run.{uuid.uuid4().hex}.owner"
+    mine = {**describe_process(), "stage": "snakemake", "inputs": list(inputs)}
+    _create(file, mine)
     for left in folder.glob(".run.*.owner"):
         if find_owner(left) is None:
             left.unlink(missing_ok=True)
-    file = folder / f".run.{uuid.uuid4().hex}.owner"
-    mine = {**describe_process(), "stage": "snakemake", "inputs": list(inputs)}
-    with file.open("x", encoding="utf-8") as opened:
-        json.dump(mine, opened)
     try:
         with _beating(file, mine):
             yield
     finally:
         file.unlink(missing_ok=True)
+        for empty in (folder, folder.parent):
+            with suppress(OSError):
+                empty.rmdir()
+
+
+def _create(file: Path, mine: Json) -> None:
+    """Make an owner file; its folder may vanish meanwhile, because another run of it ends and leaves it empty."""
+    for left in reversed(range(100)):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            opened = file.open("x", encoding="utf-8")
+        except (FileNotFoundError, FileExistsError):
+            if not left:
+                raise
+        else:
+            _fill(opened, file, mine)
+            return
 
 
 def is_made(output: Path, content: str, since: float) -> bool:

@@ -1,6 +1,7 @@
 """What nothing refers to is listed; what a report shows, an experiment makes or a job works on never is."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,27 @@ def test_clean_spares_what_a_job_reads_or_makes_and_an_experiment_that_runs(foun
     with announcing(results / "reports/try", found.report_content["things"]):
         assert {item.path for item in find_unused([], results)} == {dead}
     assert len(find_unused([], results)) > 1
+
+
+def test_an_experiment_that_ends_without_a_report_leaves_no_folder_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "reports/try"
+    with announcing(folder, []), announcing(folder, []):
+        assert len(list(folder.iterdir())) == 2
+    assert not (tmp_path / "reports").exists()
+    with announcing(folder, []):
+        (folder / "index.html").write_text("finished")
+    assert [path.name for path in folder.iterdir()] == ["index.html"]
+
+
+def test_experiments_that_start_and_end_at_once_do_not_take_each_other_s_folder(tmp_path: Path) -> None:
+    def run(place: int) -> None:
+        for _ in range(60):
+            with announcing(tmp_path / f"reports/try{place % 2}", []):
+                pass
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(run, range(4)))
+    assert not (tmp_path / "reports").exists()
 
 
 def test_clean_looks_where_the_experiment_s_results_are(found: Catalogue, capsys: pytest.CaptureFixture[str]) -> None:
