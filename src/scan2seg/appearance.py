@@ -19,11 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.documents import Json
+from scan2seg.logging import warn
 
 MEASURES = ("level", "spread", "noise", "scale")
 SAMPLE_WINDOWS = 64
 """Of the training images."""
 WINDOWS_AN_IMAGE = 9
+SIZE_TOLERANCE = 0.05
+"""By which share pixels may be larger or smaller than in training."""
 _FACTOR = 2.0
 _TINY = 1e-12
 _NORMAL_MEDIAN = 0.6745
@@ -46,23 +49,40 @@ def measure_window(window: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.stack([level, last - first, noise, scale], axis=1)
 
 
-def compare_appearance(images: Iterable[NDArray[np.float32]], trained: Json, size: Sequence[int]) -> list[str]:
+def compare_appearance(
+    images: Iterable[NDArray[np.float32]], trained: Json, size: Sequence[int], judged: Sequence[str] = MEASURES
+) -> list[str]:
     """Say in what images (c, y, x) are unlike the training images, with numbers; nothing where they are like them.
 
     Args:
         images: new images, a few of them.
         trained: what ``describe_appearance`` returned.
         size: height and width of the windows it was measured on.
+        judged: the measures that count.
     """
     values = np.stack([measure_window(window) for image in images for window in _cut_windows(image, size)])
     typical = np.median(values, axis=0)
     found = []
-    for name, ranges in trained.items():
+    for name in judged:
+        ranges = trained[name]
         for channel, (usual, value) in enumerate(zip(ranges, typical[:, MEASURES.index(name)], strict=False)):
             low, high = usual
             if _is_unlike(name, value, low, high, spread=trained["spread"][channel][1]):
                 found.append(_word(name, value, low, high, channel if len(ranges) > 1 else None))
     return found
+
+
+def compare_pixel_size(size: float | None, trained: float | None) -> list[str]:
+    """Say that pixels, as the model sees them, are of another size than in training; nothing where one is unknown."""
+    if not size or not trained or abs(size / trained - 1) <= SIZE_TOLERANCE:
+        return []
+    return [f"the edge of a pixel is {size:.4g} micrometres, in training {trained:.4g}"]
+
+
+def warn_of_unlike(name: str, unlike: Iterable[str]) -> None:
+    """Warn of each thing that makes an input unlike the training images."""
+    for difference in unlike:
+        warn("%s: %s; labels may be wrong without looking wrong", name, difference)
 
 
 def _is_unlike(name: str, value: float, low: float, high: float, spread: float) -> bool:

@@ -1,7 +1,9 @@
 """The commands that put a trained model to work."""
 
 import argparse
+import math
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,9 @@ def add_commands(commands: Any) -> None:
     segment.add_argument("output", metavar="OUTPUT", type=Path, help="the folder to write to")
     segment.add_argument("--dataset", help="of a report with several datasets: whose winner")
     segment.add_argument("--key", help="name of the array in HDF5 and Zarr files, where there are several")
+    segment.add_argument(
+        "--pixel-size", type=_length, help="edge of a pixel in micrometres, where the files do not say it"
+    )
     segment.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
     segment.add_argument("--threads", type=_positive, default=None, help="processor cores (those of the job)")
     segment.add_argument("--tile", type=_positive, help="height and width of a tile (as the model was scored)")
@@ -47,22 +52,30 @@ def _positive(text: str) -> int:
     return value
 
 
+def _length(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
 def _segment(given: argparse.Namespace) -> None:
     """Segment images (PNG, TIFF, JPEG) and volumes (TIFF, NIfTI, HDF5, Zarr, MetaImage, folders of slices) with a
     trained model. Labels, the number of the class, are written in the form of the input: PNG or TIFF of the same name;
     volumes as OME-Zarr, and TIFF and NIfTI as such too, with its header. Beside each stands a JSON file with areas,
     particles and sizes, and summary.csv has them all. What is done is not done again; what cannot be read is named at
-    the end, and the others are finished."""
-    from scan2seg.inference.application import segment_inputs
-    from scan2seg.inference.choice import find_checkpoint, find_settings
+    the end, and the others are finished. Nothing is replaced that this command did not write."""
+    from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
+    from scan2seg.inference.model_choice import find_checkpoint, find_settings
 
     checkpoint = find_checkpoint(given.model, given.dataset)
+    print(f"model: {checkpoint.parent}", file=sys.stderr)
     chosen = {name: getattr(given, name) for name in ("tile", "batch_size", "flips")}
     changes = {name: value for name, value in chosen.items() if value is not None}
     inference = find_settings(checkpoint).model_copy(update={**changes, "probabilities": False})
     threads = given.threads or len(os.sched_getaffinity(0))
-    options = {"device": given.device, "key": given.key, "threads": threads}
-    problems = segment_inputs(checkpoint, given.inputs, given.output, inference, **options)
+    options = FileOptions(given.device, given.key, given.pixel_size, threads)
+    problems = segment_inputs(checkpoint, given.inputs, given.output, inference, options)
     print(given.output / "summary.csv")
     if problems:
         raise InputError("\n".join([*problems, f"{len(problems)} of the inputs could not be segmented, see above"]))
@@ -72,8 +85,8 @@ def _export(given: argparse.Namespace) -> None:
     """Write a trained model for other programs: ONNX and torch.export (normalisation inside, labels and probabilities
     out), a model card with data, recipe, scores and limits, and rdf.yaml for bioimage.io. ONNX Runtime's labels are
     compared with ours before the folder appears."""
-    from scan2seg.inference.choice import find_checkpoint
     from scan2seg.inference.export import export_model
+    from scan2seg.inference.model_choice import find_checkpoint
 
     checkpoint = find_checkpoint(given.model, given.dataset)
     print(export_model(checkpoint, given.folder, size=given.size and tuple(given.size), licence=given.licence))

@@ -41,7 +41,8 @@ def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scan2seg",
         description="From raw X-ray projections to a benchmark of segmentation models. The pipeline itself runs by "
-        "`snakemake -c2 --configfile config/experiments/NAME.yaml`; these commands check and explain.",
+        "`snakemake -c2 --configfile config/experiments/NAME.yaml`; these commands run it, check and explain it, "
+        "and put its models to work.",
     )
     parser.add_argument("--version", action="version", version=f"scan2seg {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -2,7 +2,7 @@
 
 A store with ``image`` (n, c, y, x) float32, ``label`` (n, y, x) uint8 (255 = ignore), ``size`` (n, 2) heights
 and widths before padding at the bottom and right, and the attributes names, groups, parts, hashes, classes,
-pixel_size, labelled, reading (see ``config.reading``) and provenance. ``pixel_size`` is the edge of a pixel in
+pixel_size, labelled, reading (see ``config.image_reading``) and provenance. ``pixel_size`` is the edge of a pixel in
 micrometres that all images have in common, or null; where they differ, ``pixel_sizes`` lists that of each image (null
 where its file does not say it). ``spacings`` names those volumes (groups) whose files say the distance of their slices,
 rows and columns in micrometres.
@@ -17,8 +17,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from scan2seg.config.image_reading import Reading
 from scan2seg.config.labels import LabelMapping
-from scan2seg.config.reading import Reading
 from scan2seg.config.source import ScanVolume, StackSource
 from scan2seg.cropping import crop_to_foreground
 from scan2seg.documents import Json
@@ -27,7 +27,7 @@ from scan2seg.ignore import IGNORE
 from scan2seg.labels import holds_no_named_colour, map_labels, word_unnamed
 from scan2seg.logging import info, progress, warn
 from scan2seg.provenance import record
-from scan2seg.sources import Item, input_paths, list_items
+from scan2seg.sources import Item, input_paths, list_items, read_item
 from scan2seg.storage import create_array, creating, open_store, shards
 
 
@@ -162,13 +162,7 @@ def _make_reader(
     mapping: LabelMapping, classes: Sequence[str], channels: int, size: tuple[int, int], labelled: bool
 ) -> Callable[[Item], tuple[NDArray[np.float32], NDArray[np.uint8], str, NDArray[np.int64]]]:
     def read(item: Item) -> tuple[NDArray[np.float32], NDArray[np.uint8], str, NDArray[np.int64]]:
-        pixels = item.read() if item.finish is None else item.finish(item.read())
-        if not np.isfinite(pixels).all():
-            raise InputError(f"{item.name}: holds values that are not finite; repair the image first")
-        if pixels.shape[0] == 1:
-            pixels = np.repeat(pixels, channels, axis=0)
-        if pixels.shape[0] != channels:
-            raise InputError(f"{item.name}: has {pixels.shape[0]} channels, other images have {channels}")
+        pixels = read_item(item, channels)
         label = np.full(pixels.shape[1:], IGNORE, np.uint8)
         if labelled and item.read_label is not None:
             try:

@@ -122,12 +122,23 @@ def create_volume(
     dtype: Any = "float32",
     *,
     pixel_size: float | None = None,
+    spacing: Sequence[float] | None = None,
     per_shard: int | None = None,
     name: str = "volume",
 ) -> zarr.Array[Any]:
-    """Create the array of a volume (z, y, x) with OME-Zarr 0.5 metadata; the pixel size is in micrometres."""
-    scale = [float(pixel_size or 1.0)] * 3
-    unit = {"unit": "micrometer"} if pixel_size else {}
+    """Create the array of a volume (z, y, x) with OME-Zarr 0.5 metadata.
+
+    Args:
+        group: where to create it.
+        shape: (z, y, x).
+        dtype: of its values.
+        pixel_size: edge of a pixel of its slices in micrometres, where it is known.
+        spacing: micrometres from voxel to voxel along (z, y, x); the pixel size along all three where it is not given.
+        per_shard: slices in a shard.
+        name: of the array.
+    """
+    scale = [float(length) for length in spacing or [pixel_size or 1.0] * 3]
+    unit = {"unit": "micrometer"} if pixel_size or spacing else {}
     group.attrs["ome"] = {
         "version": "0.5",
         "multiscales": [

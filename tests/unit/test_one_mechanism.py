@@ -26,8 +26,9 @@ RECORDS = {
 BOUNDARIES = (
     "training/worker.py",
     "reporting/tracking/loading.py",
-    "inference/application.py",
-    "inference/choice.py",
+    "inference/file_segmentation.py",
+    "inference/model_choice.py",
+    "inference/model_card.py",
 )
 """Other processes, other programs, and what a checkpoint or a prediction says of itself: there it arrives as text."""
 NOT_A_LABEL = ("labels.py", "normalisation.py", "config/base.py", "config/dataset.py")

@@ -1,6 +1,7 @@
 """What people take away from a finished run: Snakemake's own report, and ours while a part of the results is missing."""
 
 import copy
+import csv
 import json
 import re
 import shutil
@@ -9,8 +10,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from pipeline import Pipeline
+
+from scan2seg.storage import open_store
 
 pytestmark = pytest.mark.slow
 
@@ -74,3 +79,23 @@ def test_a_report_is_made_of_what_is_there_and_made_anew_once_the_rest_is(
     shutil.rmtree(part.folder / "results/runs")
     nothing = scan2seg(part, "report", "config/experiments/tiny.yaml")
     assert nothing.returncode == 2 and "no model was scored" in nothing.stderr and "Traceback" not in nothing.stderr
+
+
+def test_the_winner_of_a_report_labels_files_as_it_did_when_it_was_scored(pipeline: Pipeline, tmp_path: Path) -> None:
+    report, output = "results/reports/tiny", tmp_path / "labels"
+    said = scan2seg(pipeline, "segment", report, "cells/images", str(output), "--dataset", "cells", "--threads", "1")
+    assert said.returncode == 0, said.stderr
+    rows = list(csv.DictReader((pipeline.folder / report / "scores.csv").open()))
+    chosen = [row for row in rows if row["dataset"] == "cells" and row["chosen"] == "1" and row["model"] != "both"]
+    first = min(chosen, key=lambda row: int(row["rank"]))
+    name = f"{report}/runs/cells/{first['model']}/{first['replicate']}"
+    assert f"model: {name}\n" in said.stderr
+    run = pipeline.folder / name
+    prediction = open_store(run / "prediction.zarr")
+    stack = open_store(next((pipeline.folder / "results/stacks").glob("cells-*")) / "stack.zarr")
+    for place, index in enumerate(np.asarray(prediction["index"]).tolist()):
+        height, width = np.asarray(stack["size"])[index]
+        found = np.asarray(Image.open(output / f"{stack.attrs['names'][index]}.png"))
+        assert (found == np.asarray(prediction["label"])[place, :height, :width]).all()
+    again = scan2seg(pipeline, "segment", report, "cells/images", str(tmp_path / "out"))
+    assert again.returncode == 2 and "say the dataset by --dataset, one of cells, pillar" in again.stderr

@@ -8,7 +8,8 @@ def main(snakemake):
     with job(snakemake) as needed:
         if needed:
             from scan2seg.config.training import InferenceSettings
-            from scan2seg.inference.segmentation import choose_model, segment_scan
+            from scan2seg.inference.model_choice import choose_model
+            from scan2seg.inference.segmentation import segment_scan
 
             model, checkpoint = choose_model(params.runs, Path(output.labels).parents[2])
             tiff = Path(output.tiff[0]) if output.get("tiff") else None

@@ -1,8 +1,9 @@
 """A trained model for other programs: ONNX and torch.export, with all that it needs inside, and what it is in words.
 
-The exported model takes images in their own grey values, (batch, channel, y, x) or (batch, channel, z, y, x) float32 of
-one size, and gives ``label`` uint8 and ``probability`` float32: normalisation and softmax are inside. ``rdf.yaml``
-describes it as a model of bioimage.io (format 0.5).
+The exported model takes images as a stack has them, (batch, channel, y, x) or (batch, channel, z, y, x) float32 of one
+size, and gives ``label`` uint8 and ``probability`` float32: normalisation and softmax are inside. What the source did
+to its images (resizing, denoising, resampling) is not; the model card lists it. ``rdf.yaml`` describes it as a model of
+bioimage.io (format 0.5).
 """
 
 import contextlib
@@ -31,7 +32,7 @@ OPSET = 18
 
 
 class Exported(nn.Module):
-    """Images of one size in their own grey values to labels and probabilities."""
+    """Images of one size, as a stack has them, to labels and probabilities."""
 
     def __init__(self, model: SegmentationModel) -> None:
         """Take a model in eval mode."""

@@ -35,21 +35,29 @@ def write_volume_beside(store: Path, original: Path) -> Path | None:
         store: with ``label`` (z, y, x) uint8.
         original: the file of the volume, or of its first channel.
     """
-    name = original.name.lower()
-    if original.is_dir():
+    target = file_beside(store, original)
+    if target is not None:
+        ending = target.name[len(store.stem) :]
+        with replacing(target) as partial:
+            _WRITERS[ending](partial, store, original)
+    return target
+
+
+def file_beside(labels: Path, original: Path) -> Path | None:
+    """Return the file that holds the labels of a volume in its own form; None where the store, or an image, is all."""
+    if labels.suffix != ".zarr" or original.is_dir():
         return None
-    for endings, write in _WRITERS.items():
-        for ending in endings:
-            if name.endswith(ending):
-                target = store.with_name(store.stem + ending)
-                with replacing(target) as partial:
-                    write(partial, store, original)
-                return target
-    return None
+    endings = (ending for ending in _WRITERS if original.name.lower().endswith(ending))
+    return next((labels.with_name(labels.stem + ending) for ending in endings), None)
 
 
-def write_tiff(path: Path, store: Path, original: Path | None = None) -> None:
-    """Write the labels of a store as one series of pages, which other programs open as one volume."""
+def write_volume_tiff(path: Path, store: Path) -> None:
+    """Write the labels of a store as one series of pages, whole or not at all; other programs open it as one volume."""
+    with replacing(path) as partial:
+        _write_tiff(partial, store, path)
+
+
+def _write_tiff(path: Path, store: Path, _: Path) -> None:
     import tifffile
 
     array: Any = open_array(store, "label")
@@ -79,4 +87,4 @@ def _write_nifti(path: Path, store: Path, original: Path) -> None:
     path.write_bytes(content)
 
 
-_WRITERS = {(".nii.gz", ".nii"): _write_nifti, (".tiff", ".tif"): write_tiff}
+_WRITERS = {".nii.gz": _write_nifti, ".nii": _write_nifti, ".tiff": _write_tiff, ".tif": _write_tiff}

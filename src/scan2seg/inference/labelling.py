@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scan2seg.errors import InputError
 from scan2seg.inference.blocks import run_blocks
 from scan2seg.inference.tiling import Predictor
 from scan2seg.slices import mirror_places
-from scan2seg.sources import Item
+from scan2seg.sources import Item, read_item
 
 Slice = Callable[[int], NDArray[np.float32]]
 """Reads one slice of a volume as (c, y, x)."""
@@ -58,20 +57,12 @@ def label_volume(
 
 
 def read_pixels(item: Item, predictor: Predictor) -> NDArray[np.float32]:
-    """Read an image or slice as the model takes it; one channel stands for several, as when a stack is assembled.
+    """Read an image or slice as the model takes it; a grey image stands for a coloured one, as in a stack.
 
     Raises:
         InputError: it has other channels than the training images, or values that are not finite.
     """
-    pixels = item.read() if item.finish is None else item.finish(item.read())
-    wanted = image_channels(predictor)
-    if pixels.shape[0] == 1 and wanted > 1 and not predictor.neighbours:
-        pixels = np.repeat(pixels, wanted, axis=0)
-    if pixels.shape[0] != wanted:
-        raise InputError(f"{item.name}: has {pixels.shape[0]} channels, the model was trained on {wanted}")
-    if not np.isfinite(pixels).all():
-        raise InputError(f"{item.name}: holds values that are not finite; repair the image first")
-    return pixels
+    return read_item(item, image_channels(predictor), "the model was trained on")
 
 
 def image_channels(predictor: Predictor) -> int:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.appearance import compare_pixel_size
 from scan2seg.storage import open_store
 
 _SAMPLE_SLICES = 8
-_SIZE_TOLERANCE = 0.05
 _RANGE_FACTOR = 3.0
 """Other specimens may well differ in contrast; other units, or data scaled to a type's range, differ by more."""
 
@@ -19,8 +19,7 @@ def compare_with_training(volume: Path, stack: Path) -> Iterator[str]:
     """Say in what a volume is unlike the stack of the training images, from attributes and a few slices of both."""
     new, trained = open_store(volume), open_store(stack)
     sizes: list[Any] = [group.attrs.get("pixel_size") for group in (new, trained)]
-    if all(sizes) and abs(sizes[0] / sizes[1] - 1) > _SIZE_TOLERANCE:
-        yield f"pixel_size is {sizes[0]:.4g} micrometres, in training {sizes[1]:.4g}"
+    yield from compare_pixel_size(*sizes)
     if trained["image"].shape[1] != 1:  # type: ignore[union-attr]
         return
     (low, middle, high), (first, _, last) = _levels(new["volume"]), _levels(trained["image"])

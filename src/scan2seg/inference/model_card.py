@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from scan2seg import __version__
+from scan2seg.config.image_reading import Reading
 from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import rank
 from scan2seg.evaluation.runs import RunFiles, read_run
@@ -24,9 +25,11 @@ def write_card(path: Path, checkpoint: Path, description: Json, size: tuple[int,
         "",
         "## Use",
         "",
-        "`model.onnx` and `model.pt2` take `image`, float32, in the grey values of the file, and give `label` (uint8)",
-        "and `probability`. Normalisation is inside. Larger images are cut into overlapping tiles of this size.",
-        "`test_image.npy` has to give `test_label.npy`.",
+        "`model.onnx` and `model.pt2` take `image`, float32, and give `label` (uint8) and `probability`. Normalisation",
+        "is inside. They take images of this size alone: cut larger ones into overlapping tiles and blend the",
+        "probabilities. `test_image.npy` has to give `test_label.npy`.",
+        "",
+        *_describe_preparation(description),
         "",
         "## Data",
         "",
@@ -52,6 +55,24 @@ def write_card(path: Path, checkpoint: Path, description: Json, size: tuple[int,
         f"Written by scan2seg {__version__} from {description['provenance']['created']}.",
     ]
     path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _describe_preparation(description: Json) -> list[str]:
+    """Say what the model does not do itself, so that nobody gives it images that it does not know."""
+    content = description.get("reading")
+    if content is None:
+        return ["How the training images were read before the model saw them is not known."]
+    reading = Reading.model_validate(content)
+    steps = [f"- {step}" for step in reading.describe_steps()]
+    before, lines = int(description["neighbours"]), []
+    if before:
+        many = 2 * before + 1
+        lines = [f"Its channels are {many} slices, {before} before and {before} after each, mirrored at the ends.", ""]
+    if reading.kind in ("scan", "simulation"):
+        lines += ["The images were slices of reconstructed scans, after their reconstruction and denoising.", ""]
+    if not steps:
+        return [*lines, "The images were given in the grey values of their files."]
+    return [*lines, "Do to images what was done before training; the model does not:", "", *steps]
 
 
 def _title(checkpoint: Path, description: Json) -> str:

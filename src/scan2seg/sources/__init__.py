@@ -82,6 +82,27 @@ def _module(source: StackSource) -> ModuleType:
     return importlib.import_module(f"scan2seg.sources.{kind}")
 
 
+def read_item(item: Item, channels: int, others: str = "other images have") -> NDArray[np.float32]:
+    """Read an image (c, y, x) as networks see it; a single channel stands for several, as grey does among colours.
+
+    Args:
+        item: the image.
+        channels: that are wanted.
+        others: who has them, for the message.
+
+    Raises:
+        InputError: it is unreadable, has other channels, or values that are not finite.
+    """
+    pixels = item.read() if item.finish is None else item.finish(item.read())
+    if not np.isfinite(pixels).all():
+        raise InputError(f"{item.name}: holds values that are not finite; repair the image first")
+    if pixels.shape[0] == 1:
+        pixels = np.repeat(pixels, channels, axis=0)
+    if pixels.shape[0] != channels:
+        raise InputError(f"{item.name}: has {pixels.shape[0]} channels, {others} {channels}")
+    return pixels
+
+
 def input_paths(source: StackSource, scans: Mapping[str, ScanVolume]) -> list[Path]:
     """List the files and stores that a stack is made of."""
     if scans:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,9 @@ def resample(volume: Volume, spacing: Spacing, wanted: Spacing, labels: bool) ->
     Returns:
         A volume of round(length x spacing / wanted) voxels along each axis, of float32 values for images.
     """
-    if np.allclose(spacing, wanted, rtol=1e-4):
+    ratios = find_ratios(spacing, wanted)
+    if ratios == (1.0, 1.0, 1.0):
         return volume
-    ratios = [new / old for old, new in zip(spacing, wanted, strict=True)]
     lengths = [max(1, round(length / ratio)) for length, ratio in zip(volume.shape, ratios, strict=True)]
     weigh = nearest_weights if labels else linear_weights
     weights = [weigh(old, new, ratio) for old, new, ratio in zip(volume.shape, lengths, ratios, strict=True)]
@@ -49,6 +49,30 @@ def resample(volume: Volume, spacing: Spacing, wanted: Spacing, labels: bool) ->
     z, y, x = lengths
     dtype = volume.dtype if labels else np.dtype(np.float32)
     return replace(volume, shape=(z, y, x), dtype=dtype, plane=plane, spacing=wanted)
+
+
+def choose_spacing(spacing: Spacing, setting: Literal["isotropic"] | Spacing | None) -> Spacing:
+    """Return the distance between voxels that a source asks for, of a volume whose files say theirs."""
+    if setting is None:
+        return spacing
+    return (min(spacing),) * 3 if setting == "isotropic" else setting
+
+
+def find_ratios(spacing: Spacing, wanted: Spacing) -> Spacing:
+    """Return the new distance between voxels over the old one along (z, y, x); 1 where they are as good as equal."""
+    if np.allclose(spacing, wanted, rtol=1e-4):
+        return 1.0, 1.0, 1.0
+    z, y, x = (new / old for old, new in zip(spacing, wanted, strict=True))
+    return z, y, x
+
+
+def nearest_places(old: int, new: int, ratio: float) -> NDArray[np.intp]:
+    """Return, for each voxel of the result along one axis, the nearest voxel of the source, of ``old`` in number.
+
+    ``ratio`` is the new distance over the old one; the outer faces of the first voxels lie on each other.
+    """
+    places: NDArray[np.intp] = np.floor((np.arange(new) + 0.5) * ratio).astype(np.intp)
+    return np.clip(places, 0, old - 1, out=places)
 
 
 Weights = list[tuple[NDArray[np.intp], NDArray[np.float32]]]
@@ -83,9 +107,8 @@ def _hat_integral(position: NDArray[Any]) -> NDArray[np.float64]:
 
 def nearest_weights(old: int, new: int, ratio: float) -> Weights:
     """Return the same for the nearest voxel alone."""
-    centres = np.floor((np.arange(new) + 0.5) * ratio).astype(np.intp)
     one = np.ones(1, np.float32)
-    return [(place.reshape(1), one) for place in np.clip(centres, 0, old - 1)]
+    return [(place.reshape(1), one) for place in nearest_places(old, new, ratio)]
 
 
 @lru_cache(maxsize=16)

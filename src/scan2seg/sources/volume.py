@@ -17,7 +17,7 @@ from scan2seg.logging import warn
 from scan2seg.readers.images import SUFFIXES, read_image, read_label
 from scan2seg.readers.volumes import Spacing, Volume, checked, open_volume, suffixes
 from scan2seg.sources import Item
-from scan2seg.sources.resampling import resample
+from scan2seg.sources.resampling import choose_spacing, resample
 from scan2seg.sources.volume_files import find_volumes
 
 
@@ -199,8 +199,7 @@ def _resample(
         return channels, labels
     if spacing is None:
         raise InputError(f"source.spacing: the files of {name} do not say the size of their voxels; remove spacing:")
-    edge = min(spacing)
-    wanted = (edge, edge, edge) if source.spacing == "isotropic" else source.spacing
+    wanted = choose_spacing(spacing, source.spacing)
     resampled = [resample(volume, spacing, wanted, labels=False) for volume in channels]
     return resampled, resample(labels, spacing, wanted, labels=True) if labels is not None else None
 

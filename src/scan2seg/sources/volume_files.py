@@ -99,14 +99,14 @@ def _join_channels(cases: dict[str, list[Path]], labels: dict[str, Path] | None)
     They are channels where every name ends so and no label has the number, or, without labels, where every case has
     a channel 0000 and there are several cases.
     """
-    parts = {name: _CHANNEL.fullmatch(name) for name in cases}
+    parts = {name: split_channel(name) for name in cases}
     numbered = any(label.startswith(name) for label in labels or () for name in cases)
     if not all(parts.values()) or numbered:
         return cases
     joined: dict[str, dict[str, Path]] = {}
     for name, part in parts.items():
         assert part is not None
-        joined.setdefault(part[1], {})[part[2]] = cases[name][0]
+        joined.setdefault(part[0], {})[part[1]] = cases[name][0]
     if labels is None and (len(joined) == 1 or not all("0000" in channels for channels in joined.values())):
         return cases
     numbers = max((set(channels) for channels in joined.values()), key=len)
@@ -122,17 +122,23 @@ def _join_channels(cases: dict[str, list[Path]], labels: dict[str, Path] | None)
 def _by_case(paths: Sequence[Path], key: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in paths:
-        name = _case_name(path)
+        name = case_name(path)
         if name in found:
             raise InputError(f"{key}: {found[name]} and {path} have the same name; give them different ones")
         found[name] = path
     return found
 
 
-def _case_name(path: Path) -> str:
+def case_name(path: Path) -> str:
     """Return the name without the ending of its format, of any length (.nii.gz) and in any case."""
     ends = [end for end in (*suffixes(), *SUFFIXES) if path.name.lower().endswith(end)]
     return path.name[: -len(max(ends, key=len))] if ends else path.name
+
+
+def split_channel(name: str) -> tuple[str, str] | None:
+    """Return case and number of a name such as CASE_0001; None of another name."""
+    found = _CHANNEL.fullmatch(name)
+    return (found[1], found[2]) if found else None
 
 
 def _expand(paths: list[Path]) -> list[Path]:

@@ -12,7 +12,7 @@ from scan2seg.errors import InputError
 from scan2seg.evaluation.comparison import compare_models
 from scan2seg.evaluation.runs import RunFiles, choose_replicate, read_run
 from scan2seg.evaluation.score import score_prediction
-from scan2seg.inference.segmentation import choose_model
+from scan2seg.inference.model_choice import choose_model
 
 CLASSES = ["matrix", "phase, a", "absent"]
 SIZES = [(20, 24), (16, 24), (20, 10), *[(20, 24)] * 9]

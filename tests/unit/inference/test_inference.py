@@ -272,7 +272,7 @@ def test_a_volume_is_segmented_with_counts_that_add_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("factor", "pixel_size", "expected"),
-    [(1, 0.5, []), (55.6, 0.5, ["grey values"]), (0.1, 0.7, ["pixel_size is 0.7", "grey values"])],
+    [(1, 0.5, []), (55.6, 0.5, ["grey values"]), (0.1, 0.7, ["the edge of a pixel is 0.7", "grey values"])],
 )
 def test_a_volume_unlike_the_training_images_is_told(tmp_path, factor, pixel_size, expected) -> None:
     random = np.random.default_rng(0)

@@ -47,6 +47,22 @@ def test_a_seed_decides_the_weights(data: Path, tmp_path: Path) -> None:
     assert equal(last, first) == (facts["best_epoch"] == 3)
 
 
+def test_a_checkpoint_knows_how_its_images_were_read_and_what_they_look_like(data: Path, tmp_path: Path) -> None:
+    train(data, tmp_path, recipe_of(training={"epochs": 1}))
+    description = load_checkpoint(tmp_path / "checkpoint.pt")[1]
+    stack = open_store(data / "stack.zarr").attrs
+    assert description["reading"] == stack["reading"] and description["reading"]["kind"] == "images"
+    assert description["pixel_size"] == stack["pixel_size"]
+    patches = open_store(data / "patches.zarr")
+    known = np.asarray(patches["image"])[np.asarray(patches["split"]) == 0]
+    for name, ranges in description["appearance"].items():
+        low, high = ranges[0]
+        assert low <= high, name
+    low, high = description["appearance"]["level"][0]
+    levels = np.median(known.reshape(len(known), -1), axis=1)
+    assert levels.min() <= low <= high <= levels.max()
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(data: Path, tmp_path: Path) -> None:
     recipe = recipe_of(training={"epochs": 6}, schedule={"name": "one_cycle"})

@@ -6,7 +6,7 @@ import re
 import pytest
 from example_tracking import client_of, import_into
 
-from scan2seg.inference.segmentation import choose_model
+from scan2seg.inference.model_choice import choose_model
 
 
 def cells_of(line):

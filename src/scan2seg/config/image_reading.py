@@ -35,6 +35,24 @@ class Reading(ImageDenoising):
         content = source.model_dump(mode="json")
         return cls.model_validate({name: content[name] for name in cls.model_fields if name in content})
 
+    def describe_steps(self) -> list[str]:
+        """Word, in their order, what is done to an image or volume before a model sees it."""
+        steps = {
+            f"resampled to {self._word_spacing()}": self.spacing,
+            f"cut into slices along axis {self.axis} of (z, y, x)": self.axis,
+            f"reduced to the channels {self.channels}, counted from 0": self.channels,
+            "divided by the largest value of their type": self.intensities == "type",
+            f"resized to {self.resize} (height, width)": self.resize,
+            "denoised by " + ", then ".join(str(step.content()) for step in self.denoising): self.denoising,
+            "standardised: less the mean of the whole volume, over its standard deviation": self.standardise,
+        }
+        return [words for words, done in steps.items() if done]
+
+    def _word_spacing(self) -> str:
+        if isinstance(self.spacing, tuple):
+            return " x ".join(f"{length:g}" for length in self.spacing) + " micrometres"
+        return "cubes as wide as the shortest edge of their voxels"
+
     def image_source(self, pattern: str) -> ImageSource:
         """Return a source of images, read so."""
         intensities = self.intensities if self.kind == "images" else None

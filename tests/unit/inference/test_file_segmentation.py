@@ -1,7 +1,6 @@
 """Files of every form come back as labels in the same form, read as the training images were."""
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,58 +9,16 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
-import torch
+from example_segmentation import contents, expected, facts_of, make_image, segment, write_images, write_model
 from PIL import Image
+from scipy.ndimage import gaussian_filter
+from scipy.ndimage import label as find_components
 
-from scan2seg.appearance import describe_appearance
-from scan2seg.checkpoint import SegmentationModel, save_checkpoint
-from scan2seg.cli import main
-from scan2seg.config.base import Plugin
 from scan2seg.config.images import ImageSource
-from scan2seg.config.reading import Reading
-from scan2seg.config.training import InferenceSettings
+from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
-from scan2seg.inference.application import segment_inputs
-from scan2seg.inference.tiling import Predictor
-from scan2seg.normalisation import Normalisation
 from scan2seg.sources import list_items
-from scan2seg.storage import open_array
-
-SETTINGS = InferenceSettings(tile=16, overlap=0.5)
-
-
-def write_model(folder: Path, channels: int = 1, neighbours: int = 0, **reading: Any) -> Path:
-    """Write a model of three classes that was trained on images as ``make_image`` makes them."""
-    torch.manual_seed(0)
-    inputs = channels * (2 * neighbours + 1)
-    normalisation = Normalisation(inputs)
-    normalisation.fill(np.full(inputs, 100.0), np.full(inputs, 40.0))
-    architecture = Plugin("architectures").resolve({"method": "unet", "encoder": None, "width": 4, "depth": 2})
-    model = SegmentationModel(architecture, normalisation, inputs, 3).eval()
-    facts = {"classes": ["a", "b", "c"], "patch_size": [16, 16], "neighbours": neighbours}
-    facts["pixel_size"] = 2.0
-    facts["reading"] = Reading.model_validate({"kind": "images", **reading}).model_dump(mode="json")
-    windows = [make_image(seed, 16, 16, inputs) for seed in range(20)]
-    save_checkpoint(folder / "checkpoint.pt", model, facts | {"appearance": describe_appearance(windows)})
-    return folder / "checkpoint.pt"
-
-
-def make_image(seed: int, height: int = 24, width: int = 33, channels: int = 1) -> np.ndarray:
-    values = np.random.default_rng(seed).normal(100, 40, (channels, height, width))
-    return values.clip(0, 255).astype(np.uint8).astype(np.float32)
-
-
-def expected(checkpoint: Path, pixels: np.ndarray) -> np.ndarray:
-    return Predictor(checkpoint, SETTINGS).predict(pixels).argmax(dim=0).numpy()
-
-
-def segment(checkpoint: Path, output: Path, *inputs: Path, **options: Any) -> list[str]:
-    return segment_inputs(checkpoint, list(inputs), output, SETTINGS, **options)
-
-
-def facts_of(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.with_name(path.name + ".json").read_text())
-    return found
+from scan2seg.storage import open_array, open_store
 
 
 def test_images_come_back_in_their_form_and_name(tmp_path: Path) -> None:
@@ -116,7 +73,7 @@ def test_volumes_come_back_as_zarr_and_in_their_form(tmp_path: Path) -> None:
     facts = facts_of(tmp_path / "out/scan.zarr")
     assert facts["unlike_training"] == []
     assert facts["spacing"] == pytest.approx([4, 2, 2]) and facts["unit"] == "micrometre"
-    assert facts["classes"]["a"]["volume_fraction"] == pytest.approx((wanted == 0).mean())
+    assert facts["classes"]["a"]["phase_fraction"] == pytest.approx((wanted == 0).mean())
 
 
 @pytest.mark.parametrize("axis", [1, 2])
@@ -157,42 +114,6 @@ def test_channels_of_a_patient_lie_in_files_of_their_own(tmp_path: Path) -> None
     assert (found[1] == expected(checkpoint, volume[:, 1])).all() and (tmp_path / "out/p01.nii").is_file()
 
 
-def test_one_damaged_file_is_named_and_the_others_are_finished(tmp_path: Path) -> None:
-    checkpoint, inputs = write_model(tmp_path), tmp_path / "in"
-    inputs.mkdir()
-    for seed in range(3):
-        Image.fromarray(make_image(seed)[0].astype(np.uint8)).save(inputs / f"{seed}.png")
-    (inputs / "1.png").write_bytes((inputs / "1.png").read_bytes()[:90])
-    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(inputs / "colour.png")
-    tifffile.imwrite(inputs / "nan.tif", np.full((20, 20), np.nan, np.float32))
-    problems = segment(checkpoint, tmp_path / "out", inputs)
-    assert len(problems) == 3
-    for word in (
-        "1.png",
-        "colour: has 3 channels, the model was trained on 1",
-        "nan: holds values that are not finite",
-    ):
-        assert any(word in line for line in problems), (word, problems)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "0.png", "0.png.json", "2.png", "2.png.json", "summary.csv",
-    }  # fmt: skip
-
-
-def test_what_is_done_is_not_done_again_and_what_changed_is(tmp_path: Path) -> None:
-    checkpoint, inputs = write_model(tmp_path), tmp_path / "in"
-    inputs.mkdir()
-    for seed in range(2):
-        Image.fromarray(make_image(seed)[0].astype(np.uint8)).save(inputs / f"{seed}.png")
-    segment(checkpoint, tmp_path / "out", inputs)
-    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
-    Image.fromarray(make_image(7)[0].astype(np.uint8)).save(inputs / "1.png")
-    segment(checkpoint, tmp_path / "out", inputs)
-    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
-    assert again["0.png"] == times["0.png"] and again["1.png"] > times["1.png"]
-    segment_inputs(checkpoint, [inputs], tmp_path / "out", SETTINGS.model_copy(update={"flips": True}))
-    assert (tmp_path / "out/0.png").stat().st_mtime_ns > times["0.png"]
-
-
 def test_an_image_unlike_the_training_images_gets_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     checkpoint = write_model(tmp_path)
     Image.fromarray(make_image(0)[0].astype(np.uint8)).save(tmp_path / "same.png")
@@ -207,26 +128,75 @@ def test_an_image_unlike_the_training_images_gets_a_warning(tmp_path: Path, capl
     assert "other.tif" in caplog.text and "same.png" not in caplog.text
 
 
-def test_mistakes_end_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
     checkpoint = write_model(tmp_path)
-    (tmp_path / "empty").mkdir()
-    Image.fromarray(make_image(0)[0].astype(np.uint8)).save(tmp_path / "a.png")
-    Image.fromarray(make_image(0)[0].astype(np.uint8)).save(tmp_path / "a.bmp")
-    cases = {
-        (checkpoint, "missing.png", "out"): "there is no such file",
-        (checkpoint, "empty", "out"): "holds no image",
-        (checkpoint, "a.png", "."): "is an input",
-        (checkpoint, ".", "out"): "would both be written to a.png",
-        (tmp_path / "empty", "a.png", "out"): "is no checkpoint",
-        (tmp_path / "a.png", "a.png", "out"): "is not a readable checkpoint",
-    }
-    for (model, given, output), words in cases.items():
-        assert main(["segment", str(model), str(tmp_path / given), str(tmp_path / output)]) == 2
-        said = capsys.readouterr().err
-        assert words in said and "Traceback" not in said, said
-    assert not (tmp_path / "out").exists()
-    content = torch.load(checkpoint, weights_only=True)
-    del content["description"]["reading"]
-    torch.save(content, checkpoint)
-    with pytest.raises(InputError, match="does not say how its images were read"):
-        segment(checkpoint, tmp_path / "out", tmp_path / "a.png")
+    write_images(tmp_path, "a.png", "b.png")
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match=r"b\.png: is a file; the last path given is the folder"):
+        segment(checkpoint, tmp_path / "b.png", tmp_path / "a.png")
+    assert contents(tmp_path) == before
+
+
+def test_channels_given_one_by_one_are_joined_by_folder_and_case_in_their_order(tmp_path: Path) -> None:
+    checkpoint, out = write_model(tmp_path, channels=2, kind="volume"), tmp_path / "out"
+    volume = np.stack([make_image(seed, channels=2) for seed in range(3)], axis=1)
+    files = [tmp_path / f"p_000{channel}.tif" for channel in range(2)]
+    for file, channel in zip(files, volume, strict=True):
+        tifffile.imwrite(file, channel, photometric="minisblack")
+    assert segment(checkpoint, out, *files[::-1]) == []
+    found = np.asarray(open_array(out / "p.zarr", "label")[:])
+    assert (found[1] == expected(checkpoint, volume[:, 1])).all()
+    tifffile.imwrite(tmp_path / "alone.tif", volume[0], photometric="minisblack")
+    problems = segment(checkpoint, out, tmp_path / "alone.tif", files[0])
+    assert ["the model was trained on 2" in line for line in problems] == [True, True]
+    assert not (out / "alone.zarr").exists()
+
+
+def test_volumes_that_were_resampled_and_standardised_come_back_on_their_own_grid(tmp_path: Path) -> None:
+    reading = {"kind": "volume", "spacing": "isotropic", "standardise": True}
+    checkpoint = write_model(tmp_path, **reading)
+    volume = np.stack([make_image(seed, 20, 18)[0] for seed in range(7)])
+    nibabel.save(nibabel.Nifti1Image(volume.transpose(2, 1, 0), np.diag([2, 2, 5, 1])), tmp_path / "v.nii")
+    assert segment(checkpoint, tmp_path / "out", tmp_path / "v.nii") == []
+    found = np.asarray(open_array(tmp_path / "out/v.zarr", "label")[:])
+    source = {"volumes": {"v": {"images": str(tmp_path / "v.nii")}}, **reading}
+    items = list_items(VolumeSource.model_validate(source), {})
+    assert len(items) == 18 and found.shape == volume.shape
+    for index in range(7):
+        # the middle of slice i of the file, in slices of the resampled volume, which are 2 thick in place of 5
+        item = items[int((index + 0.5) * 5 / 2)]
+        assert item.finish is not None
+        assert (found[index] == expected(checkpoint, item.finish(item.read()))).all()
+    ome = dict(open_store(tmp_path / "out/v.zarr").attrs)["ome"]
+    (scale,) = ome["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    assert scale["scale"] == pytest.approx([5000, 2000, 2000])
+
+
+def test_sizes_are_in_micrometres_where_the_pixel_is_known(tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path)
+    write_images(tmp_path, "a.png")
+    values = {}
+    for edge in (None, 2.0, 3.0):
+        assert segment(checkpoint, tmp_path / f"out{edge}", tmp_path / "a.png", pixel_size=edge) == []
+        facts = facts_of(tmp_path / f"out{edge}/a.png")
+        values[edge] = facts["classes"]["b"]["mean_diameter"]
+        assert facts["unit"] == ("pixel" if edge is None else "micrometre")
+        assert facts["unlike_training"] == (
+            ["the edge of a pixel is 3 micrometres, in training 2"] if edge == 3.0 else []
+        )
+    assert values[3.0] == pytest.approx(3 * values[None]) and values[2.0] == pytest.approx(2 * values[None])
+
+
+def test_particles_of_a_volume_are_those_of_scipy(tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path, kind="volume")
+    volume = gaussian_filter(np.random.default_rng(3).normal(100, 400, (9, 24, 33)), 1.5).astype(np.float32)
+    tifffile.imwrite(tmp_path / "v.tif", volume, photometric="minisblack")
+    segment(checkpoint, tmp_path / "out", tmp_path / "v.tif")
+    found = np.asarray(open_array(tmp_path / "out/v.zarr", "label")[:])
+    facts = facts_of(tmp_path / "out/v.zarr")["classes"]
+    assert len(np.unique(found)) > 1
+    for index, name in enumerate("abc"):
+        components, _ = find_components(found == index, np.ones((3, 3, 3)))
+        sizes = np.bincount(components.ravel())[1:]
+        assert facts[name]["particles"] == (sizes >= 27).sum()
+        assert facts[name]["phase_fraction"] == pytest.approx((found == index).mean())

@@ -1,13 +1,12 @@
 """What is given to be segmented: files and folders of images and volumes, as people have them."""
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
-from scan2seg.config.reading import Reading
+from scan2seg.config.image_reading import Reading
 from scan2seg.config.volumes import VolumeFiles
 from scan2seg.errors import InputError, refuse_pipe
 from scan2seg.readers.images import SUFFIXES as IMAGE_SUFFIXES
@@ -15,10 +14,8 @@ from scan2seg.readers.images import TIFF_SUFFIXES, image_size, read_image
 from scan2seg.readers.volumes import Volume, open_volume, suffixes
 from scan2seg.sources import Item, list_items, natural_key
 from scan2seg.sources.volume import open_files
-from scan2seg.sources.volume_files import find_volumes
+from scan2seg.sources.volume_files import case_name, find_volumes, split_channel
 
-_CHANNEL = re.compile(r"(.+)_(\d{4})")
-"""nnU-Net's name of a file: case, and number of the channel."""
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
 
 
@@ -28,7 +25,7 @@ class Input:
 
     paths: tuple[Path, ...]
     name: str
-    """The path of its output below the folder of outputs, in the form of its own first file; unique."""
+    """Its path below what was given, in the form of its first file."""
     is_volume: bool
 
     def read_items(self, reading: Reading, key: str | None = None) -> list[Item]:
@@ -71,45 +68,63 @@ class Input:
         return Path(self.name).name
 
 
-def find_inputs(paths: Sequence[Path], *, volumes: bool, channels: int) -> list[Input]:
+def find_inputs(paths: Sequence[Path], *, output: Path, volumes: bool, channels: int) -> list[Input]:
     """Find what files and folders hold, in natural order of their names; folders are searched to their ends.
 
     Args:
         paths: images, volumes, and folders of them.
+        output: the folder of labels, which is not searched where it lies below one of these.
         volumes: whether the model sees slices of volumes; a folder of slice images is then a volume.
         channels: of the image; above 1, volumes named CASE_0000, CASE_0001 and so on are channels of one.
 
     Raises:
-        InputError: there is no such path, nothing in a folder that could be segmented, or two would have one output.
+        InputError: there is no such path, it cannot be listed, or holds nothing that could be segmented.
     """
     found: list[Input] = []
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: there is no such file or folder")
         refuse_pipe(path)
-        inside = list(_search(path, path.parent if not path.is_dir() or _is_zarr(path) else path, volumes))
+        search = _Search(path.parent if not path.is_dir() or _is_zarr(path) else path, output.resolve(), volumes)
+        inside = list(search.find(path))
         if not inside:
             known = ", ".join(sorted({*IMAGE_SUFFIXES, *suffixes()}))
             raise InputError(f"{path}: holds no image and no volume; files end in {known}")
-        found.extend(_join_channels(inside) if channels > 1 else inside)
-    _check_names(found)
-    return found
+        found.extend(inside)
+    return _join_channels(found) if channels > 1 else found
 
 
-def _search(path: Path, root: Path, volumes: bool) -> Iterator[Input]:
-    """Yield what lies at or below a path."""
-    if path.is_dir() and not _is_zarr(path):
-        entries = sorted((entry for entry in path.iterdir() if not entry.name.startswith(".")), key=natural_key)
-        slices = [entry for entry in entries if volumes and _is_slice(entry)]
+class _Search:
+    """Finds what lies at or below a path, each folder once, whatever links there are."""
+
+    def __init__(self, root: Path, output: Path, volumes: bool) -> None:
+        self.root, self.volumes = root, volumes
+        self._visited = {output}
+
+    def find(self, path: Path) -> Iterator[Input]:
+        """Yield the images and volumes at or below a path."""
+        if not path.is_dir() or _is_zarr(path):
+            if not _is_readable(path):
+                raise InputError(f"{path}: no reader takes this suffix; files end in {', '.join(suffixes())}")
+            yield Input((path,), str(path.relative_to(self.root)), not _ends(path, IMAGE_SUFFIXES) or _has_pages(path))
+            return
+        if (real := path.resolve()) in self._visited:
+            return
+        self._visited.add(real)
+        entries = _list(path)
+        slices = [entry for entry in entries if self.volumes and _is_slice(entry)]
         if slices:
-            yield Input((path,), str(path.relative_to(root)) if path != root else path.name, True)
+            yield Input((path,), str(path.relative_to(self.root)) if path != self.root else path.name, True)
         for entry in entries:
             if entry not in slices and (entry.is_dir() or _is_readable(entry)):
-                yield from _search(entry, root, volumes)
-        return
-    if not _is_readable(path):
-        raise InputError(f"{path}: no reader takes this suffix; files end in {', '.join(suffixes())}")
-    yield Input((path,), str(path.relative_to(root)), not _ends(path, IMAGE_SUFFIXES) or _has_pages(path))
+                yield from self.find(entry)
+
+
+def _list(folder: Path) -> list[Path]:
+    try:
+        return sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=natural_key)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror})") from None
 
 
 def _is_zarr(path: Path) -> bool:
@@ -142,39 +157,18 @@ def _has_pages(path: Path) -> bool:
     return False
 
 
-def _join_channels(found: list[Input]) -> list[Input]:
-    """Join volumes such as CASE_0000.nii and CASE_0001.nii to one with two channels."""
-    joined: dict[str, Input] = {}
+def _join_channels(found: Sequence[Input]) -> list[Input]:
+    """Join volumes of one folder such as CASE_0000.nii and CASE_0001.nii to one with two channels, in their order."""
+    joined: dict[tuple[Path, str], list[Input]] = {}
     for each in found:
-        stem, dot, ending = each.name.partition(".")
-        case = _CHANNEL.fullmatch(stem) if each.is_volume else None
-        name = f"{case[1]}{dot}{ending}" if case else each.name
-        before = joined[name].paths if case and name in joined else ()
-        joined[name] = Input((*before, *each.paths), name, each.is_volume)
-    return list(joined.values())
+        (path,) = each.paths
+        stem = case_name(path)
+        case = split_channel(stem) if each.is_volume else None
+        name = f"{case[0]}{path.name[len(stem) :]}" if case else path.name
+        joined.setdefault((path.parent.resolve(), name), []).append(each)
+    return [_join(parts, name) for (_, name), parts in joined.items()]
 
 
-def _check_names(found: Sequence[Input]) -> None:
-    """Refuse two inputs whose outputs would have one name, also beside each other's suffix."""
-    seen: dict[str, Input] = {}
-    for each in found:
-        key = output_name(each)
-        if key in seen:
-            raise InputError(f"{seen[key].paths[0]} and {each.paths[0]}: would both be written to {key}; rename one")
-        seen[key] = each
-
-
-def output_name(found: Input) -> str:
-    """Return the name of the label file: that of the input, as PNG where it is a format that loses or has no labels.
-
-    Of volumes it is that of the OME-Zarr store.
-    """
-    path = Path(found.name)
-    if found.is_volume:
-        stem = path.name
-        for ending in sorted((*suffixes(), *IMAGE_SUFFIXES), key=len, reverse=True):
-            if stem.lower().endswith(ending):
-                stem = stem[: -len(ending)]
-                break
-        return str(path.with_name(f"{stem}.zarr"))
-    return str(path if _ends(path, (*TIFF_SUFFIXES, ".png")) else path.with_suffix(".png"))
+def _join(parts: list[Input], name: str) -> Input:
+    paths = tuple(sorted((path for part in parts for path in part.paths), key=natural_key))
+    return Input(paths, str(Path(parts[0].name).with_name(name)), parts[0].is_volume)

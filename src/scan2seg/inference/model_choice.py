@@ -1,0 +1,96 @@
+"""Which trained model is meant: a checkpoint, the folder of a run, or the winner of a report."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from scan2seg.config.training import InferenceSettings
+from scan2seg.documents import Json
+from scan2seg.errors import InputError
+from scan2seg.evaluation.ranking import rank
+from scan2seg.evaluation.runs import RunFiles, locate_run, read_run
+from scan2seg.storage import open_store
+
+
+def find_checkpoint(path: Path, dataset: str | None = None) -> Path:
+    """Return the checkpoint that a path means.
+
+    Of a report's folder it is the first model of the ranking that is no ensemble, by its mean over replicates, and of
+    its replicates the best on validation images.
+
+    Args:
+        path: checkpoint.pt, a run's folder, or results/reports/EXPERIMENT.
+        dataset: of a report with several: the one whose winner is meant.
+
+    Raises:
+        InputError: there is no such thing, or the report has several datasets and none is named.
+    """
+    if path.is_file():
+        return path
+    if (path / "checkpoint.pt").is_file():
+        return path / "checkpoint.pt"
+    if not (path / "runs").is_dir():
+        raise InputError(
+            f"{path}: is no checkpoint, no folder of a run and no report; give results/reports/EXPERIMENT for its "
+            "winner, or results/reports/EXPERIMENT/runs/DATASET/MODEL/REPLICATE"
+        )
+    names = sorted(folder.name for folder in (path / "runs").iterdir() if folder.is_dir())
+    if dataset not in names and (dataset or len(names) != 1):
+        raise InputError(f"{path}: say the dataset by --dataset, one of {', '.join(names)}")
+    return _find_winner(path / "runs" / (dataset or names[0]))
+
+
+def choose_model(runs: Sequence[Sequence[str]], results: Path) -> tuple[str, Path]:
+    """Return the run to use, as MODEL/REPLICATE, and its checkpoint.
+
+    The model is the first of the ranking, by its mean over replicates; the replicate the best on validation images.
+
+    Args:
+        runs: of one dataset: dataset, model, replicate and the folders of training and scores.
+        results: the folder that those count from.
+
+    Raises:
+        InputError: a file of a run is missing or unreadable, or they were scored on unlike images.
+    """
+    folders = {
+        f"{model}/{replicate}": (results / folder, results / applied, (dataset, model, replicate))
+        for dataset, model, replicate, folder, applied in runs
+    }
+    name = _choose_run([locate_run(*place) for place in folders.values()])
+    return name, folders[name][0] / "checkpoint.pt"
+
+
+def _find_winner(runs: Path) -> Path:
+    scored = [path.parent for path in sorted(runs.glob("*/*/metrics.json"))]
+    folders = [folder for folder in scored if (folder / "checkpoint.pt").is_file()]
+    if not folders:
+        raise InputError(f"{runs}: holds no finished run; run the experiment first")
+    name = _choose_run([locate_run(folder, folder, (runs.name, *folder.parts[-2:])) for folder in folders])
+    return runs / name / "checkpoint.pt"
+
+
+def _choose_run(files: Sequence[RunFiles]) -> str:
+    """Return the run to use of the first model of a dataset; times of prediction may be missing and are not read."""
+    ((first, *_),) = rank([read_run(replace(each, timing=None)) for each in files], None).values()
+    return first.chosen.name
+
+
+def find_settings(checkpoint: Path) -> InferenceSettings:
+    """Return how the model was applied when it was scored, from the prediction of its run; else the defaults.
+
+    Raises:
+        InputError: it was applied in several ways, none of them the default.
+    """
+    folder = checkpoint.parent
+    found = [folder / "prediction.zarr", *sorted(folder.glob("inference-*/prediction.zarr"))]
+    predictions = [prediction for prediction in found if prediction.exists()]
+    if not predictions:
+        return InferenceSettings()
+    if len(predictions) > 1 and predictions[0] != found[0]:
+        ways = ", ".join(prediction.parent.name for prediction in predictions)
+        raise InputError(
+            f"{checkpoint}: the model was applied in several ways ({ways}); give it by the report that has the one to "
+            "use, results/reports/EXPERIMENT/runs/DATASET/MODEL/REPLICATE"
+        )
+    attributes: Json = open_store(predictions[0]).attrs.asdict()
+    return InferenceSettings.model_validate(attributes["provenance"]["settings"]["inference"])

@@ -1,0 +1,124 @@
+"""What ``scan2seg segment`` writes: labels, what they tell in a JSON file beside each, and a table of all.
+
+Nothing is replaced that the command did not write itself: its files have a JSON file with an ``identity`` beside them.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from scan2seg.documents import Json
+from scan2seg.errors import InputError
+from scan2seg.inference.label_files import file_beside
+from scan2seg.inference.segmentation_inputs import Input
+from scan2seg.readers.images import TIFF_SUFFIXES
+from scan2seg.sources import natural_key
+from scan2seg.sources.volume_files import case_name
+from scan2seg.storage import read_json, replacing, write_json
+
+TABLE = "summary.csv"
+_FIRST_COLUMNS = ("file", "class", "label", "unit")
+
+
+def output_name(found: Input) -> str:
+    """Return the name of the labels: that of the input, as PNG where it is a format that loses or has no labels.
+
+    Of volumes it is that of the OME-Zarr store.
+    """
+    path = Path(found.name)
+    if found.is_volume:
+        return str(path.with_name(f"{case_name(path)}.zarr"))
+    return str(path if path.name.lower().endswith((*TIFF_SUFFIXES, ".png")) else path.with_suffix(".png"))
+
+
+def check_outputs(inputs: Sequence[Input], output: Path) -> None:
+    """Refuse outputs that would replace what is not theirs, before anything is written.
+
+    Raises:
+        InputError: two inputs would have one output, the folder is a file, or an output is an input, or is there and
+            was not written by this command.
+    """
+    seen: dict[str, Input] = {}
+    given = {path.resolve() for each in inputs for path in each.paths}
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; the last path given is the folder to write labels to")
+    for each in inputs:
+        name = output_name(each)
+        if name in seen:
+            raise InputError(f"{seen[name].paths[0]} and {each.paths[0]}: would both be written to {name}; rename one")
+        seen[name] = each
+        labels = output / name
+        for target in filter(None, (labels, facts_of(labels), file_beside(labels, each.paths[0]))):
+            if target.resolve() in given:
+                raise InputError(f"{target}: is an input; give another folder for the labels")
+            if target.exists() and not _is_ours(labels):
+                raise InputError(f"{target}: is there, and not from this command; move it, or give another folder")
+    _check_table(output / TABLE)
+
+
+def _check_table(path: Path) -> None:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            first = next(csv.reader(file), [])
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, csv.Error):
+        first = []
+    if tuple(first[: len(_FIRST_COLUMNS)]) != _FIRST_COLUMNS:
+        raise InputError(f"{path}: is there, and not from this command; move it, or give another folder")
+
+
+def facts_of(labels: Path) -> Path:
+    """Return the path of the JSON file beside labels."""
+    return labels.with_name(f"{labels.name}.json")
+
+
+def _read_facts(path: Path) -> Json | None:
+    """Return what a JSON file says if this command wrote it."""
+    try:
+        content = read_json(path)
+    except InputError:
+        return None
+    return content if isinstance(content, dict) and "identity" in content else None
+
+
+def _is_ours(labels: Path) -> bool:
+    return _read_facts(facts_of(labels)) is not None
+
+
+def is_done(labels: Path, original: Path, identity: str) -> bool:
+    """Tell whether labels are there, whole, of this identity: model, way and file."""
+    facts = _read_facts(facts_of(labels))
+    beside = file_beside(labels, original)
+    whole = labels.exists() and (beside is None or beside.exists())
+    return whole and facts is not None and facts["identity"] == identity
+
+
+def claim(labels: Path) -> None:
+    """Say that labels are about to be written; until they are described, they are not done, and nobody else's."""
+    write_json(facts_of(labels), {"identity": None})
+
+
+def describe(labels: Path, identity: str, facts: Json) -> None:
+    """Write what finished labels tell."""
+    write_json(facts_of(labels), {"identity": identity, **facts})
+
+
+def write_table(output: Path) -> Path:
+    """Write summary.csv of everything finished in a folder, also by earlier calls; return it."""
+    rows: list[Json] = []
+    described = {path: _read_facts(path) for path in sorted(output.rglob("*.json"), key=natural_key)}
+    for path, facts in described.items():
+        if facts is None or "classes" not in facts:
+            continue
+        name = path.relative_to(output).as_posix().removesuffix(".json")
+        for label, (kind, values) in enumerate(facts["classes"].items()):
+            plain = {key: value for key, value in values.items() if not isinstance(value, list)}
+            rows.append({"file": name, "class": kind, "label": label, "unit": facts["unit"], **plain})
+    names = list(dict.fromkeys([*_FIRST_COLUMNS, *(name for row in rows for name in row)]))
+    target = output / TABLE
+    with replacing(target) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    return target

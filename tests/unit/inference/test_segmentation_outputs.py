@@ -1,0 +1,142 @@
+"""Nothing is lost, half-written, or made twice by ``scan2seg segment``, whatever lies where it writes."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from example_segmentation import SETTINGS, contents, expected, facts_of, make_image, segment, write_images, write_model
+from PIL import Image
+
+from scan2seg.cli import main
+from scan2seg.errors import InputError
+from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
+
+
+def test_one_damaged_file_is_named_and_the_others_are_finished(tmp_path: Path) -> None:
+    checkpoint, inputs = write_model(tmp_path), tmp_path / "in"
+    inputs.mkdir()
+    for seed in range(3):
+        Image.fromarray(make_image(seed)[0].astype(np.uint8)).save(inputs / f"{seed}.png")
+    (inputs / "1.png").write_bytes((inputs / "1.png").read_bytes()[:90])
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(inputs / "colour.png")
+    tifffile.imwrite(inputs / "nan.tif", np.full((20, 20), np.nan, np.float32))
+    problems = segment(checkpoint, tmp_path / "out", inputs)
+    assert len(problems) == 3
+    for word in (
+        "1.png",
+        "colour: has 3 channels, the model was trained on 1",
+        "nan: holds values that are not finite",
+    ):
+        assert any(word in line for line in problems), (word, problems)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "0.png", "0.png.json", "2.png", "2.png.json", "summary.csv",
+    }  # fmt: skip
+
+
+def test_what_is_done_is_not_done_again_and_what_changed_is(tmp_path: Path) -> None:
+    checkpoint, inputs = write_model(tmp_path), tmp_path / "in"
+    inputs.mkdir()
+    for seed in range(2):
+        Image.fromarray(make_image(seed)[0].astype(np.uint8)).save(inputs / f"{seed}.png")
+    segment(checkpoint, tmp_path / "out", inputs)
+    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
+    Image.fromarray(make_image(7)[0].astype(np.uint8)).save(inputs / "1.png")
+    segment(checkpoint, tmp_path / "out", inputs)
+    again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
+    assert again["0.png"] == times["0.png"] and again["1.png"] > times["1.png"]
+    flipped = SETTINGS.model_copy(update={"flips": True})
+    segment_inputs(checkpoint, [inputs], tmp_path / "out", flipped, FileOptions())
+    assert (tmp_path / "out/0.png").stat().st_mtime_ns > times["0.png"]
+
+
+def test_mistakes_end_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = write_model(tmp_path)
+    (tmp_path / "empty").mkdir()
+    Image.fromarray(make_image(0)[0].astype(np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(make_image(0)[0].astype(np.uint8)).save(tmp_path / "a.bmp")
+    cases = {
+        (checkpoint, "missing.png", "out"): "there is no such file",
+        (checkpoint, "empty", "out"): "holds no image",
+        (checkpoint, "a.png", "."): "is an input",
+        (checkpoint, ".", "out"): "would both be written to a.png",
+        (tmp_path / "empty", "a.png", "out"): "is no checkpoint",
+        (tmp_path / "a.png", "a.png", "out"): "is not a readable checkpoint",
+    }
+    for (model, given, output), words in cases.items():
+        assert main(["segment", str(model), str(tmp_path / given), str(tmp_path / output)]) == 2
+        said = capsys.readouterr().err
+        assert words in said and "Traceback" not in said, said
+    assert not (tmp_path / "out").exists()
+    content = torch.load(checkpoint, weights_only=True)
+    del content["description"]["reading"]
+    torch.save(content, checkpoint)
+    with pytest.raises(InputError, match="does not say how its images were read"):
+        segment(checkpoint, tmp_path / "out", tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("theirs", ["a.png", "a.png.json", "summary.csv", "v.zarr", "v.zarr.json", "v.tif"])
+def test_nothing_is_replaced_that_the_command_did_not_write(tmp_path: Path, theirs: str) -> None:
+    checkpoint, out = write_model(tmp_path), tmp_path / "out"
+    write_images(tmp_path / "in", "a.png")
+    volume = np.stack([make_image(seed)[0] for seed in range(3)])
+    tifffile.imwrite(tmp_path / "in/v.tif", volume, photometric="minisblack")
+    out.mkdir()
+    (out / theirs).write_text('{"mine": 1}')
+    with pytest.raises(InputError, match="is there, and not from this command"):
+        segment(checkpoint, out, tmp_path / "in")
+    assert contents(out) == {theirs: b'{"mine": 1}'}
+
+
+def test_outputs_below_inputs_and_links_in_circles_are_not_searched(tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path)
+    write_images(tmp_path / "in", "a.png")
+    (tmp_path / "in/again").symlink_to(tmp_path / "in")
+    for _ in range(2):
+        assert segment(checkpoint, tmp_path / "in/labels", tmp_path / "in") == []
+    assert set(contents(tmp_path / "in")) == {"a.png", "labels/a.png", "labels/a.png.json", "labels/summary.csv"}
+
+
+def test_labels_without_what_they_tell_are_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill between the labels and their description: the labels of another model do not pass as this one's."""
+    checkpoint, out = write_model(tmp_path), tmp_path / "out"
+    write_images(tmp_path / "in", "a.png")
+    segment(checkpoint, out, tmp_path / "in")
+    other = SETTINGS.model_copy(update={"flips": True})
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("scan2seg.inference.file_segmentation.describe", killed)
+        with pytest.raises(KeyboardInterrupt):
+            segment_inputs(checkpoint, [tmp_path / "in"], out, other, FileOptions())
+    assert facts_of(out / "a.png") == {"identity": None}
+    time = (out / "a.png").stat().st_mtime_ns
+    assert segment(checkpoint, out, tmp_path / "in") == []
+    assert (out / "a.png").stat().st_mtime_ns > time and "classes" in facts_of(out / "a.png")
+    assert (np.asarray(Image.open(out / "a.png")) == expected(checkpoint, make_image(0))).all()
+
+
+def test_the_table_has_what_earlier_calls_made(tmp_path: Path) -> None:
+    checkpoint, out = write_model(tmp_path), tmp_path / "out"
+    write_images(tmp_path, "a.png", "b.png")
+    for name in ("a.png", "b.png"):
+        segment(checkpoint, out, tmp_path / name)
+    with (out / "summary.csv").open() as table:
+        assert [row["file"] for row in csv.DictReader(table)] == ["a.png"] * 3 + ["b.png"] * 3
+
+
+def test_some_that_fail_end_the_command_with_2_and_leave_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = write_model(tmp_path)
+    write_images(tmp_path / "in", "a.png")
+    (tmp_path / "in/b.png").write_bytes(b"no image")
+    assert main(["segment", str(checkpoint), str(tmp_path / "in"), str(tmp_path / "out")]) == 2
+    said = capsys.readouterr()
+    assert "b.png" in said.err and "1 of the inputs could not be segmented" in said.err
+    assert (tmp_path / "out/a.png").is_file() and not (tmp_path / "out/b.png").exists()
