@@ -126,6 +126,7 @@ rule link_runs:
     input:
         metrics=later(run_files, "metrics.json"),
         timing=later(run_files, "timing.json", trained=True),
+        parts=later(part_scores),
         saliency=later(saliency_maps),
         code=code("link_runs"),
     output:

@@ -21,9 +21,15 @@ def link_runs(runs: list[RunInput], output: Path) -> None:
         for run in runs:
             names = Path(run["dataset"], run["model"], run["replicate"])
             (partial / names).mkdir(parents=True)
-            for folder in dict.fromkeys([run["run"], run["applied"]]):
-                for file in sorted(folder.iterdir()):
-                    if file.name.startswith((".", "inference-")):
-                        continue
-                    target = os.path.relpath(file, output / names)
-                    (partial / names / file.name).symlink_to(target)
+            for file in _files(run):
+                (partial / names / file.name).symlink_to(os.path.relpath(file, output / names))
+
+
+def _files(run: RunInput) -> list[Path]:
+    """Return the files of a training, and of its application with the settings of the experiment and no others."""
+    found = list(run["applied"].iterdir())
+    if run["run"] != run["applied"]:
+        # an earlier application with the default settings lies beside the checkpoint
+        made = {file.name for file in found}
+        found += [file for file in run["run"].iterdir() if file.name not in made and not file.name.startswith("parts-")]
+    return sorted(file for file in found if not file.name.startswith((".", "inference-")))
