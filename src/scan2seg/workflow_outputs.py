@@ -37,7 +37,7 @@ def keep_outputs(workflow: Any) -> None:
         workflow.execution_settings.lock = False
         workflow.execution_settings.keep_incomplete = True
         workflow.dag_settings.force_incomplete = True
-        if named["executor_plugin"].common_settings.local_exec:
+        if is_local(workflow, named["executor_plugin"]):
             # two jobs would share a GPU's memory until one ends for want of it; --resources gpu=2 asks for that
             workflow.global_resources.setdefault("gpu", 1)
         return execute(workflow, *words, **named)
@@ -55,6 +55,20 @@ def keep_outputs(workflow: Any) -> None:
     Job.remove_existing_output = remove_logs
     _IOFile.touch = touch_new
     type(workflow).execute = execute_unlocked
+
+
+def is_local(workflow: Any, plugin: Any) -> bool:
+    """Tell whether jobs run on this machine, or would but for a dry run.
+
+    Args:
+        workflow: Snakemake's, with its settings of the execution.
+        plugin: the executor; None where nothing is executed.
+    """
+    if plugin is None:
+        return True
+    settings = plugin.common_settings
+    # a dry run is local whichever executor was asked for; that one is seen only by its jobs being started by threads
+    return bool(settings.local_exec and not (settings.dryrun_exec and workflow.execution_settings.use_threads))
 
 
 def announce(workflow: Any, folder: str, paths: Sequence[str]) -> None:

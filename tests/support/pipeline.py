@@ -51,14 +51,26 @@ FILES = {
         saliency: true
         segment: {datasets: [fresh], trained_on: pillar, model: levels, tiff: true}
         """,
+    # every stage, with as few jobs as they need
+    "models/started.yaml": MODEL.format(architecture="{method: unet, encoder: resnet18, pretrained: none}")
+    + "pretraining: {epochs: 1, batch_size: 8, mask_size: 8}\n",
+    "experiments/whole.yaml": """
+        datasets: [{base: pillar, source: {formats: [tiff]}}]
+        models: [started, levels]
+        ensembles: {both: [started, levels]}
+        saliency: true
+        score_parts: 2
+        studies: {splits: {model: levels, sampler: grid, space: {patching.stride: {values: [16, 32]}}}}
+        segment: {datasets: [fresh], trained_on: pillar, model: levels, tiff: true}
+        """,
 }
 
 
 class Pipeline:
-    """A folder in which Snakemake runs."""
+    """A folder in which Snakemake runs one of the experiments above."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, experiment: str = "tiny") -> None:
+        self.folder, self.experiment = folder, experiment
         for name in ("Snakefile", "src", "workflow", "envs"):
             source, target = ROOT / name, folder / name
             ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -74,7 +86,7 @@ class Pipeline:
 
     def command(self, *words: str) -> list[str]:
         binary = Path(sys.executable).with_name("snakemake")
-        return [str(binary), "-c2", "--configfile", "config/experiments/tiny.yaml", *words]
+        return [str(binary), "-c2", "--configfile", f"config/experiments/{self.experiment}.yaml", *words]
 
     def run(self, *words: str, timeout: float = 1500) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -24,7 +24,7 @@ from scan2seg.slurm.plugin import extend_plugin
 from scan2seg.sources import list_once
 from scan2seg.watchdog import announce_limit
 from scan2seg.workflow_log import name_changed_code
-from scan2seg.workflow_outputs import announce, keep_outputs
+from scan2seg.workflow_outputs import announce, is_local, keep_outputs
 
 keep_outputs(workflow)
 if workflow.is_main_process:
@@ -194,13 +194,18 @@ def model_resource(key):
     return request
 
 
+def runs_here():
+    """Tell whether jobs run on this machine and not on Slurm, or would but for a dry run."""
+    return workflow.is_main_process and is_local(workflow, workflow.executor_plugin)
+
+
 def gpu_count(wildcards):
     """Return how many GPUs a job wants: of the models that it may be about, the most wanting one's; a volume one.
 
     On this machine a job counts that would take a GPU if there is one, for it will not ask.
     """
     made = thing(wildcards)
-    here = workflow.is_main_process and workflow.local_exec
+    here = runs_here()
     if isinstance(made, (Reconstruction, DenoisedVolume)):
         return int(made.device == "cuda" or (here and made.device == "auto"))
     models = CATALOGUE.models_of(made)
@@ -229,9 +234,8 @@ def gpus(style, every=False):
         return None
 
     def request(wildcards):
-        here = workflow.is_main_process and workflow.local_exec
         count = gpu_count(wildcards) if every else min(gpu_count(wildcards), 1)
-        if not count or (CLUSTER.gpu_request != style and not here):
+        if not count or (CLUSTER.gpu_request != style and not runs_here()):
             return None
         return count if style == "gpu" else f"gpu:{count}"
 
