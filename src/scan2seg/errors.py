@@ -1,5 +1,7 @@
-"""The one error that users are meant to read."""
+"""The one error that users are meant to read, and what others mean."""
 
+import errno
+import re
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
@@ -9,6 +11,17 @@ class InputError(Exception):
 
     Stages and commands print the message without a traceback and end with a non-zero status.
     """
+
+
+_FULL = re.compile(
+    "no space left on device|disk quota exceeded|disk is full|requested and [0-9]+ written", re.IGNORECASE
+)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Tell whether an error means a full disk or quota: HDF5, SQLite and NumPy say so in words of their own."""
+    known = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return known or _FULL.search(str(error)) is not None
 
 
 def refuse_pipe(path: Path, key: str | None = None) -> None:

@@ -7,11 +7,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scan2seg.errors import InputError
+from scan2seg.errors import InputError, is_full_disk
 from scan2seg.memory import set_job_memory
 
 Item = TypeVar("Item")
@@ -140,7 +140,11 @@ def stage(name: str, log: Path | str | None = None, memory: object = None) -> It
     Raises:
         SystemExit: with status 1 after an error; the message is logged, a traceback only in the file.
     """
-    handlers = _start_handlers(name, log)
+    try:
+        handlers = _start_handlers(name, log)
+    except OSError as error:
+        print(f"{name}: ERROR {log}: the log cannot be written ({error.strerror})", file=sys.stderr)
+        raise SystemExit(1) from None
     set_job_memory(memory)
     started = time.monotonic()
     previous = signal.signal(signal.SIGTERM, _terminate)
@@ -153,11 +157,13 @@ def stage(name: str, log: Path | str | None = None, memory: object = None) -> It
         LOGGER.error("%s", error)
         raise SystemExit(1) from None
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            LOGGER.error("the disk is full: %s", error)
+        if is_full_disk(error):
+            LOGGER.error("the disk is full; free space and run again (%s)", error)
+        elif isinstance(error, OSError) and error.errno == errno.EROFS:
+            LOGGER.error("%s: cannot be written (%s)", error.filename, error.strerror)
         else:
             LOGGER.error("%s: %s%s", type(error).__name__, error, f" (details in {log})" if log else "")
-        _write_traceback(log)
+            _write_traceback(log)
         raise SystemExit(1) from None
     finally:
         signal.signal(signal.SIGTERM, previous)
@@ -166,12 +172,24 @@ def stage(name: str, log: Path | str | None = None, memory: object = None) -> It
             handler.close()
 
 
+class _LogFile(logging.FileHandler):
+    """A log that may miss a line on a full disk, without a word: the terminal has it too."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Go on."""
+
+    def close(self) -> None:
+        """Close the file; what is still to be written may find no room."""
+        with suppress(OSError):
+            super().close()
+
+
 def _start_handlers(name: str, log: Path | str | None) -> list[logging.Handler]:
     form = logging.Formatter(f"%(asctime)s {name}: %(levelname)s %(message)s", "%H:%M:%S")
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if log:
         Path(log).parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(log, mode="w", encoding="utf-8"))
+        handlers.append(_LogFile(log, mode="w", encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(form)
         LOGGER.addHandler(handler)

@@ -5,7 +5,6 @@ What is written stands beside its target until it is complete, under a hidden na
 ``.TARGET.HOST.PROCESS.old``; a crash in that moment is mended by the next writer.
 """
 
-import errno
 import glob
 import os
 import re
@@ -16,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from scan2seg.errors import InputError
+from scan2seg.errors import InputError, is_full_disk
 
 FOREIGN_SECONDS = 7 * 86400.0
 """What another host wrote is a leftover when nothing in it has changed for so long: its processes cannot be seen."""
@@ -38,12 +37,28 @@ def replacing(target: Path | str) -> Iterator[Path]:
     try:
         yield partial
         _put(partial, target)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if is_full_disk(error):
             raise InputError(f"{target}: the disk is full; nothing was written. Free space and run again") from None
         raise
     finally:
         _remove(partial)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Take the room of a file before a library fills it that does not outlive a full disk, as HDF5.
+
+    Args:
+        path: the file, which is made anew.
+        size: in bytes, at least what will be written.
+
+    Raises:
+        OSError: there is less room.
+    """
+    with path.open("wb") as file:
+        # elsewhere than on Linux the library is on its own
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 def discard(target: Path) -> None:

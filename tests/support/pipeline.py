@@ -12,10 +12,12 @@ from pathlib import Path
 from helpers import MODEL, make_images
 
 ROOT = Path(__file__).parents[2]
+# every stage, each after those that it needs
 STAGES = (
-    "simulate_scan", "reconstruct_scan", "denoise_scan", "assemble_stack", "split_stack", "extract_patches",
-    "train_model", "predict_stack", "ensemble_predictions", "time_inference", "map_saliency", "score_prediction",
-    "compare_models", "link_runs", "segment_scan", "render_report", "log_to_mlflow",
+    "simulate_scan", "reconstruct_scan", "denoise_scan", "export_volume", "assemble_stack", "split_stack",
+    "extract_patches", "pretrain_encoder", "train_model", "tune_model", "compare_trials", "predict_stack",
+    "ensemble_predictions", "score_prediction", "time_inference", "score_parts", "map_saliency", "compare_models",
+    "link_runs", "segment_scan", "render_report", "log_to_mlflow",
 )  # fmt: skip
 FILES = {
     "datasets/cells.yaml": """

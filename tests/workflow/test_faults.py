@@ -1,11 +1,15 @@
 """Killed jobs, full disks and bad input: one clear message, nothing that looks finished, and a rerun that completes."""
 
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -33,20 +37,147 @@ def kill_at(pipeline: Pipeline, rule: str) -> None:
     process.wait()
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """An experiment of every stage after a finished run."""
+    made = Pipeline(tmp_path_factory.mktemp("whole"), "whole")
+    assert set(STAGES) == {path.stem for path in made.folder.glob("workflow/scripts/*.py")}
+    result = made.run()
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-6000:]
+    return made
+
+
+def scores(pipeline: Pipeline) -> dict[str, object]:
+    """Return all scores, by the file that they stand in."""
+    results = pipeline.folder / "results"
+    files = [*results.glob("runs/**/metrics.json"), *results.glob("runs/**/parts-*.json")]
+    found = {str(path.relative_to(results)): {**json.loads(path.read_text()), "provenance": None} for path in files}
+    trials = {
+        str(path.relative_to(results)): json.loads(path.read_text())["score"] for path in results.rglob("trial.json")
+    }
+    assert found and trials
+    return {**found, **trials}
+
+
 @pytest.mark.slow
 def test_a_run_killed_at_every_stage_completes_and_equals_an_undisturbed_one(
-    pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory
+    whole: Pipeline, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    disturbed = Pipeline(tmp_path_factory.mktemp("disturbed"))
+    disturbed = Pipeline(tmp_path_factory.mktemp("disturbed"), "whole")
     for rule in STAGES:
         kill_at(disturbed, rule)
     assert disturbed.run().returncode == 0
     assert disturbed.jobs() == {}
-    for path in sorted(pipeline.folder.glob("results/runs/**/metrics.json")):
-        name = path.relative_to(pipeline.folder)
-        one, two = (json.loads((root / name).read_text()) for root in (pipeline.folder, disturbed.folder))
-        assert {**one, "provenance": None} == {**two, "provenance": None}, name
+    assert scores(disturbed) == scores(whole)
     assert not list(disturbed.folder.rglob("*.partial"))
+
+
+PAGE = 4096
+
+
+class Disk:
+    """The results folder of a pipeline as a file system of its own, whose size and mode change while it is used."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def remount(self, options: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{options}", str(self.folder)], check=True)
+
+    def grow(self) -> None:
+        self.remount("size=2g,nr_inodes=100k")
+
+    def fill(self, outputs: list[Path]) -> None:
+        """Leave room for the two files that say who works, and for an eighth of the outputs of a stage."""
+        files = [path for output in outputs for path in (output, *output.rglob("*"))]
+        pages = sum(-(-path.stat().st_size // PAGE) for path in files if path.is_file() and not path.is_symlink())
+        used = os.statvfs(self.folder)
+        if pages:
+            self.remount(f"size={(used.f_blocks - used.f_bfree + 2 + pages // 8) * PAGE}")
+        else:
+            # links take no pages, but each an entry
+            self.remount(f"nr_inodes={used.f_files - used.f_ffree + 2 + len(files) // 8}")
+
+    def snapshot(self) -> dict[str, str]:
+        """Return what lies there: hashes of files and targets of links, without logs and states of training."""
+        found = {}
+        for path in sorted(self.folder.rglob("*")):
+            name = path.relative_to(self.folder)
+            if name.parts[0] in ("logs", "benchmarks") or "training" in name.parts:
+                continue
+            if path.is_symlink():
+                found[str(name)] = os.readlink(path)
+            else:
+                found[str(name)] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+        return found
+
+
+@contextmanager
+def on_its_own_disk(pipeline: Pipeline) -> Iterator[Disk]:
+    """Put a copy of the results on a file system of its own for a while."""
+    if os.geteuid() != 0:
+        pytest.skip("a file system for the results needs root")
+    results, kept = pipeline.folder / "results", pipeline.folder / "kept"
+    results.rename(kept)
+    results.mkdir()
+    try:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=2g,nr_inodes=100k", "results", str(results)]
+        made = subprocess.run(mount, capture_output=True, text=True, check=False)
+        if made.returncode:
+            pytest.skip(f"no file system for the results: {made.stderr}")
+        subprocess.run(["cp", "-a", f"{kept}/.", str(results)], check=True)
+        yield Disk(results)
+    finally:
+        subprocess.run(["umount", "--lazy", str(results)], check=False)
+        results.rmdir()
+        kept.rename(results)
+
+
+def outputs_of(pipeline: Pipeline) -> dict[str, list[Path]]:
+    """Return the outputs of one job of each stage, of the one that makes least."""
+    found: dict[str, list[Path]] = {}
+    dry = pipeline.run("-n", "--forceall").stdout
+    for rule, names in re.findall(r"\brule (\w+):\n(?:.*\n)*?\s+output: (.*)", dry):
+        found.setdefault(rule, [pipeline.folder / name for name in names.split(", ")])
+    return found
+
+
+@pytest.mark.slow
+def test_results_that_are_read_only_are_refused_before_the_first_job(whole: Pipeline) -> None:
+    with on_its_own_disk(whole) as disk:
+        before = disk.snapshot()
+        disk.remount("ro")
+        result = whole.run("--forcerun", "simulate_scan")
+        assert result.returncode == 1
+        assert "results/reports/whole: cannot be written (Read-only file system)" in result.stdout + result.stderr
+        assert "Traceback" not in result.stdout + result.stderr and "Execute" not in result.stdout + result.stderr
+        assert disk.snapshot() == before
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_in_any_stage_loses_nothing_and_one_more_command_finishes(whole: Pipeline) -> None:
+    outputs = outputs_of(whole)
+    assert set(outputs) == set(STAGES)
+    with on_its_own_disk(whole) as disk:
+        before = disk.snapshot()
+        for rule in STAGES:
+            disk.fill(outputs[rule])
+            result = whole.run("--forcerun", rule, "--until", rule, "--cores", "1")
+            disk.grow()
+            output = result.stdout + result.stderr
+            assert result.returncode == 1, f"{rule}\n{output}"
+            (said,) = re.findall(rf"{rule}: ERROR (.*)", output)
+            assert "the disk is full" in said and "again" in said, said
+            assert "Traceback" not in output, f"{rule}\n{output}"
+            logs = [path.read_text() for path in (disk.folder / "logs" / rule).rglob("*.log")]
+            assert [text.count(said) for text in logs if "ERROR" in text] == [1] and "Traceback" not in "".join(logs)
+            assert disk.snapshot() == before, rule
+            assert not list(disk.folder.rglob("*.partial")), rule
+        expected = scores(whole)
+        result = whole.run()
+        assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+        assert scores(whole) == expected
+        assert whole.jobs() == {}
 
 
 def scan_pipeline(folder: Path, damage: str) -> Pipeline:

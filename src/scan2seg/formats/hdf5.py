@@ -1,6 +1,7 @@
 """One HDF5 file with the dataset ``volume``: for ilastik, Fiji, MATLAB and scripts."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.config.base import Settings
+from scan2seg.replacement import reserve
 
 SUFFIX = ".h5"
 _LONGEST_CHUNK = 512
@@ -35,6 +37,9 @@ def write_volume(
     # Equal chunks: those that reach beyond the volume are stored whole.
     chunks = (1, *(-(-length // -(-length // _LONGEST_CHUNK)) for length in shape[1:]))
     compression = None if params.compression == "none" else params.compression
+    count = math.prod(-(-length // chunk) for length, chunk in zip(shape, chunks, strict=True))
+    # each chunk has an entry in an index
+    reserve(path, 2**16 + count * (4 * math.prod(chunks) + 128))
     with h5py.File(path, "w") as file:
         data = file.create_dataset("volume", shape, np.float32, chunks=chunks, compression=compression)
         data.attrs["axes"] = "zyx"

@@ -50,6 +50,7 @@ def simulate_scan(output: Path, labels: Path, settings: SimulationSettings, thre
             truth, shape, np.uint8, pixel_size=settings.pixel_size, per_shard=per_shard, name="label"
         )
         truth.attrs.update({"classes": settings.classes, "provenance": record})
+        storage.reserve(partial_output, _size(settings))
         with h5py.File(partial_output, "w") as file, ThreadPoolExecutor(max(threads, 1)) as pool:
             _write_description(file, settings, record)
             targets = _create_datasets(file, settings)
@@ -110,11 +111,24 @@ def _write_slab(slab: slice, rows: Iterator[Row], label: Any, targets: tuple[Any
         target[:, slab] = np.stack([row[place] for row in found], axis=1)
 
 
+def _chunks(settings: SimulationSettings, count: int) -> tuple[int, int, int]:
+    return min(_CHUNK_PROJECTIONS, count), min(_CHUNK_ROWS, settings.rows), settings.size
+
+
+def _size(settings: SimulationSettings) -> int:
+    """Return the bytes of a file, those of its structure with room to spare."""
+    size = 2**16
+    for count in (settings.projections, settings.flats, settings.darks):
+        projections, rows, columns = _chunks(settings, count)
+        size += -(-count // projections) * -(-settings.rows // rows) * (2 * projections * rows * columns + 128)
+    return size
+
+
 def _create_datasets(file: h5py.File, settings: SimulationSettings) -> tuple[Any, Any, Any]:
     exchange = file.create_group("exchange")
     found = []
     for name, count in (("data", settings.projections), ("data_white", settings.flats), ("data_dark", settings.darks)):
-        chunks = (min(_CHUNK_PROJECTIONS, count), min(_CHUNK_ROWS, settings.rows), settings.size)
+        chunks = _chunks(settings, count)
         shape = (count, settings.rows, settings.size)
         found.append(exchange.create_dataset(name, shape, np.uint16, chunks=chunks, track_times=False))
         found[-1].attrs.update({"units": "counts", "axes": "theta:row:column"})
