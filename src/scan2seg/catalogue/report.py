@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from scan2seg.catalogue.outputs import outputs
-from scan2seg.catalogue.runs import parts_file
 from scan2seg.catalogue.volumes import DenoisedVolume, Volume, reconstruction_of
 from scan2seg.documents import Json
 
@@ -15,7 +14,7 @@ def report_content(catalogue: "Catalogue") -> Json:
     """Return what the report is about, JSON-ready, with all paths relative to the results folder."""
     experiment = catalogue.experiment
     summary = experiment.summary()
-    comparison = comparison_content(catalogue)
+    comparison = catalogue.comparison_content
     scored = experiment.models or experiment.studies
     return {
         "experiment": summary["experiment"],
@@ -59,8 +58,8 @@ def report_content(catalogue: "Catalogue") -> Json:
 
 def comparison_content(catalogue: "Catalogue") -> Json:
     """Return what ``compare_models`` is about: dataset, model, replicate and the folders of training and application of
-    every run, the reference, rows of the literature, the unions of classes, the name of the file of scores on the
-    other parts, and the variants."""
+    every run, the reference, rows of the literature, the unions of classes, the file of scores on the other
+    parts of every run that has one, and the variants."""
     experiment = catalogue.experiment
     names = [*experiment.models, *experiment.settings.ensembles]
     return {
@@ -72,7 +71,7 @@ def comparison_content(catalogue: "Catalogue") -> Json:
             if dataset.published
         },
         "unions": {name: dataset.unions for name, dataset in experiment.datasets.items() if dataset.unions},
-        "parts": parts_file(most) if (most := experiment.settings.score_parts) else None,
+        "parts": {run.applied: run.parts for run in catalogue.runs if run.parts},
         "variants": variants(catalogue),
     }
 

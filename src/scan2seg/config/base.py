@@ -200,6 +200,12 @@ FilePath = Annotated[str, AfterValidator(resolve_path)]
 ``${NAME}`` in it is an environment variable."""
 
 
+def is_unset(value: Any) -> bool:
+    """Tell whether a value is none or empty: a field leaves it out of the settings with ``exclude_if=is_unset``, and so
+    the keys of what was made before there was such a field stay as they were."""
+    return value is None or value == [] or value == {}
+
+
 def is_path(value: str) -> bool:
     """Tell whether a value that may be a name or a path is a path: it has a slash or a suffix."""
     return "/" in value or bool(Path(value).suffix)

@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from scan2seg.config.base import Chosen, Name, Settings
+from scan2seg.config.base import Chosen, Name, Settings, is_unset
 from scan2seg.config.images import ImageSource
 from scan2seg.config.labels import LabelMapping
 from scan2seg.config.published import PublishedRow
@@ -16,11 +16,6 @@ from scan2seg.config.simulation import SimulationSettings
 from scan2seg.config.source import ScanLabels, ScanSource, SimulationSource, Source
 from scan2seg.config.split import SplitSettings
 from scan2seg.config.volumes import VolumeSource
-
-
-def _is_empty(value: Any) -> bool:
-    """Keep the settings of datasets without unions, and so what their report depends on, free of the key."""
-    return not value
 
 
 class Dataset(Settings):
@@ -34,7 +29,7 @@ class Dataset(Settings):
     """Where the images come from."""
     classes: list[str] = []
     """The names of the classes, in the order of their indices; none for data without labels."""
-    unions: dict[str, list[str]] = Field(default={}, exclude_if=_is_empty)
+    unions: dict[str, list[str]] = Field(default={}, exclude_if=is_unset)
     """Name of a union of classes to the names of its classes, such as ``whole: [core, oedema]``; scored beside the
     classes as if their labels were one. Training and mean IoU stay those of the classes."""
     allow_absent_classes: bool = False

@@ -1,23 +1,18 @@
 """Settings of denoising: a list of steps, each a plugin of the folder ``denoising``."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import Chosen, Plugin, Settings
+from scan2seg.config.base import Chosen, Plugin, Settings, is_unset
 
 DenoisingStep = Annotated[Chosen, Plugin("denoising")]
-
-
-def _is_empty(value: Any) -> bool:
-    """Keep the settings of sources without denoising, and so the names of their stacks, free of the key."""
-    return not value
 
 
 class ImageDenoising(Settings):
     """Denoising of images that are there already, each on its own."""
 
-    denoising: list[DenoisingStep] = Field(default=[], exclude_if=_is_empty)
+    denoising: list[DenoisingStep] = Field(default=[], exclude_if=is_unset)
     """The steps of denoising, in order, for each image and channel on its own, after ``resize`` or ``spacing``; labels
     stay as they are, and ``standardise`` still measures the volume as it is stored. A step measures the noise on each
     image. Steps in three dimensions are for scans."""

@@ -1,10 +1,10 @@
 """Single images with label images."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import FilePath, Settings
+from scan2seg.config.base import FilePath, Settings, is_unset
 from scan2seg.config.denoising import ImageDenoising
 from scan2seg.config.groups import Groups
 from scan2seg.config.labels import LabelMapping
@@ -19,11 +19,6 @@ class ImageFiles(Settings):
     """Glob pattern of the images (PNG, TIFF or JPEG)."""
     labels: FilePath | None = None
     """Glob pattern of the labels."""
-
-
-def _is_null(value: Any) -> bool:
-    """Keep the settings of sources of whole images, and so the names of their stacks, free of the key."""
-    return value is None
 
 
 class ImageSource(LabelMapping, ImageDenoising):
@@ -54,7 +49,7 @@ class ImageSource(LabelMapping, ImageDenoising):
     the path's end such as ``{group}_*``, or ``{file: patients.csv, image: COLUMN, group: COLUMN}``."""
     resize: tuple[int, int] | None = None
     """Resize every image to (height, width); labels by nearest neighbour."""
-    foreground_crop: tuple[Side, Side] | None = Field(default=None, exclude_if=_is_null)
+    foreground_crop: tuple[Side, Side] | None = Field(default=None, exclude_if=is_unset)
     """Keep of every image, test images too, one part of (height, width): where the label holds most pixels of any class
     but the first, or the middle where it holds none. Scores on such parts are not those of whole images."""
 

@@ -1,15 +1,10 @@
 """The patches that a model trains on."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import Settings
-
-
-def _is_null(value: Any) -> bool:
-    """Keep the settings of patches of images, and so the names of their stores, free of keys of volumes."""
-    return value is None
+from scan2seg.config.base import Settings, is_unset
 
 
 class PatchingSettings(Settings):
@@ -28,9 +23,9 @@ class PatchingSettings(Settings):
     """Leave out patches with a smaller share of pixels of any class but the first."""
     neighbours: int = Field(default=0, ge=0, le=8)
     """Slices above and below that become further channels (2.5-D)."""
-    depth: int | None = Field(default=None, ge=2, exclude_if=_is_null)
+    depth: int | None = Field(default=None, ge=2, exclude_if=is_unset)
     """Slices of a patch, for networks on volumes (3-D); null for patches of single images."""
-    depth_stride: int | None = Field(default=None, ge=1, exclude_if=_is_null)
+    depth_stride: int | None = Field(default=None, ge=1, exclude_if=is_unset)
     """Slices between patches; the depth when not given."""
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from scan2seg.config.base import Chosen, FilePath, Plugin, Settings
+from scan2seg.config.base import Chosen, FilePath, Plugin, Settings, is_unset
 
 
 class AngleRange(Settings):
@@ -20,11 +20,6 @@ Angles = AngleRange | list[float] | FilePath
 """Angles in degrees: a range, a list, or a file of them."""
 
 
-def _is_none(value: object) -> bool:
-    """Keep the settings of all projections, and so the keys of what was made from them, free of the key."""
-    return value is None
-
-
 class ReconstructionSettings(Settings):
     """How a scan becomes a volume."""
 
@@ -38,7 +33,7 @@ class ReconstructionSettings(Settings):
     """Two ways of finding the centre that differ by more than this many columns cause a warning."""
     angles: Angles | None = None
     """Angles in degrees instead of the file's: a range, a list, or a text, NumPy or CSV file with one a line."""
-    projections: int | None = Field(None, ge=2, exclude_if=_is_none)
+    projections: int | None = Field(None, ge=2, exclude_if=is_unset)
     """Reconstruct from so many projections, evenly spread over the angles; all of them when null. ``centre: auto`` is
     found from all, so that nothing else changes with their number."""
     rows: tuple[int, int] | None = None

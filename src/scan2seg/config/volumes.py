@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
-from scan2seg.config.base import FilePath, Settings
+from scan2seg.config.base import FilePath, Settings, is_unset
 from scan2seg.config.denoising import ImageDenoising
 from scan2seg.config.labels import LabelMapping
 
@@ -33,11 +33,6 @@ Volumes = Annotated[
     Annotated[dict[VolumeName, VolumeFiles], Tag("table")] | Annotated[VolumeFiles, Tag("pattern")],
     Discriminator(_form),
 ]
-
-
-def _is_null(value: Any) -> bool:
-    """Keep the settings of sources of all channels, and so the names of their stacks, free of the key."""
-    return value is None
 
 
 class VolumeSource(LabelMapping, ImageDenoising):
@@ -72,7 +67,7 @@ class VolumeSource(LabelMapping, ImageDenoising):
     intensities: Literal["stored"] | None = None
     """``stored`` lets volumes of unlike types (8 and 16 bit) pass whose values are on one scale as they are. Not given,
     they are refused unless ``standardise`` makes them comparable."""
-    channels: list[Annotated[int, Field(ge=0)]] | None = Field(default=None, min_length=1, exclude_if=_is_null)
+    channels: list[Annotated[int, Field(ge=0)]] | None = Field(default=None, min_length=1, exclude_if=is_unset)
     """Keep only these channels, in this order, counted from 0 over all files of a volume and their colours; null: all
     of them."""
     axis: Literal[0, 1, 2] = 0

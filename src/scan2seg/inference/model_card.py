@@ -77,11 +77,11 @@ def _describe_preparation(description: Json) -> list[str]:
 
 def _title(checkpoint: Path, description: Json) -> str:
     method = description["provenance"]["settings"]["recipe"]["architecture"]["method"]
-    run = read_names(checkpoint)
+    run = _read_names(checkpoint)
     return f"{run['model']} on {run['dataset']}" if run else f"{method} of scan2seg"
 
 
-def read_names(checkpoint: Path) -> dict[str, str]:
+def _read_names(checkpoint: Path) -> dict[str, str]:
     """Return dataset, model and replicate of the scores beside a checkpoint; nothing where there are none."""
     metrics = checkpoint.parent / "metrics.json"
     return {name: read_json(metrics)[name] for name in ("dataset", "model", "replicate")} if metrics.is_file() else {}

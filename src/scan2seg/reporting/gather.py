@@ -3,7 +3,7 @@
 It is where adapters parse what they were told of an experiment; below it there are typed values.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scan2seg.config.published import PublishedRow
@@ -29,7 +29,7 @@ def gather_inputs(content: Json, results: Path) -> ReportInputs:
         pretrained=content["pretrained"],
         inference={name: InferenceSettings.model_validate(part) for name, part in content["inference"].items()},
         datasets=_gather_datasets(content["datasets"], results),
-        runs=gather_runs(content["runs"], results, content["unions"], content["parts"], content["ensembles"]),
+        runs=gather_runs(content["runs"], results, content["unions"], content["parts"]),
         scans=_gather_scans(content["scans"], results),
         scores=report / "scores.csv",
         tables=report / "tables.md",
@@ -47,8 +47,7 @@ def gather_runs(
     runs: Sequence[Sequence[str]],
     results: Path,
     unions: Mapping[str, dict[str, list[str]]] | None = None,
-    parts: str | None = None,
-    ensembles: Collection[str] = (),
+    parts: Mapping[str, str] | None = None,
 ) -> list[RunInput]:
     """Return the runs of an experiment.
 
@@ -56,8 +55,7 @@ def gather_runs(
         runs: dataset, model, replicate and the folders of training and application of each.
         results: the folder of all results.
         unions: the unions of classes of each dataset.
-        parts: the name of the file of scores on training and validation images, where they were asked for.
-        ensembles: models that have no such file.
+        parts: the folder of an application to the file of scores on training and validation images, where there is one.
     """
     found = []
     for dataset, model, replicate, folder, applied in runs:
@@ -65,8 +63,8 @@ def gather_runs(
         run = RunInput(
             dataset=dataset, model=model, replicate=replicate, run=results / folder, applied=place, unions=of_dataset
         )
-        if parts and model not in ensembles:
-            run["parts"] = place / parts
+        if file := (parts or {}).get(applied):
+            run["parts"] = results / file
         found.append(run)
     return found
 

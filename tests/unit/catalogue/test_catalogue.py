@@ -9,6 +9,7 @@ from scan2seg.catalogue.jobs import jobs
 from scan2seg.catalogue.stacks import Split, Stack
 from scan2seg.catalogue.thing import make_key
 from scan2seg.config.experiment import load_experiment
+from scan2seg.reporting.gather import gather_runs
 
 EXPERIMENT = """
 datasets: [{datasets}]
@@ -176,12 +177,25 @@ def test_keys_are_of_content_alone() -> None:
         make_key(float("nan"))
 
 
+def test_datasets_of_one_file_are_variants_and_what_is_compared_is_worked_out_once(folder: Path) -> None:
+    (folder / "other.yaml").write_text(PILLAR)
+    raw = "{base: ./pillar.yaml, name: raw, source: {denoising: []}}"
+    found = catalogue(folder, datasets=f"./pillar.yaml, ./other.yaml, {raw}")
+    assert found.comparison_content["variants"] == [["pillar", "raw"]]
+    assert catalogue(folder, datasets="./pillar.yaml, ./other.yaml").comparison_content["variants"] == []
+    assert all(found.report_content[name] is found.comparison_content[name] for name in ("runs", "variants"))
+
+
 def test_scores_of_parts_are_asked_for_once_a_trained_run_and_another_draw_is_another_file(folder: Path) -> None:
     more = "ensembles: {{both: [small, twin]}}\nscore_parts: {}"
     models = "./small.yaml, {base: ./small.yaml, name: twin, training: {epochs: 2}}"
     asked, wider = (catalogue(folder, models=models, more=more.format(count)) for count in (5, 9))
     parts = {run.model: run.parts for run in asked.runs}
     assert parts["both"] is None and all(str(parts[name]).endswith(".json") for name in ("small", "twin"))
+    content = asked.comparison_content
+    gathered = gather_runs(content["runs"], Path("results"), content["unions"], content["parts"])
+    named = {run["model"]: run.get("parts") for run in gathered}
+    assert named == {model: file and Path("results", file) for model, file in parts.items()}
     scored = [job for job in jobs(asked) if job.stage == "score_parts"]
     assert sorted(job.output for job in scored) == sorted(filter(None, parts.values()))
     assert len({job.log for job in scored}) == 2
