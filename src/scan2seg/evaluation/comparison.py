@@ -3,11 +3,12 @@
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from scan2seg import logging, storage
 from scan2seg.config.published import PublishedRow
 from scan2seg.evaluation.cost_notes import COST_COLUMNS, describe_costs
+from scan2seg.evaluation.costs import COSTS, cost
+from scan2seg.evaluation.hardware import name_devices
 from scan2seg.evaluation.part_scores import COLUMNS as PART_COLUMNS
 from scan2seg.evaluation.part_scores import describe_parts, part_score, tabulate_parts
 from scan2seg.evaluation.ranking import Ranked, rank
@@ -18,29 +19,6 @@ from scan2seg.evaluation.units import MINIMUM_UNITS, Units
 from scan2seg.evaluation.variants import rank_variants
 
 CHOICE = "The replicate to use is the best on its validation images, or the first where no such score is known."
-COSTS = {
-    "training_seconds": ("training", "wall_seconds"),
-    "pretraining_seconds": ("training", "pretraining", "seconds"),
-    "epochs": ("training", "epochs"),
-    "best_epoch": ("training", "best_epoch"),
-    "batch_size": ("training", "batch_size"),
-    "steps": ("training", "steps"),
-    "devices": ("training", "devices"),
-    "training_samples_per_second": ("training", "samples_per_second"),
-    "prediction_pixels_per_second": ("timing", "image", "pixels_per_second"),
-    "prediction_pixels_per_second_model": ("timing", "image", "pixels_per_second_model"),
-    "prediction_seconds_per_image": ("timing", "image", "seconds_end_to_end"),
-    "parameters": ("training", "parameters"),
-    "flops": ("training", "flops"),
-    "peak_memory_bytes": ("training", "peak_memory_bytes"),
-    "energy_joules": ("training", "energy_joules"),
-    "training_device": ("training", "device"),
-    "training_threads": ("training", "threads"),
-    "training_precision": ("training", "precision"),
-    "prediction_device": ("timing", "device"),
-    "prediction_threads": ("timing", "threads"),
-    "prediction_precision": ("timing", "precision"),
-}
 
 
 def compare_models(
@@ -75,23 +53,6 @@ def compare_models(
     text = write_tables(ranking, reference, published) + "".join(_variant_tables(read, names) for names in variants)
     with storage.replacing(tables) as partial:
         partial.write_text(text, "utf-8")
-
-
-def cost(run: Run, name: str) -> Any:
-    """Return one of ``COSTS`` of a run, None where it is unknown."""
-    source, *keys = COSTS[name]
-    value: Any = run.training if source == "training" else run.timing
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def describe_device(run: Run) -> str:
-    """Return where a run was trained, such as "cuda" or "cpu, 2 threads"; empty where that is unknown."""
-    device, threads = cost(run, "training_device"), cost(run, "training_threads")
-    if device != "cpu" or not threads:
-        return str(device or "")
-    return f"cpu, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def write_tables(
@@ -209,7 +170,7 @@ def _cost_table(rows: list[Ranked]) -> str:
     columns = COST_COLUMNS if pretrained else COST_COLUMNS[1:]
     body = []
     for row in rows:
-        devices = dict.fromkeys(describe_device(run) or "-" for run in row.runs)
+        devices = dict.fromkeys(name_devices(run) or "-" for run in row.runs)
         body.append(
             [
                 row.model,

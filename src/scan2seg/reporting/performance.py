@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from scan2seg.config.published import PublishedRow
-from scan2seg.evaluation.comparison import cost, describe_device
-from scan2seg.evaluation.hardware import are_comparable
+from scan2seg.evaluation.costs import cost
+from scan2seg.evaluation.hardware import are_comparable, name_devices
+from scan2seg.evaluation.published import pair_published
 from scan2seg.evaluation.ranking import Ranked
-from scan2seg.evaluation.runs import Run
 from scan2seg.reporting import tables
 from scan2seg.reporting.tables import Cell, Table
 
@@ -28,15 +28,15 @@ def performance_table(rows: Sequence[Ranked], published: Sequence[PublishedRow])
     Our values are means over replicates. Published columns of which no row knows anything are left out.
     """
     shown = {head: key for head, key in PUBLISHED.items() if any(key in row.known() for row in published)}
-    body, blank = [], [Cell("")] * len(OURS)
     comparable = {name: are_comparable(rows, name) for name in TIMES}
-    for row in rows:
-        beside = [item for item in published if row.model in item.repeated_by]
-        for place, item in enumerate(beside or [None]):
-            body.append([*(_our_cells(row, comparable) if place == 0 else blank), *_published_cells(item, shown)])
-    models = {row.model for row in rows}
-    alone = [item for item in published if not models & set(item.repeated_by)]
-    marked = [[*blank, *_published_cells(item, shown)] for item in alone]
+    body: list[list[Cell]] = []
+    marked: list[list[Cell]] = []
+    before = None
+    for row, item in pair_published(rows, published):
+        # a model that repeats several rows says what it reached beside the first of them
+        cells = _our_cells(row, comparable) if row and row is not before else [Cell("")] * len(OURS)
+        (body if row else marked).append([*cells, *_published_cells(item, shown)])
+        before = row
     caption = "Values are means over replicates; epochs are those that were trained, steps those of the optimiser."
     if published:
         caption += " Published values are the source's, with its own data, split and definitions."
@@ -55,18 +55,9 @@ def _our_cells(row: Ranked, comparable: dict[str, bool]) -> list[Cell]:
         Cell(f"{tables.number(row.mean).text}{spread}", row.mean),
         *(tables.number(value[name], 0) for name in ("batch_size", "epochs", "steps")),
         training,
-        tables.text(", ".join(_distinct(describe_devices(run) for run in row.runs)) or tables.UNKNOWN),
+        tables.text(", ".join(_distinct(name_devices(run) for run in row.runs)) or tables.UNKNOWN),
         prediction,
     ]
-
-
-def describe_devices(run: Run) -> str:
-    """Return how many devices of what kind a run was trained on, such as "2 × NVIDIA H100"; empty where unknown."""
-    count, kind = tables.as_number(cost(run, "devices")), describe_device(run)
-    gpu = run.training.get("provenance", {}).get("hardware", {}).get("gpu")
-    if kind != "cuda":
-        return kind
-    return f"{count:.0f} × {gpu or kind}" if count else str(gpu or kind)
 
 
 def _published_cells(row: PublishedRow | None, shown: dict[str, str]) -> list[Cell]:

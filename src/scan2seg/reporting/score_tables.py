@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from scan2seg.config.published import PublishedRow
-from scan2seg.evaluation.comparison import cost, describe_device, describe_stray
+from scan2seg.evaluation.comparison import describe_stray
 from scan2seg.evaluation.cost_notes import describe_costs
-from scan2seg.evaluation.hardware import are_comparable
+from scan2seg.evaluation.costs import cost
+from scan2seg.evaluation.hardware import are_comparable, name_devices
 from scan2seg.evaluation.part_scores import describe_parts, tabulate_parts
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
@@ -75,7 +76,7 @@ def cost_table(rows: Sequence[Ranked]) -> Table:
     for row in rows:
         value = {name: row.average(lambda run, name=name: cost_number(run, name)) for name in _COST_NAMES}  # type: ignore[misc]
         speeds = [value["prediction_pixels_per_second"], value["prediction_pixels_per_second_model"]]
-        devices = list(dict.fromkeys(describe_device(run) or tables.UNKNOWN for run in row.runs))
+        devices = list(dict.fromkeys(name_devices(run) or tables.UNKNOWN for run in row.runs))
         body.append(
             [
                 tables.text(row.model),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from scan2seg.config.published import PublishedRow
 from scan2seg.documents import Json
 from scan2seg.evaluation.comparison import CHOICE, describe_scores, describe_uncertainty
+from scan2seg.evaluation.hardware import describe_machines
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting import figures as draw
 from scan2seg.reporting import tables
@@ -39,8 +40,6 @@ from scan2seg.reporting.tables import Table
 from scan2seg.reporting.tradeoff import draw_sizes, draw_times
 from scan2seg.reporting.viewer import Viewer
 from scan2seg.reporting.walks import walk_test_images
-
-_VERSIONS = {"driver": "driver", "cuda": "CUDA"}
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def _costs(rows: Sequence[Ranked], published: Sequence[PublishedRow], chart: "_C
         "performance": performance_table(rows, published),
         "cost": cost_table(rows),
         "cost_chart": chart("cost", draw_sizes(rows), "Mean IoU against speed and size"),
-        "hardware": _hardware(rows),
+        "hardware": describe_machines(rows),
     }
 
 
@@ -216,17 +215,3 @@ def _by_model(rows: Sequence[Ranked], runs: Sequence[ReportRun]) -> list[tuple[s
 
 def _in_order(rows: Sequence[Ranked], runs: Sequence[ReportRun]) -> list[ReportRun]:
     return [run for _, group in _by_model(rows, runs) for run in group]
-
-
-def _hardware(rows: Sequence[Ranked]) -> list[str]:
-    found: dict[str, None] = {}
-    for row in rows:
-        for run in row.runs:
-            for source, label in ((run.training, "training"), (run.timing, "prediction")):
-                machine = source.get("provenance", {}).get("hardware", {})
-                words = [str(machine[key]) for key in ("gpu", "processor") if machine.get(key)]
-                words += [f"{machine['cores']} cores"] if machine.get("cores") else []
-                words += [f"{name} {machine[key]}" for key, name in _VERSIONS.items() if machine.get(key)]
-                if words:
-                    found[f"{label}: {', '.join(words)}"] = None
-    return list(found)

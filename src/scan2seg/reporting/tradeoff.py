@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from scan2seg.documents import Json
-from scan2seg.evaluation.comparison import cost
+from scan2seg.evaluation.costs import cost
 from scan2seg.evaluation.hardware import are_comparable
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.reporting.charts import ACCENT, PLAIN, new_figure, plain, styled

@@ -7,7 +7,7 @@ import example_report
 import pytest
 
 from scan2seg.evaluation.cost_notes import describe_costs
-from scan2seg.evaluation.hardware import are_comparable, describe_unlike
+from scan2seg.evaluation.hardware import are_comparable, describe_machines, describe_unlike, name_devices
 from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.reporting.answer import leader_table
 from scan2seg.reporting.content import load_runs
@@ -60,3 +60,20 @@ def test_times_of_one_gpu_on_two_nodes_are_ranked(rows: list[Ranked]) -> None:
     alike = trained_on(rows, "A100", "A100")
     assert are_comparable(alike, "training_seconds") and describe_unlike(alike) == []
     assert all(cell.sort_key for row in performance_table(alike, []).rows for cell in row[5:8:2])
+
+
+def test_devices_and_machines_are_named(rows: list[Ranked]) -> None:
+    unlike = trained_on(rows, "A100", "H100")
+    (run,) = unlike[0].runs
+    assert name_devices(run) == "1 × A100"
+    assert name_devices(replace(run, training={**run.training, "devices": 4})) == "4 × A100"
+    for facts, words in (
+        ({"device": "cpu", "threads": 2}, "cpu, 2 threads"),
+        ({"device": "cpu", "threads": 1}, "cpu, 1 thread"),
+        ({"device": "cuda"}, "cuda"),
+        ({}, ""),
+    ):
+        assert name_devices(replace(run, training=facts)) == words
+    assert describe_machines(unlike) == [
+        f"{kind}: {gpu}, x" for gpu in ("A100", "H100") for kind in ("training", "prediction")
+    ]

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from scan2seg.config.published import PublishedRow
-from scan2seg.evaluation.comparison import COSTS, cost
+from scan2seg.evaluation.costs import COSTS, cost
 from scan2seg.evaluation.part_scores import PAIRS, average_parts
+from scan2seg.evaluation.published import pair_published
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.unions import union_names
 from scan2seg.reporting.content import ReportInputs
@@ -42,7 +43,7 @@ def describe_experiment(inputs: ReportInputs, ranking: dict[str, list[Ranked]], 
     ended = max((end for _, end in times), default=0)
     published = {entry["name"]: entry["published"] for entry in inputs["datasets"] if entry["published"]}
     tables = {"ranking": tabulate_ranking(ranking), "iou_a_class": tabulate_classes(rows)}
-    tables |= {"performance": tabulate_performance(rows, published)}
+    tables |= {"performance": tabulate_performance(ranking, published)}
     tables |= {"parts": tabulate_part_scores(rows)} if any(run.parts for row in rows for run in row.runs) else {}
     tables |= {"published": tabulate_published(published)} if published else {}
     settings = json.dumps(inputs["settings"], indent=1, default=str).encode()
@@ -86,30 +87,24 @@ def tabulate_classes(rows: Sequence[Ranked]) -> Table:
     return Table(["dataset", "model", *names], body)
 
 
-def tabulate_performance(rows: Sequence[Ranked], published: Mapping[str, Sequence[PublishedRow]]) -> Table:
+def tabulate_performance(
+    ranking: Mapping[str, Sequence[Ranked]], published: Mapping[str, Sequence[PublishedRow]]
+) -> Table:
     """Return what each model cost, mean over replicates, beside its mean IoU, and the published rows that it repeats
     in the next columns, a line each; those that no model repeats have lines of their own.
 
     Words of replicates that differ are joined.
     """
     ours = ["dataset", "model", "mean_iou", *COSTS]
-    known = [(dataset, row, row.known()) for dataset, found in published.items() for row in found]
-    theirs = [key for key in _PUBLISHED if any(key in values for _, _, values in known)]
+    theirs = [key for key in _PUBLISHED if any(key in row.known() for found in published.values() for row in found)]
     body = []
-    for row in rows:
-        costs = [_summarise(cost(run, name) for run in row.runs) for name in COSTS]
-        own = [row.dataset, row.model, row.mean, *costs]
-        beside = [values for dataset, item, values in known if _repeats(row, dataset, item)]
-        body += [[*own, *(values.get(key) for key in theirs)] for values in beside or [{}]]
-    alone = [
-        (dataset, values) for dataset, item, values in known if not any(_repeats(row, dataset, item) for row in rows)
-    ]
-    body += [[dataset, *[None] * (len(ours) - 1), *(values.get(key) for key in theirs)] for dataset, values in alone]
+    for dataset in dict.fromkeys([*ranking, *published]):
+        for row, item in pair_published(ranking.get(dataset, []), published.get(dataset, [])):
+            costs = [_summarise(cost(run, name) for run in row.runs) if row else None for name in COSTS]
+            known = item.known() if item else {}
+            own = [row.model, row.mean] if row else [None, None]
+            body.append([dataset, *own, *costs, *(known.get(key) for key in theirs)])
     return Table([*ours, *(f"published_{key}" for key in theirs)], body)
-
-
-def _repeats(row: Ranked, dataset: str, published: PublishedRow) -> bool:
-    return row.dataset == dataset and row.model in published.repeated_by
 
 
 def tabulate_part_scores(rows: Sequence[Ranked]) -> Table:

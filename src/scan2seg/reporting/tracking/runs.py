@@ -11,7 +11,7 @@ import numpy as np
 from scan2seg import provenance, storage
 from scan2seg.config.training import InferenceSettings
 from scan2seg.documents import Json
-from scan2seg.evaluation.comparison import COSTS, cost
+from scan2seg.evaluation.costs import COSTS, cost
 from scan2seg.evaluation.part_scores import COLUMNS as PART_COLUMNS
 from scan2seg.evaluation.part_scores import part_score
 from scan2seg.evaluation.runs import Run
