@@ -8,6 +8,7 @@ import torch
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.model import Model
 from scan2seg.config.recipe import Recipe
+from scan2seg.training.job import TrainingJob
 from scan2seg.training.train import train_model
 
 TINY = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
@@ -29,8 +30,14 @@ def recipe_of(**changes: Any) -> Recipe:
     return Model.model_validate(content).recipe()
 
 
+def train_on(data: Path, output: Path, recipe: Recipe, replicate: str = "seed0") -> None:
+    """Train on patches.zarr and split.json of a folder."""
+    patches, split = data / "patches.zarr", data / "split.json"
+    train_model(TrainingJob(patches=patches, split=split, output=output, recipe=recipe, replicate=replicate))
+
+
 def train(data: Path, output: Path, recipe: Recipe, replicate: str = "seed0") -> dict[str, torch.Tensor]:
-    train_model(data / "patches.zarr", data / "split.json", output, recipe, replicate=replicate)
+    train_on(data, output, recipe, replicate)
     return load_checkpoint(output / "checkpoint.pt")[0].state_dict()
 
 

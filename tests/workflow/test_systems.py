@@ -21,6 +21,7 @@ from scan2seg.patches import extract_patches
 from scan2seg.split import split_stack
 from scan2seg.stack import assemble_stack
 from scan2seg.storage import open_store, read_json
+from scan2seg.training.job import TrainingJob
 from scan2seg.training.train import train_model
 from scan2seg.validation import check_dataset
 
@@ -128,7 +129,7 @@ def test_a_system_runs_on_data_of_its_kind(system: str, tmp_path: Path, monkeypa
         extract_patches(stack, split, patches, model.patching)
         short = {"epochs": 1, "batch_size": 2, "samples_per_epoch": 4}
         recipe = model.recipe().model_copy(update={"training": model.training.model_copy(update=short)})
-        train_model(patches, split, tmp_path / name, recipe)
+        train_model(TrainingJob(patches=patches, split=split, output=tmp_path / name, recipe=recipe))
         inference = model.inference.model_copy(update={"batch_size": 4})
         predict_stack(stack, split, tmp_path / name / "checkpoint.pt", tmp_path / "prediction.zarr", inference)
         identity = {"dataset": system, "model": name, "replicate": "seed0", "split": "test"}

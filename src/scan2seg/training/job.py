@@ -1,13 +1,15 @@
-"""One training as its processes are told of it: the data, the recipe, and what the machine gives."""
+"""One training: the data, the recipe, and what the machine gives."""
 
 from pathlib import Path
 
 from scan2seg.config.base import Settings
 from scan2seg.config.recipe import Recipe
 
+CHECKPOINT_MINUTES = 10.0
+
 
 class TrainingJob(Settings):
-    """The arguments of ``train_model``; see there."""
+    """What ``train_model`` is to do; JSON, so that the processes of one training are told of it."""
 
     patches: Path
     """The patch store."""
@@ -18,12 +20,13 @@ class TrainingJob(Settings):
     recipe: Recipe
     """Of the model."""
     replicate: str = "seed0"
-    """Seed and fold."""
+    """Such as ``seed0`` or ``fold2-seed0``: the seed of weights, order, augmentation and dropout, and the
+    cross-validation fold."""
     threads: int = 1
-    """Processor cores of one process."""
-    checkpoint_minutes: float
-    """Between two states within an epoch."""
+    """Processor cores, of all processes together."""
+    checkpoint_minutes: float = CHECKPOINT_MINUTES
+    """Between two states within an epoch; several processes keep theirs after each epoch."""
     encoder: Path | None = None
-    """The encoder to start from."""
+    """encoder.safetensors of ``pretrain_encoder``, from which the encoder starts."""
     stack: Path | None = None
-    """With an encoder: the images that it must not have been pre-trained on."""
+    """With ``encoder``: the images, for a check that none to be scored on was pre-trained on."""

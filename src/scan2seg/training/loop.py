@@ -24,13 +24,13 @@ from scan2seg.training.averaging import make_averaging
 from scan2seg.training.data import BatchLoader
 from scan2seg.training.history import History, Row, TimeBudget
 from scan2seg.training.interruption import Interruption
+from scan2seg.training.job import CHECKPOINT_MINUTES
 from scan2seg.training.learner import DivergedError, Learner
 from scan2seg.training.processes import gather, rank, world
 from scan2seg.training.shortage import explain_shortage
 from scan2seg.training.state import WholeFiles, find_whole
 from scan2seg.training.trust import settle_precision
 
-CHECKPOINT_MINUTES = 10.0
 _PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 
 

@@ -27,7 +27,7 @@ from scan2seg.training.history import Row, write_history
 from scan2seg.training.job import TrainingJob
 from scan2seg.training.launcher import launch
 from scan2seg.training.learner import DivergedError
-from scan2seg.training.loop import CHECKPOINT_MINUTES, TrainingResult, run_loop
+from scan2seg.training.loop import TrainingResult, run_loop
 from scan2seg.training.module import TrainingModule
 from scan2seg.training.processes import gather, rank, world
 from scan2seg.training.start import start_from
@@ -37,18 +37,7 @@ FITTED_PATCHES, FITTED_BYTES = 4000, 2 * 10**9
 machine, so that the fit is too."""
 
 
-def train_model(
-    patches: Path,
-    split: Path,
-    output: Path,
-    recipe: Recipe,
-    *,
-    replicate: str = "seed0",
-    threads: int = 1,
-    encoder: Path | None = None,
-    stack: Path | None = None,
-    checkpoint_minutes: float = CHECKPOINT_MINUTES,
-) -> None:
+def train_model(job: TrainingJob) -> None:
     """Train a model and write checkpoint.pt, history.csv and training.json into the output folder.
 
     checkpoint.pt has the weights of the best epoch, last.pt those of the last one; where loss or weights stop being
@@ -57,43 +46,14 @@ def train_model(
     A run that was killed goes on from its last state, after an epoch or within one: ``output/training`` keeps it until
     the end. On SIGTERM and SIGUSR1 it keeps the state, asks Slurm for another turn, and exits.
 
-    Args:
-        patches: the patch store.
-        split: split.json.
-        output: the run's folder.
-        recipe: of the model.
-        replicate: such as ``seed0`` or ``fold2-seed0``: the seed of weights, order, augmentation and dropout, and the
-            cross-validation fold.
-        threads: processor cores, of all processes together.
-        encoder: encoder.safetensors of ``pretrain_encoder``, from which the encoder starts.
-        stack: with ``encoder``: the images, for a check that none to be scored on was pre-trained on.
-        checkpoint_minutes: between two states within an epoch; several processes keep theirs after each epoch.
+    With ``training.devices`` above 1 it starts as many processes, waits for them, and passes on what the first says;
+    peak memory is then the sum over the processes or GPUs, energy that of all GPUs, or of the processor.
 
     Raises:
         SystemExit: after a signal.
         InputError: no training patches, a device that is not there, a loss that is not finite, too little memory,
             an encoder that was pre-trained on test images.
         RuntimeError: one of several processes crashed.
-    """
-    job = TrainingJob(
-        patches=patches,
-        split=split,
-        output=output,
-        recipe=recipe,
-        replicate=replicate,
-        threads=threads,
-        checkpoint_minutes=checkpoint_minutes,
-        encoder=encoder,
-        stack=stack,
-    )
-    run_job(job)
-
-
-def run_job(job: TrainingJob) -> None:
-    """Train in this process, or in as many as the recipe has devices; see ``train_model``.
-
-    With ``training.devices`` above 1 it starts as many processes, waits for them, and passes on what the first says;
-    peak memory is then the sum over the processes or GPUs, energy that of all GPUs, or of the processor.
     """
     settings = job.recipe.training
     device = choose_device(settings.device, settings.devices)

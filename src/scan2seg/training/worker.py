@@ -63,7 +63,7 @@ def _train(part: Json) -> None:
     from torch import distributed
 
     from scan2seg.training.job import TrainingJob
-    from scan2seg.training.train import run_job
+    from scan2seg.training.train import train_model
 
     backend = "gloo"
     if part["device"] == "cuda":
@@ -71,7 +71,7 @@ def _train(part: Json) -> None:
         backend = "cpu:gloo,cuda:nccl"
     store = f"file://{part['store']}"
     distributed.init_process_group(backend, store, rank=part["rank"], world_size=part["devices"])
-    run_job(TrainingJob.model_validate(part["job"]))
+    train_model(TrainingJob.model_validate(part["job"]))
     distributed.destroy_process_group()
 
 

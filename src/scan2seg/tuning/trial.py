@@ -24,6 +24,7 @@ from scan2seg.patches import extract_patches
 from scan2seg.provenance import fingerprint, record
 from scan2seg.storage import open_store, read_json, write_json
 from scan2seg.training.data import BatchLoader, open_patches
+from scan2seg.training.job import TrainingJob
 from scan2seg.training.train import train_model
 from scan2seg.tuning.sampling import draw_values
 
@@ -80,7 +81,12 @@ def tune_model(
 def _train(data: Path, split: Path, scratch: Path, model: Model, settings: TrialSettings, threads: int) -> Json:
     """Train in the scratch folder; return score and costs."""
     patches = _cut_patches(data, split, scratch, model.patching) if settings.own_patches else data
-    train_model(patches, split, scratch, model.recipe(), replicate=f"seed{settings.seed}", threads=threads)
+    replicate = f"seed{settings.seed}"
+    train_model(
+        TrainingJob(
+            patches=patches, split=split, output=scratch, recipe=model.recipe(), replicate=replicate, threads=threads
+        )
+    )
     return _read_training(scratch, patches, split, model.training.monitor)
 
 

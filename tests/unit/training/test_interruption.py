@@ -14,6 +14,7 @@ from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.recipe import Recipe
 from scan2seg.storage import read_json
 from scan2seg.training import interruption
+from scan2seg.training.job import TrainingJob
 from scan2seg.training.module import TrainingModule
 from scan2seg.training.train import train_model
 
@@ -41,7 +42,9 @@ def recipe(name: str) -> Recipe:
 
 def train(data: Path, output: Path, name: str, minutes: float = 10) -> None:
     patches, split = data / "patches.zarr", data / "split.json"
-    train_model(patches, split, output, recipe(name), checkpoint_minutes=minutes)
+    train_model(
+        TrainingJob(patches=patches, split=split, output=output, recipe=recipe(name), checkpoint_minutes=minutes)
+    )
 
 
 class Steps:

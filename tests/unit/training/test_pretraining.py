@@ -12,6 +12,7 @@ from helpers import make_images
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from tiny_training import train_on
 
 from scan2seg.checkpoint import SegmentationModel, load_checkpoint
 from scan2seg.config.dataset import Dataset
@@ -24,6 +25,7 @@ from scan2seg.split import split_stack
 from scan2seg.stack import assemble_stack
 from scan2seg.storage import open_store, read_json
 from scan2seg.training.data import make_loaders, open_patches
+from scan2seg.training.job import TrainingJob
 from scan2seg.training.masking import draw_mask, hide, reconstruction_error
 from scan2seg.training.pretraining import PretrainingModule, build_network, encoder_state, pretrain_encoder
 from scan2seg.training.start import start_from
@@ -223,16 +225,16 @@ def test_a_model_is_trained_from_it_and_says_so(labelled: Path, unlabelled: Path
     pretrain(unlabelled, tmp_path / "encoder", pretraining={"epochs": 1})
     facts = read_json(tmp_path / "encoder" / "pretraining.json")
     assert facts["images"] == 4
-    files = [labelled / "patches.zarr", labelled / "split.json"]
+    files = {"patches": labelled / "patches.zarr", "split": labelled / "split.json"}
     recipe = model_of(optimizer={"learning_rate": 1e-12}).recipe()
     more = {"encoder": tmp_path / "encoder" / "encoder.safetensors", "stack": labelled / "stack.zarr"}
-    train_model(*files, tmp_path / "run", recipe, **more)
+    train_model(TrainingJob(**files, output=tmp_path / "run", recipe=recipe, **more))
     trained = encoder_state(load_checkpoint(tmp_path / "run" / "checkpoint.pt")[0].network)
     start = load_file(more["encoder"])
     assert torch.allclose(trained["layer3.0.conv1.weight"], start["layer3.0.conv1.weight"], atol=1e-8)
     assert read_json(tmp_path / "run" / "training.json")["pretraining"]["seconds"] == facts["seconds"]
     with pytest.raises(InputError, match="no pixel has a label"):
-        train_model(unlabelled / "patches.zarr", unlabelled / "split.json", tmp_path / "none", recipe)
+        train_on(unlabelled, tmp_path / "none", recipe)
 
 
 def test_only_training_images_are_used_and_test_images_are_refused(

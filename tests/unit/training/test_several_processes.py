@@ -18,6 +18,7 @@ import torch
 import zarr
 from helpers import make_images
 from pydantic import ValidationError
+from tiny_training import train_on
 
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.dataset import Dataset
@@ -68,11 +69,11 @@ def recipe_of(devices: int, training: dict[str, Any] | None = None, **changes: A
 
 def job_of(data: Path, output: Path) -> TrainingJob:
     patches, split = data / "patches.zarr", data / "split.json"
-    return TrainingJob(patches=patches, split=split, output=output, recipe=recipe_of(2), checkpoint_minutes=10)
+    return TrainingJob(patches=patches, split=split, output=output, recipe=recipe_of(2))
 
 
 def train(data: Path, output: Path, recipe: Recipe) -> dict[str, torch.Tensor]:
-    train_model(data / "patches.zarr", data / "split.json", output, recipe)
+    train_on(data, output, recipe)
     return load_checkpoint(output / "checkpoint.pt")[0].state_dict()
 
 
@@ -161,8 +162,10 @@ def test_the_error_of_one_process_is_the_error_of_all(data: Path, tmp_path: Path
     image: Any = zarr.open_group(str(store), mode="r+")["image"]
     image[index] = np.nan
     before = psutil.Process().children()  # such as the browser of other tests
+    recipe = recipe_of(2, normalisation={"method": "none"})
+    job = TrainingJob(patches=store, split=data / "split.json", output=tmp_path / "m", recipe=recipe)
     with pytest.raises(InputError, match=r"the loss became nan in epoch 1, step 1.*cell_"):
-        train_model(store, data / "split.json", tmp_path / "m", recipe_of(2, normalisation={"method": "none"}))
+        train_model(job)
     assert [path.name for path in (tmp_path / "m").iterdir()] == ["training"]
     assert psutil.Process().children() == before
 

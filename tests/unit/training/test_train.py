@@ -68,10 +68,12 @@ def test_a_killed_run_goes_on_and_equals_an_undisturbed_one(data: Path, tmp_path
     recipe = recipe_of(training={"epochs": 6}, schedule={"name": "one_cycle"})
     undisturbed = train(data, tmp_path / "whole", recipe)
     script = (
-        "import sys, json, torch; from pathlib import Path; from scan2seg.training.train import train_model\n"
+        "import sys, json, torch; from pathlib import Path; from scan2seg.training.job import TrainingJob\n"
+        "from scan2seg.training.train import train_model\n"
         "torch.set_num_threads(1)\n"
         "d, o, r = sys.argv[1:]; d = Path(d)\n"
-        "train_model(d / 'patches.zarr', d / 'split.json', Path(o), Recipe.model_validate_json(r))\n"
+        "recipe = Recipe.model_validate_json(r)\n"
+        "train_model(TrainingJob(patches=d / 'patches.zarr', split=d / 'split.json', output=o, recipe=recipe))\n"
     )
     import json
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from helpers import make_images
+from tiny_training import train_on
 
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.experiment import load_part
@@ -18,6 +19,7 @@ from scan2seg.patches import extract_patches
 from scan2seg.split import split_stack
 from scan2seg.stack import assemble_stack
 from scan2seg.storage import open_store, read_json, write_json
+from scan2seg.training.job import TrainingJob
 from scan2seg.training.train import train_model
 from scan2seg.tuning import trial as trial_module
 from scan2seg.tuning.comparison import compare_trials
@@ -64,7 +66,7 @@ def test_a_trial_has_the_score_of_the_same_training(data: Path, tmp_path: Path) 
     values = {"optimizer.learning_rate": 0.01, "loss": ["cross_entropy", {"method": "dice", "weight": 0.5}]}
     result = tune(data, tmp_path / "a", values)
     recipe = Model.model_validate({**model_of().model_dump(), "optimizer": {"learning_rate": 0.01}, "loss": values["loss"]}).recipe()  # fmt: skip
-    train_model(data / "patches.zarr", data / "split.json", tmp_path / "run", recipe)
+    train_on(data, tmp_path / "run", recipe)
     rows = csv.DictReader((tmp_path / "run/history.csv").read_text().splitlines())
     best = max(float(row["validation_mean_iou"]) for row in rows)
     assert result["score"] == pytest.approx(best, abs=1e-6) and result["state"] == "finished"
@@ -77,11 +79,11 @@ def test_a_trial_cuts_its_own_patches_once_where_their_size_is_searched(
 ) -> None:
     seen = []
 
-    def train(patches: Path, *arguments: Any, **keywords: Any) -> None:
-        seen.append((open_store(patches).attrs["size"], patches.stat().st_ino))
+    def train(job: TrainingJob) -> None:
+        seen.append((open_store(job.patches).attrs["size"], job.patches.stat().st_ino))
         if len(seen) == 1:
             raise KeyboardInterrupt
-        train_model(patches, *arguments, **keywords)
+        train_model(job)
 
     monkeypatch.setattr(trial_module, "train_model", train)
     with pytest.raises(KeyboardInterrupt):
