@@ -159,10 +159,12 @@ def _ranking(given: argparse.Namespace) -> None:
 
 
 def _load_model(name: str) -> "Model":
+    from scan2seg.config.components import load_component
     from scan2seg.config.model import Model
-    from scan2seg.config.parts import load_part
 
-    return load_part("models", Model, str(Path(name).resolve()) if "/" in name else name, Path("config/experiments"))[0]
+    return load_component(
+        "models", Model, str(Path(name).resolve()) if "/" in name else name, Path("config/experiments")
+    )[0]
 
 
 def _describe(given: argparse.Namespace) -> None:
@@ -223,15 +225,15 @@ def _centres(given: argparse.Namespace) -> None:
 
 def _scan_of(given: argparse.Namespace) -> "tuple[RawScan, ReconstructionSettings]":
     """Return what the reader takes and the settings: of a dataset file's scan, or of the files on the command line."""
+    from scan2seg.config.components import load_component
     from scan2seg.config.dataset import Dataset
-    from scan2seg.config.parts import load_part
     from scan2seg.config.reconstruction import ReconstructionSettings
     from scan2seg.config.scan_files import RawScan
 
     beside = {key: str(value) for key in ("flats", "darks", "angles") if (value := getattr(given, key)) is not None}
     if given.scan.suffix not in (".yaml", ".yml"):
         return RawScan(projections=str(given.scan), **beside), ReconstructionSettings()
-    dataset, _ = load_part("datasets", Dataset, str(given.scan.resolve()), given.scan.parent)
+    dataset, _ = load_component("datasets", Dataset, str(given.scan.resolve()), given.scan.parent)
     scans = list(dataset.scans()) if dataset.source.kind == "scan" else []
     if given.name not in scans and (given.name or len(scans) != 1):
         raise InputError(f"{given.scan}: say which scan by --name: {', '.join(scans) or 'it has none'}")

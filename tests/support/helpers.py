@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scan2seg.config.check import check_file
+from scan2seg.config.problems import ConfigurationError
+
 
 def data_folder() -> Path:
     """Return the folder of real data, or skip."""
@@ -50,3 +53,17 @@ patching: {{size: 32, stride: 16}}
 training: {{epochs: 2, batch_size: 8}}
 resources: {{gpus: 0, threads: 1}}
 """
+
+
+def problems_of(path: Path) -> str:
+    """Return all that a check says is wrong with a file and those that it names."""
+    with pytest.raises(ConfigurationError) as caught:
+        check_file(path)
+    return str(caught.value)
+
+
+def change(path: Path, old: str, new: str) -> None:
+    """Replace what a file must hold."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))

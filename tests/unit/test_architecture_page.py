@@ -11,8 +11,8 @@ from analytic import disc_sinogram, write_scan
 
 import scan2seg
 from scan2seg.catalogue.volumes import scan_volumes
+from scan2seg.config.components import load_component
 from scan2seg.config.dataset import Dataset
-from scan2seg.config.parts import load_part
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan
 from scan2seg.reconstruction.scan import reconstruct_scan
@@ -46,7 +46,7 @@ def test_the_walk_is_the_way_that_the_setting_takes(tmp_path: Path) -> None:
 
     sys.setprofile(watch)
     try:
-        dataset, _ = load_part("datasets", Dataset, "./data.yaml", tmp_path)
+        dataset, _ = load_component("datasets", Dataset, "./data.yaml", tmp_path)
         (volume,) = scan_volumes(dataset).values()
         handed = volume.content["settings"]
         settings = ReconstructionSettings.model_validate(handed)

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from scan2seg.config.dataset import Dataset
-from scan2seg.config.experiment import load_part
+from scan2seg.config.experiment import load_component
 from scan2seg.config.model import Model
 from scan2seg.encoders.build import create
 from scan2seg.evaluation.score import score_prediction
@@ -118,13 +118,13 @@ def test_a_system_runs_on_data_of_its_kind(system: str, tmp_path: Path, monkeypa
     monkeypatch.setenv("SCAN2SEG_DATA", str(tmp_path))
     monkeypatch.setenv("SCAN2SEG_WEIGHTS", str(tmp_path / "weights"))
     MAKERS[system](tmp_path / system)
-    dataset, file = load_part("datasets", Dataset, {"base": system, **CHANGES.get(system, {})}, FOLDER)
+    dataset, file = load_component("datasets", Dataset, {"base": system, **CHANGES.get(system, {})}, FOLDER)
     assert not list(check_dataset(dataset, str(file)))
     stack, split, patches = tmp_path / "stack.zarr", tmp_path / "split.json", tmp_path / "patches.zarr"
     assemble_stack(dataset.stack_source(), stack, classes=dataset.classes)
     split_stack(stack, split, dataset.split)
     for name in RECIPES[system]:
-        model, _ = load_part("models", Model, name, FOLDER)
+        model, _ = load_component("models", Model, name, FOLDER)
         write_weights(tmp_path / "weights", model.architecture.get("encoder"))
         extract_patches(stack, split, patches, model.patching)
         short = {"epochs": 1, "batch_size": 2, "samples_per_epoch": 4}

@@ -268,7 +268,7 @@ def report_files():
     names = ["index.html", "scores.csv", "tables.md", "mlflow.json", "runs"]
     return [
         *(f"{REPORT}/{name}" for name in names),
-        *run_parts(),
+        *run_result_files(),
         *training_files("checkpoint.pt"),
         *run_files("prediction.zarr"),
         *training_files("history.csv"),
@@ -304,7 +304,7 @@ def later(make, *words, **named):
     return lambda wildcards: make(*words, **named)
 
 
-def run_parts():
+def run_result_files():
     """Name the small files of all runs: scores, timing, and what training says of itself."""
     return [
         *run_files("metrics.json"),

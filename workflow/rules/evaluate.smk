@@ -77,7 +77,7 @@ rule render_report:
         data=later(report_data),
         predictions=later(run_files, "prediction.zarr"),
         histories=later(training_files, "history.csv"),
-        runs=later(run_parts),
+        runs=later(run_result_files),
         segmentations=later(segmentation_files),
         saliency=later(saliency_maps),
         code=code("render_report"),

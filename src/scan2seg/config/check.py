@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from scan2seg.config.components import load_component
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.model import Model
-from scan2seg.config.parts import load_part
 from scan2seg.config.problems import ConfigurationError
 from scan2seg.config.processing import warn_of_new_scans
 from scan2seg.config.yaml_files import read_yaml
@@ -23,10 +23,10 @@ def check_file(path: Path) -> str:
     content = read_yaml(path)
     entry = str(path.resolve())
     if "architecture" in content:
-        model, _ = load_part("models", Model, entry, path.parent)
+        model, _ = load_component("models", Model, entry, path.parent)
         return f"{path}: model '{model.name}' ({model.architecture.method}) is valid"
     if "source" in content:
-        dataset, _ = load_part("datasets", Dataset, entry, path.parent)
+        dataset, _ = load_component("datasets", Dataset, entry, path.parent)
         problems = list(check_dataset(dataset, str(path)))
         if problems:
             raise ConfigurationError(problems)

@@ -10,9 +10,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from scan2seg.config.base import FilePath, Name, Settings, SlurmName
 from scan2seg.config.compatibility import check_compatibility
+from scan2seg.config.components import load_component, load_components, load_pretraining
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
-from scan2seg.config.parts import load_part, load_parts, load_pretraining
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
 from scan2seg.config.references import check_references
 from scan2seg.config.study import Study, StudySettings, load_studies
@@ -239,15 +239,18 @@ def load_experiment(path: Path | str, content: dict[str, Any] | None = None, che
     entries = {key: _entries(raw.get(key)) for key in ("datasets", "models")}
     entries["new"] = _entries(raw["segment"].get("datasets")) if isinstance(raw.get("segment"), dict) else []
     files: dict[str, str] = {}
-    datasets = load_parts("datasets", Dataset, entries["datasets"], path, files, problems)
-    models = load_parts("models", Model, entries["models"], path, files, problems)
-    new_scans = load_parts("datasets", Dataset, entries["new"], path, files, problems, key="segment.datasets")
+    datasets = load_components("datasets", Dataset, entries["datasets"], path, files, problems)
+    models = load_components("models", Model, entries["models"], path, files, problems)
+    new_scans = load_components("datasets", Dataset, entries["new"], path, files, problems, key="segment.datasets")
     models, pretraining = load_pretraining(models, {**new_scans, **datasets}, path, files, problems)
     pretraining = {name: dataset for name, dataset in pretraining.items() if name not in datasets}
     studies: dict[str, Study] = {}
     if settings is not None:
         studies = load_studies(
-            settings.studies, lambda entry: load_part("models", Model, entry, path.parent, path)[0], str(path), problems
+            settings.studies,
+            lambda entry: load_component("models", Model, entry, path.parent, path)[0],
+            str(path),
+            problems,
         )
         experiment = Experiment(settings, datasets, models, studies, new_scans, pretraining, files)
         if not problems:

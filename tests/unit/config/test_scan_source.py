@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from scan2seg.config.check import check_file
+from scan2seg.config.components import load_component
 from scan2seg.config.dataset import Dataset
-from scan2seg.config.parts import load_part
 from scan2seg.config.problems import ConfigurationError
 from scan2seg.reconstruction.opening import open_configured
 
@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 def load(folder, text):
     (folder / "own.yaml").write_text(f"source:\n  kind: scan\n{text}")
-    return load_part("datasets", Dataset, str(folder / "own.yaml"), folder)[0]
+    return load_component("datasets", Dataset, str(folder / "own.yaml"), folder)[0]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from helpers import data_folder
 
 from scan2seg.config.check import check_file
+from scan2seg.config.components import load_component
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.model import Model
-from scan2seg.config.parts import load_part
 from scan2seg.validation import check_data
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -27,9 +27,9 @@ def test_every_shipped_experiment_loads(name: str) -> None:
 
 def test_every_shipped_model_and_dataset_loads() -> None:
     for path in (CONFIG / "models").glob("*.yaml"):
-        assert load_part("models", Model, path.stem, CONFIG / "experiments")[0].description, path
+        assert load_component("models", Model, path.stem, CONFIG / "experiments")[0].description, path
     for path in (CONFIG / "datasets").glob("*.yaml"):
-        assert load_part("datasets", Dataset, path.stem, CONFIG / "experiments")[0].description, path
+        assert load_component("datasets", Dataset, path.stem, CONFIG / "experiments")[0].description, path
 
 
 def test_the_default_configuration_is_the_demo() -> None:

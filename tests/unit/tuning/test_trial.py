@@ -9,8 +9,8 @@ import yaml
 from helpers import make_images
 from tiny_training import train_on
 
+from scan2seg.config.components import load_component
 from scan2seg.config.dataset import Dataset
-from scan2seg.config.experiment import load_part
 from scan2seg.config.model import Model
 from scan2seg.config.patching import PatchingSettings
 from scan2seg.config.study import TrialSettings
@@ -136,7 +136,7 @@ def compare(folder: Path, results: list[dict[str, Any]]) -> tuple[Model, list[st
     for path, result in zip(paths, results, strict=True):
         write_json(path, result)
     compare_trials(paths, folder / "study.csv", folder / "best.yaml", model_of())
-    model, _ = load_part("models", Model, "./best.yaml", folder)
+    model, _ = load_component("models", Model, "./best.yaml", folder)
     return model, (folder / "study.csv").read_text().splitlines()
 
 

@@ -11,12 +11,12 @@ from scan2seg.config.model import Model
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
 from scan2seg.config.yaml_files import merge, read_yaml
 
-Part = TypeVar("Part", Dataset, Model)
+Component = TypeVar("Component", Dataset, Model)
 
 
-def load_part(
-    kind: str, model: type[Part], entry: str | dict[str, Any], folder: Path, named_in: Path | None = None
-) -> tuple[Part, Path]:
+def load_component(
+    kind: str, model: type[Component], entry: str | dict[str, Any], folder: Path, named_in: Path | None = None
+) -> tuple[Component, Path]:
     """Load one dataset or model by stem, path or mapping with a ``base``; return it and its file.
 
     Args:
@@ -64,33 +64,33 @@ def find_file(kind: str, name: str, folder: Path, where: str) -> Path:
     raise ConfigurationError([Problem(str(candidates[0]), "", f"there is no such file in {kind}{hint}", name)])
 
 
-def load_parts(
+def load_components(
     kind: str,
-    model: type[Part],
+    model: type[Component],
     entries: list[str | dict[str, Any]],
     path: Path,
     files: dict[str, str],
     problems: list[Problem],
     key: str | None = None,
-) -> dict[str, Part]:
+) -> dict[str, Component]:
     """Load the datasets or models that an experiment names; note their files, and what is wrong with them."""
-    parts: dict[str, Part] = {}
+    components: dict[str, Component] = {}
     places: dict[str, str] = {}
     for index, entry in enumerate(entries):
         try:
-            part, file = load_part(kind, model, entry, path.parent, path)
+            component, file = load_component(kind, model, entry, path.parent, path)
         except ConfigurationError as error:
             problems.extend(error.problems)
             continue
         place = f"{key or kind}.{index}"
-        if part.name in parts:
-            first = f"{places[part.name]} of {files[f'{kind}.{part.name}']}"
+        if component.name in components:
+            first = f"{places[component.name]} of {files[f'{kind}.{component.name}']}"
             message = f"of {file}: this name is there already, as {first}; set another name:"
-            problems.append(Problem(str(path), place, message, part.name))
-        parts[part.name] = part
-        places.setdefault(part.name, place)
-        files[f"{kind}.{part.name}"] = str(file)
-    return parts
+            problems.append(Problem(str(path), place, message, component.name))
+        components[component.name] = component
+        places.setdefault(component.name, place)
+        files[f"{kind}.{component.name}"] = str(file)
+    return components
 
 
 def load_pretraining(
@@ -119,7 +119,7 @@ def load_pretraining(
             dataset, file = (
                 (datasets[entry], None)
                 if entry in datasets
-                else load_part("datasets", Dataset, entry, Path() if is_path(entry) else path.parent, path)
+                else load_component("datasets", Dataset, entry, Path() if is_path(entry) else path.parent, path)
             )
         except ConfigurationError as error:
             problems.extend(error.problems)
