@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0, or 2 after a mistake that the user can mend."""
-    parser = _make_parser()
+    parser = make_parser()
     given = parser.parse_args(arguments)
     try:
         with warning_once():
@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _make_parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="scan2seg",
         description="From raw X-ray projections to a benchmark of segmentation models. The pipeline itself runs by "

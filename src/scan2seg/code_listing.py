@@ -7,7 +7,7 @@ a content changes, so Snakemake decides by it as it would by the files: by time 
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -48,15 +48,12 @@ def is_listing(path: str) -> bool:
     return Path(path).parent == FOLDER
 
 
-def newest_files(paths: Iterable[str]) -> list[str]:
-    """Return the newest source file of each listing: what an edit has made old lists it."""
-    found = []
-    for path in paths:
-        try:
-            found.append(max(read_listing(path), key=_time))
-        except (OSError, ValueError):
-            continue
-    return list(dict.fromkeys(found))
+def newest_file(path: str) -> str | None:
+    """Return the newest source file of a listing, None where it cannot be read: what an edit has made old lists it."""
+    try:
+        return max(read_listing(path), key=_time)
+    except (OSError, ValueError):
+        return None
 
 
 @cache

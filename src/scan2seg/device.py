@@ -30,7 +30,7 @@ def choose_device(wanted: str = "auto", count: int = 1) -> str:
     return "cuda"
 
 
-def has_gpu() -> bool:
+def may_have_gpu() -> bool:
     """Tell whether this machine may have a GPU that jobs see: a look at the driver's files, without torch."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     return not hidden and any(Path(driver).exists() for driver in _DRIVERS)
@@ -38,8 +38,7 @@ def has_gpu() -> bool:
 
 def count_gpus() -> int:
     """Count the GPUs that torch sees; importing it takes seconds, so not where there cannot be one."""
-    possible = "torch" in sys.modules or any(Path(driver).exists() for driver in _DRIVERS)
-    if not possible or find_spec("torch") is None:
+    if not ("torch" in sys.modules or may_have_gpu()) or find_spec("torch") is None:
         return 0
     import torch
 

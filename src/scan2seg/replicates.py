@@ -1,5 +1,6 @@
-"""What the name of a replicate says."""
+"""What the name of a replicate says, and what its fold stands for."""
 
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 
 
@@ -13,3 +14,13 @@ def parse_replicate(name: str) -> tuple[int, int | None]:
     if seed.startswith("seed") and seed[4:].isdigit() and (not dash or (fold[:4] == "fold" and fold[4:].isdigit())):
         return int(seed[4:]), int(fold[4:]) if dash else None
     raise InputError(f"replicate '{name}': must be like seed0 or fold2-seed0")
+
+
+def sides_of(divided: Json, fold: int | None) -> Json:
+    """Return what a replicate trains and validates on, "train" and "validation" to image indices.
+
+    Args:
+        divided: split.json.
+        fold: of the replicate; None for the split's own sides, without cross-validation.
+    """
+    return dict(divided if fold is None else divided["folds"][fold])

@@ -3,7 +3,7 @@
 import logging
 import re
 
-from scan2seg.code_listing import FOLDER, is_listing, newest_files
+from scan2seg.code_listing import FOLDER, is_listing, newest_file
 
 _LISTING = re.compile(rf"{re.escape(str(FOLDER))}/[^\s,]+\.txt")
 
@@ -28,4 +28,4 @@ class _CodeFilter(logging.Filter):
 
 def explain(reason: str) -> str:
     """Return a reason with the newest source file in place of a listing."""
-    return _LISTING.sub(lambda match: ", ".join(newest_files([match[0]])) or match[0], reason)
+    return _LISTING.sub(lambda match: newest_file(match[0]) or match[0], reason)

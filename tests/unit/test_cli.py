@@ -1,11 +1,13 @@
+import argparse
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 from helpers import DATASET, make_images
 
-from scan2seg.cli import main
+from scan2seg.cli import main, make_parser
 from scan2seg.storage import create_volume, creating
 
 
@@ -69,3 +71,12 @@ def test_describe_and_ranking(
     assert main(["ranking", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "index.html" in out
+
+
+def test_the_readme_lists_every_command_and_no_other() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    listed = text[text.index("`scan2seg --help` lists the commands") : text.index("`snakemake -n` says")]
+    (commands,) = (action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
+    assert sorted(re.findall(r"`([a-z-]+)`", listed)) == sorted(commands.choices)
+    for command in re.findall(r"\bscan2seg ([a-z][a-z-]+)\b", text):
+        assert command in commands.choices

@@ -32,7 +32,7 @@ def test_a_listing_follows_its_sources_by_time_and_by_content(tmp_path: Path, mo
     Path("b.py").write_text("2")
     edited = write()
     assert edited[0] != first[0]
-    assert code_listing.newest_files([str(path), "missing"]) == ["a.py"]
+    assert code_listing.newest_file(str(path)) == "a.py" and code_listing.newest_file("missing") is None
 
 
 def test_the_place_of_a_listing_tells_stage_and_modules_apart() -> None:

@@ -13,7 +13,7 @@ from scan2seg.code_listing import listing_path, write_listing
 from scan2seg.config.experiment import load_experiment
 from scan2seg.config.problems import ConfigurationError
 from scan2seg.config.yaml_files import read_yaml
-from scan2seg.device import has_gpu
+from scan2seg.device import may_have_gpu
 from scan2seg.errors import InputError
 from scan2seg.imports import script_modules, share_source
 from scan2seg.logging import warn_once
@@ -230,7 +230,7 @@ def gpus(style, every=False):
 
     GPUs of this machine are counted as well, so that no two jobs share one unasked.
     """
-    if CLUSTER.gpu_request != style and not (style == "gpu" and has_gpu()):
+    if CLUSTER.gpu_request != style and not (style == "gpu" and may_have_gpu()):
         return None
 
     def request(wildcards):

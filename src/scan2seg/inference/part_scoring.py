@@ -16,6 +16,7 @@ from scan2seg.inference.prediction import check_channels, walk_runs
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info, progress
 from scan2seg.provenance import record
+from scan2seg.replicates import sides_of
 from scan2seg.slices import find_runs, list_volumes
 from scan2seg.storage import open_store, read_json, write_json
 
@@ -56,7 +57,7 @@ def score_parts(
     set_threads(threads)
     predictor, store, divided = Predictor(checkpoint, inference), open_store(stack), read_json(split)
     check_channels(store["image"], predictor, checkpoint, stack)
-    sides = divided if fold is None else divided["folds"][fold]
+    sides = sides_of(divided, fold)
     parts: Json = {}
     for part in PARTS:
         drawn = draw_images(sides[part], most)

@@ -16,6 +16,7 @@ from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.logging import info, warn
 from scan2seg.memory import available_memory
+from scan2seg.replicates import sides_of
 from scan2seg.storage import open_store, read_json
 from scan2seg.training.processes import gather, rank, world
 
@@ -96,7 +97,7 @@ def open_patches(path: Path, split: Path, fold: int | None, device: str) -> Patc
     """
     store = open_store(path)
     divided = read_json(split)
-    sides = divided["folds"][fold] if fold is not None else divided
+    sides = sides_of(divided, fold)
     origin = np.asarray(store["origin"])
     train = np.flatnonzero(np.isin(origin[:, 0], sides["train"]))
     validation = np.flatnonzero(np.isin(origin[:, 0], sides["validation"]))
