@@ -23,14 +23,14 @@ class Params(OutputSettings):
     """Dropout in each block."""
 
 
-def build(params: Params, channels: int, classes: int) -> "nn.Module":
-    """Build the network; see the folder's contract."""
+def build(params: Params, channels: int, classes: int, dimensions: int = 2) -> "nn.Module":
+    """Build the network, for images or for volumes; see the folder's contract."""
     from monai.networks.nets import BasicUNet
 
     from scan2seg.architectures.any_size import AnySize, head_channels, least_size
 
     network = BasicUNet(
-        spatial_dims=2,
+        spatial_dims=dimensions,
         in_channels=channels,
         out_channels=head_channels(params.output, classes),
         features=params.features,
@@ -39,4 +39,5 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
         upsample=params.upsampling,
     )
     stride = 16
-    return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")
+    least = least_size(network, channels, stride, dimensions)
+    return AnySize(network, stride, least, sigmoid=params.output == "sigmoid", dimensions=dimensions)

@@ -1,10 +1,8 @@
 """3-D U-Net (Çiçek et al. 2016): MONAI's BasicUNet over volumes (N, C, D, H, W)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
-from scan2seg.architectures.settings import OutputSettings
+from scan2seg.architectures import basic_unet
 
 if TYPE_CHECKING:
     from torch import nn
@@ -13,39 +11,10 @@ if TYPE_CHECKING:
 DIMENSIONS = 3
 
 
-class Params(OutputSettings):
+class Params(basic_unet.Params):
     """Settings of the 3-D U-Net."""
-
-    features: list[int] = Field([32, 32, 64, 128, 256, 32], min_length=6, max_length=6)
-    """Channels of the five levels, finest first, and of the last block."""
-    normalisation: Literal["batch", "instance"] = "instance"
-    """Normalisation after each convolution."""
-    upsampling: Literal["deconv", "nontrainable"] = "deconv"
-    """Transposed convolution, or interpolation and convolution."""
-    dropout: float = Field(0.0, ge=0, lt=1)
-    """Dropout in each block."""
 
 
 def build(params: Params, channels: int, classes: int) -> "nn.Module":
     """Build the network; see the folder's contract."""
-    from monai.networks.nets import BasicUNet
-
-    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
-
-    network = BasicUNet(
-        spatial_dims=DIMENSIONS,
-        in_channels=channels,
-        out_channels=head_channels(params.output, classes),
-        features=params.features,
-        norm=(params.normalisation, {"affine": True}),
-        dropout=params.dropout,
-        upsample=params.upsampling,
-    )
-    stride = 16
-    return AnySize(
-        network,
-        stride,
-        least_size(network, channels, stride, dimensions=DIMENSIONS),
-        sigmoid=params.output == "sigmoid",
-        dimensions=DIMENSIONS,
-    )
+    return basic_unet.build(params, channels, classes, DIMENSIONS)
