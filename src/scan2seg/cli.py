@@ -74,7 +74,11 @@ def make_parser() -> argparse.ArgumentParser:
     run_commands.add_commands(commands)
     application_commands.add_commands(commands)
     add_commands(commands)
+    _add_centres(commands)
+    return parser
 
+
+def _add_centres(commands: Any) -> None:
     centres = commands.add_parser(
         "centres", help="draw a slice of a scan at several rotation centres", description=_centres.__doc__
     )
@@ -87,7 +91,6 @@ def make_parser() -> argparse.ArgumentParser:
     centres.add_argument("--step", type=float, default=0.5, help="columns between two pictures (0.5)")
     centres.add_argument("--output", type=Path, default=Path("centres.png"), help="the PNG file (centres.png)")
     centres.set_defaults(run=_centres)
-    return parser
 
 
 def _add_model_commands(commands: Any) -> None:
