@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scan2seg.architectures.any_size import AnySize
 from scan2seg.config.base import Chosen, Plugin
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
@@ -45,6 +46,11 @@ class SegmentationModel(nn.Module):
     def dimensions(self) -> int:
         """2, or 3 for networks on volumes."""
         return int(getattr(self.network, "DIMENSIONS", 2))
+
+    @property
+    def stride(self) -> int:
+        """The network computes multiples of so many pixels, and pads images to them."""
+        return self.network.stride if isinstance(self.network, AnySize) else 1
 
     @property
     def memory_format(self) -> torch.memory_format:

@@ -137,9 +137,10 @@ class InferenceSettings(Settings):
     """How a trained model is applied to whole images."""
 
     tile: tuple[int, int] | int | None = None
-    """Tile size; the patch size when not given."""
+    """Tile size; the patch size when not given. Tiles are cut to fit the image: shorter where that covers it too, and
+    up to a quarter longer where fewer of them compute fewer pixels."""
     overlap: float = Field(default=0.25, ge=0, le=0.9)
-    """Share of a tile that overlaps its neighbour; overlaps are blended."""
+    """The least share of a tile that overlaps its neighbour; overlaps are blended."""
     batch_size: int = Field(default=16, ge=1)
     """Tiles a batch."""
     blend: Literal["gaussian", "constant"] = "gaussian"

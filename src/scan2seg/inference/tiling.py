@@ -1,8 +1,10 @@
 """A model applied to images and volumes of any size: overlapping tiles in batches, blended."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator
-from functools import reduce
+from functools import lru_cache, reduce
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,9 @@ from torch import Tensor
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import autocast, choose_device, choose_precision
+from scan2seg.inference.tile_grid import Axis, fit_axis
 from scan2seg.normalisation import measure_images, standardise
 from scan2seg.precision import Decision, compare_precision, heed_comparison
-from scan2seg.windows import cut_window, grid_windows, window_starts
 
 Reader = Callable[[range], NDArray[np.float32]]
 """Reads consecutive slices of a volume as a slab (c, z, y, x)."""
@@ -24,7 +26,8 @@ Reader = Callable[[range], NDArray[np.float32]]
 class Predictor:
     """A loaded model with its tiling; loaded once a process.
 
-    Every tile is (z, y, x): that of a network on images is one slice deep.
+    Every tile is (z, y, x): that of a network on images is one slice deep. ``tile`` is the size that is asked for;
+    how large the tiles of an image are depends on its size, see ``tile_grid.fit_axis``.
     """
 
     def __init__(
@@ -56,7 +59,6 @@ class Predictor:
         tile = self.settings.tile or (height, width)
         plane = (tile, tile) if isinstance(tile, int) else tile
         self.tile: tuple[int, int, int] = (depth[0] if depth else 1, *plane)
-        self._weights = blending_weights(self.tile, self.settings.blend).to(self.device)
         self._lock = threading.Lock()
         self._statistics: dict[range, NDArray[np.float32]] = {}
 
@@ -79,20 +81,20 @@ class Predictor:
             wanted: slices to predict.
             volume: all slices of the volume.
         """
-        depth = self.tile[0]
-        starts = [volume.start + start for start in window_starts(len(volume), depth, self._stride(0))]
+        slabs = self._fit_axis(len(volume), 0)
+        depth = slabs.tile
+        starts = [volume.start + start for start in slabs.starts]
         starts = [start for start in starts if start < wanted.stop and start + depth > wanted.start]
         before: tuple[Tensor, Tensor] | None = None
         for start, following in zip(starts, [*starts[1:], wanted.stop], strict=True):
-            slab = self.normalise(read(range(start, min(start + depth, volume.stop))), read, volume)
+            slab = self.normalise(read(range(start, start + depth)), read, volume)
             with self._lock:
                 total, weight = self._sum_tiles(slab)
             if before is not None:
                 total[:, : before[0].shape[1]] += before[0]
                 weight[: before[1].shape[0]] += before[1]
             for place in range(max(start, wanted.start), min(following, wanted.stop)):
-                image = total[:, place - start] / weight[place - start]
-                yield image[:, : slab.shape[2], : slab.shape[3]]
+                yield total[:, place - start] / weight[place - start]
             before = (total[:, following - start :], weight[following - start :])
 
     def forget_volumes(self) -> None:
@@ -156,12 +158,11 @@ class Predictor:
 
     def cut(self, slab: NDArray[np.float32]) -> Iterator[tuple[list[tuple[slice, ...]], Tensor]]:
         """Yield the tiles (n, c, z, y, x) of a slab (c, z, y, x) in batches, on the device, with their places."""
-        size = self._padded(slab)
-        pixels = torch.from_numpy(np.ascontiguousarray(cut_window(slab, (0, 0, 0), size))).to(self.device)
-        places = list(grid_windows(slab.shape[1:], self.tile, [self._stride(axis) for axis in range(3)]))
-        windows = [
-            tuple(slice(start, start + length) for start, length in zip(place, self.tile, strict=True))
-            for place in places
+        pixels = torch.from_numpy(np.ascontiguousarray(slab)).to(self.device)
+        rows, columns = (self._fit_axis(slab.shape[axis + 1], axis) for axis in (1, 2))
+        windows: list[tuple[slice, ...]] = [
+            (slice(None), slice(row, row + rows.tile), slice(column, column + columns.tile))
+            for row, column in product(rows.starts, columns.starts)
         ]
         step = self.settings.batch_size
         for start in range(0, len(windows), step):
@@ -169,34 +170,33 @@ class Predictor:
             yield batch, torch.stack([pixels[(slice(None), *window)] for window in batch])
 
     def _sum_tiles(self, slab: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Return the weighted sum (k, z, y, x) of the probabilities of all tiles of a slab, and the weights' sum.
-
-        A slab smaller than a tile is padded, and so are the sums.
-        """
-        size = self._padded(slab)
+        """Return the weighted sum (k, z, y, x) of the probabilities of all tiles of a slab, and the weights' sum."""
+        size = slab.shape[1:]
         total = torch.zeros(len(self.classes), *size, device=self.device)
         weight = torch.zeros(size, device=self.device)
         for windows, tiles in self.cut(slab):
+            weights = blending_weights(tuple(tiles.shape[2:]), self.settings.blend, self.device)
             for window, probabilities in zip(windows, self.run(tiles), strict=True):
-                total[(slice(None), *window)] += probabilities * self._weights
-                weight[window] += self._weights
+                total[(slice(None), *window)] += probabilities * weights
+                weight[window] += weights
         return total, weight
 
-    def _padded(self, slab: NDArray[np.float32]) -> list[int]:
-        """Return depth, height and width of a slab, at least those of a tile."""
-        return [max(*lengths) for lengths in zip(slab.shape[1:], self.tile, strict=True)]
+    def _fit_axis(self, length: int, axis: int) -> Axis:
+        """Return the tiles along an axis; slabs are never deeper than asked, for they are what is in memory."""
+        tile, overlap, stride = self.tile[axis], self.settings.overlap, self.model.stride
+        if axis == 0:
+            return fit_axis(length, tile, overlap, math.gcd(tile, stride), stretch=1.0)
+        return fit_axis(length, tile, overlap, stride)
 
-    def _stride(self, axis: int) -> int:
-        return max(1, round(self.tile[axis] * (1 - self.settings.overlap)))
 
-
-def blending_weights(tile: tuple[int, ...], blend: str) -> Tensor:
+@lru_cache(maxsize=16)
+def blending_weights(tile: tuple[int, ...], blend: str, device: str = "cpu") -> Tensor:
     """Return the weight of each pixel of a tile: 1, or a Gaussian of an eighth of its size (nnU-Net)."""
     if blend == "constant":
-        return torch.ones(tile)
+        return torch.ones(tile, device=device)
     axes = []
     for length in tile:
         distance = torch.arange(length, dtype=torch.float32) - (length - 1) / 2
         axes.append(torch.exp(-0.5 * (distance / max(length / 8, 0.5)) ** 2))
     weights = reduce(lambda product, axis: product[..., None] * axis, axes)
-    return weights.clamp_min(float(weights.max()) * 1e-3)
+    return weights.clamp_min(float(weights.max()) * 1e-3).to(device)

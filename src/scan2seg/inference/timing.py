@@ -58,14 +58,15 @@ def time_inference(
             predictor.forward(tiles)
 
     height, width = images.size
-    device, pixels = predictor.device, full.shape[0] * math.prod(predictor.tile)
+    device, pixels = predictor.device, full.shape[0] * math.prod(full.shape[2:])
     timings = {
         "tile": _measure(predict_tiles, lambda: predictor.forward(full), device, 1, pixels),
         "image": _measure(images.predict, pass_tiles, device, len(images.run), height * width, share),
         "image_size": [height, width],
     }
     provenance = record({"inference": inference.model_dump(mode="json")}, [stack, checkpoint])
-    write_json(output, {**timings, **_describe_setting(predictor, threads), "provenance": provenance})
+    tile = list(full.shape[-predictor.model.dimensions :])
+    write_json(output, {**timings, **_describe_setting(predictor, tile, threads), "provenance": provenance})
 
 
 class _FirstImages:
@@ -99,10 +100,10 @@ class _FirstImages:
         return self.slabs[-1]
 
 
-def _describe_setting(predictor: Predictor, threads: int) -> Json:
+def _describe_setting(predictor: Predictor, tile: list[int], threads: int) -> Json:
     return {
         "batch_size": predictor.settings.batch_size,
-        "tile_size": list(predictor.tile[-predictor.model.dimensions :]),
+        "tile_size": tile,
         "repeats": REPEATS,
         "threads": threads,
         "device": predictor.device,

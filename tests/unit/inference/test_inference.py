@@ -20,12 +20,11 @@ from scan2seg.inference.ensembling import ensemble_predictions
 from scan2seg.inference.prediction import predict_stack
 from scan2seg.inference.saliency import map_saliency
 from scan2seg.inference.segmentation import segment_scan
-from scan2seg.inference.tiling import Predictor, blending_weights
+from scan2seg.inference.tiling import Predictor
 from scan2seg.inference.timing import time_inference
 from scan2seg.normalisation import Normalisation
 from scan2seg.precision import Decision
 from scan2seg.storage import create_array, create_volume, creating, open_store, read_json, write_json
-from scan2seg.windows import cut_window
 
 
 class Threshold(torch.nn.Module):
@@ -33,7 +32,7 @@ class Threshold(torch.nn.Module):
 
     def __init__(self, dimensions: int) -> None:
         super().__init__()
-        self.dimensions = dimensions
+        self.dimensions, self.stride = dimensions, 1
         self.memory_format = torch.contiguous_format
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -54,7 +53,6 @@ def make_predictor(model: Threshold, tile: tuple[int, int, int], **inference: An
     predictor._statistics, model.normalisation = {}, Normalisation(1)
     predictor.settings = InferenceSettings(batch_size=3, **inference)
     predictor.classes, predictor.tile, predictor._lock = ["a", "b"], tile, threading.Lock()
-    predictor._weights = blending_weights(tile, predictor.settings.blend)
     return predictor
 
 
@@ -185,9 +183,10 @@ def test_prediction_of_the_test_images_alone_in_their_true_size(
 
     def cut_slowly(*arguments: Any) -> Any:
         time.sleep(0.05)
-        return cut_window(*arguments)
+        return cut(*arguments)
 
-    monkeypatch.setattr("scan2seg.inference.tiling.cut_window", cut_slowly)
+    cut = Predictor.cut
+    monkeypatch.setattr(Predictor, "cut", cut_slowly)
     time_inference(stack, split, checkpoint, tmp_path / "slow.json", InferenceSettings(batch_size=2, flips=True))
     slow = read_json(tmp_path / "slow.json")["image"]
     assert slow["seconds_end_to_end"] - slow["seconds_model"] > 0.045
