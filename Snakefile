@@ -29,6 +29,7 @@ localrules:
 #                           (where a recipe asks for it)                               └─> pretrain_encoder ─┘
 # report <─ render_report <─ compare_models <─ score_prediction <─ predict_stack, ensemble_predictions <─ train_model
 # mlflow <─ log_to_mlflow <─ compare_models                        time_inference, map_saliency        <─ train_model
+#                                     (where inference asks for it) plan_inference ─> predict_stack    <─ train_model
 # report <─ render_report <─ compare_trials <─ tune_model <─ extract_patches
 # new scan ─> reconstruct_scan ─> denoise_scan ─> segment_scan (best model of a report)
 rule all:

@@ -57,10 +57,15 @@ def find_problems(
         path: the file to name for what stands in no other.
         folds: of the datasets that models train on, by name.
     """
+    models = list(models)
     for name, dataset in datasets.items():
         yield from check_dataset(dataset, files.get(f"datasets.{name}", path), folds.get(name))
     for model in models:
-        yield from check_weights(model, files.get(f"models.{model.name}", path))
+        file = files.get(f"models.{model.name}", path)
+        yield from check_weights(model, file)
+        if model.inference.plan is not None:
+            trained = {name: datasets[name] for name in folds if folds[name] is None and name in datasets}
+            yield from _check_plan(trained, file)
 
 
 def check_weights(model: Model, file: str) -> Iterator[Problem]:
@@ -74,6 +79,31 @@ def check_weights(model: Model, file: str) -> Iterator[Problem]:
         find_weights(architecture.get("encoder"), architecture.get("pretrained"))
     except InputError as error:
         yield Problem(file, "architecture.pretrained", str(error))
+
+
+def _check_plan(datasets: Mapping[str, Dataset], file: str) -> Iterator[Problem]:
+    """Yield the datasets that give a plan of inference no validation images."""
+    for name, dataset in datasets.items():
+        if dataset.has_labels() and not _has_validation(dataset):
+            message = (
+                f"is measured on validation images, and the split of the dataset '{name}' has none; remove it, or give "
+                "the split validation images"
+            )
+            yield Problem(file, "inference.plan", message)
+
+
+def _has_validation(dataset: Dataset) -> bool:
+    """Tell whether a split has validation images, or has problems of its own."""
+    if not isinstance(dataset.source, (ImageSource, VolumeSource)):
+        lists = dataset.split.lists
+        return bool(lists.validation if lists else dataset.split.shares().validation)
+    from scan2seg.split.forecast import forecast_split
+
+    try:
+        split, _ = forecast_split(dataset.split, list_items(dataset.stack_source(), {}))
+    except InputError:
+        return True
+    return bool(split["validation"])
 
 
 def check_dataset(dataset: Dataset, file: str, folds: int | None = None) -> Iterator[Problem]:

@@ -5,11 +5,50 @@ include: "../functions/predict.smk"
 from scan2seg.catalogue import Ensemble
 
 
+rule plan_inference:
+    input:
+        stack=stack_of,
+        split=split_of,
+        checkpoint=checkpoint_of,
+        code=architecture_code("plan_inference"),
+    output:
+        plan=f"{R}/runs/{{run}}/{{applied}}/plan.json",
+    log:
+        f"{R}/logs/plan_inference/{{run}}/{{applied}}.log",
+    benchmark:
+        f"{R}/benchmarks/plan_inference/{{run}}/{{applied}}.tsv"
+    group:
+        APPLICATION
+    conda:
+        "../../envs/train.yaml"
+    # alone on the machine where it can be, for two measurements at once measure each other
+    threads:
+        lambda wildcards: (
+            workflow.cores
+            if workflow.is_main_process and workflow.local_exec
+            else recipe_threads(wildcards)
+        )
+    resources:
+        mem_mb=model_resource("mem_mb"),
+        runtime=minutes(120),
+        # what the model may use; the threads above only keep others away
+        model_threads=recipe_threads,
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
+        gpu=gpus("gpu"),
+        gres=gpus("gres"),
+    params:
+        inference=lambda wildcards: inference_of(wildcards),
+    script:
+        "../scripts/plan_inference.py"
+
+
 rule predict_stack:
     input:
         stack=stack_of,
         split=split_of,
         checkpoint=checkpoint_of,
+        plan=plan_of,
         code=architecture_code("predict_stack"),
     output:
         prediction=directory(f"{R}/runs/{{run}}/{{applied}}/prediction.zarr"),
@@ -44,6 +83,7 @@ rule score_parts:
         checkpoint=checkpoint_of,
         # of one submission, one after the other
         timed=ancient(f"{R}/runs/{{run}}/{{applied}}/timing.json"),
+        plan=plan_of,
         code=architecture_code("score_parts"),
     output:
         scores=f"{R}/runs/{{run}}/{{applied}}/{{parts}}.json",
@@ -105,6 +145,7 @@ rule time_inference:
         checkpoint=checkpoint_of,
         # of one submission, and not while the scores are made beside it
         scored=ancient(f"{R}/runs/{{run}}/{{applied}}/metrics.json"),
+        plan=plan_of,
         code=architecture_code("time_inference"),
     output:
         timing=f"{R}/runs/{{run}}/{{applied}}/timing.json",

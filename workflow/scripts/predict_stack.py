@@ -11,8 +11,9 @@ def main(snakemake):
             from scan2seg.inference.prediction import predict_stack
 
             settings = InferenceSettings.model_validate(snakemake.params.inference)
+            plan = Path(snakemake.input.plan) if snakemake.input.get("plan") else None
             output = Path(snakemake.output.prediction)
-            predict_stack(stack, split, checkpoint, output, settings, threads=snakemake.threads)
+            predict_stack(stack, split, checkpoint, output, settings, plan=plan, threads=snakemake.threads)
 
 
 if __name__ == "__main__":

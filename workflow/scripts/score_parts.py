@@ -13,8 +13,11 @@ def main(snakemake):
             from scan2seg.inference.part_scoring import score_parts
 
             settings = InferenceSettings.model_validate(snakemake.params.inference)
+            plan = Path(snakemake.input.plan) if snakemake.input.get("plan") else None
             output, most = Path(snakemake.output.scores), snakemake.params.most
-            score_parts(stack, split, checkpoint, output, settings, most=most, fold=fold, threads=snakemake.threads)
+            score_parts(
+                stack, split, checkpoint, output, settings, most=most, fold=fold, plan=plan, threads=snakemake.threads
+            )
 
 
 if __name__ == "__main__":

@@ -11,8 +11,11 @@ def main(snakemake):
             from scan2seg.inference.timing import time_inference
 
             settings = InferenceSettings.model_validate(snakemake.params.inference)
+            plan = Path(snakemake.input.plan) if snakemake.input.get("plan") else None
             threads = snakemake.resources.model_threads
-            time_inference(stack, split, checkpoint, Path(snakemake.output.timing), settings, threads=threads)
+            time_inference(
+                stack, split, checkpoint, Path(snakemake.output.timing), settings, plan=plan, threads=threads
+            )
 
 
 if __name__ == "__main__":

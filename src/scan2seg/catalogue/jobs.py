@@ -55,6 +55,8 @@ def jobs(catalogue: "Catalogue") -> Iterator[Job]:
         place = applied.removeprefix("runs/")
         if isinstance(run.thing, Training):
             yield Job("time_inference", place, f"{applied}/timing.json")
+            if catalogue.applications[place]["plan"] is not None:
+                yield Job("plan_inference", place, f"{applied}/plan.json")
         yield Job("score_prediction", place, f"{applied}/metrics.json")
         if run.parts:
             yield Job("score_parts", f"{place}/{PurePosixPath(run.parts).stem}", run.parts)

@@ -1,7 +1,8 @@
 """How a model is trained and applied."""
 
 import math
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -133,9 +134,27 @@ class TrainingSettings(Settings):
         return self
 
 
+PlannedKey = Literal["tile", "overlap", "precision", "channels_last", "batch_size"]
+
+
+class PlanSettings(Settings):
+    """How the fastest way to apply a trained model is looked for, on validation images."""
+
+    tolerance: float = Field(default=0.001, ge=0, le=1)
+    """The mean IoU that speed may cost, below the best of all that was tried."""
+    images: int = Field(default=8, ge=1)
+    """Validation images at most, drawn once by a fixed seed."""
+    keys: tuple[PlannedKey, ...] | None = None
+    """What is planned; when not given, those of ``tile``, ``overlap``, ``precision``, ``channels_last`` and
+    ``batch_size`` that are not set beside it."""
+
+
 class InferenceSettings(Settings):
     """How a trained model is applied to whole images."""
 
+    plan: PlanSettings | None = None
+    """Measure once a trained model what is fastest, and apply it so; ``plan: {}`` does, with the defaults. Null: as the
+    keys below say."""
     tile: tuple[int, int] | int | None = None
     """Tile size; the patch size when not given. Tiles are cut to fit the image: shorter where that covers it too, and
     up to a quarter longer where fewer of them compute fewer pixels."""
@@ -151,6 +170,39 @@ class InferenceSettings(Settings):
     """null: float32 for a model that was trained in float32, else auto; the others as in ``training``."""
     probabilities: bool = False
     """Keep the probabilities (float16) beside the labels."""
+    channels_last: bool = True
+    """The order in memory that convolutions are mostly fastest in: channels beside each other."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plan_what_is_not_set(cls, content: Any) -> Any:
+        """Say what is planned, so that it is known too where settings come as a whole, with their defaults."""
+        if not isinstance(content, dict) or content.get("plan") is None:
+            return content
+        plan = PlanSettings.model_validate(content["plan"])
+        if plan.keys is None:
+            free = tuple(key for key in get_args(PlannedKey) if key not in content)
+            plan = plan.model_copy(update={"keys": free})
+        return {**content, "plan": plan}
+
+    @model_validator(mode="after")
+    def _check_plan(self) -> Self:
+        if self.plan is None:
+            return self
+        if not self.plan.keys:
+            raise ValueError("plan: every key is set by hand, so that nothing is left to plan; remove plan, or a key")
+        for key in self.plan.keys:
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"plan.keys: {key} is set beside it; remove one of them")
+        return self
+
+    def as_planned(self, values: Mapping[str, Any]) -> "InferenceSettings":
+        """Return the settings with the values of a plan instead of the wish for one.
+
+        Raises:
+            ValidationError: a value cannot be one of its key.
+        """
+        return InferenceSettings.model_validate({**self.model_dump(mode="json"), "plan": None, **values})
 
 
 class ResourceSettings(Settings):

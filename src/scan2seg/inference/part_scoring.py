@@ -12,6 +12,7 @@ from scan2seg.documents import Json
 from scan2seg.evaluation.confusion import confusion_matrix
 from scan2seg.evaluation.measurement import number
 from scan2seg.evaluation.metrics import class_scores, mean_present, pixel_accuracy
+from scan2seg.inference.plan import read_plan
 from scan2seg.inference.prediction import check_channels, walk_runs
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info, progress
@@ -34,6 +35,7 @@ def score_parts(
     *,
     most: int,
     fold: int | None = None,
+    plan: Path | None = None,
     threads: int = 1,
 ) -> None:
     """Apply a model to training and validation images as it is applied to test images, and write its scores on each.
@@ -49,12 +51,14 @@ def score_parts(
         inference: how the model is applied.
         most: images of a part, drawn by a fixed seed; a smaller part is scored as a whole.
         fold: of the cross-validation that the model was trained in, None for the split's own parts.
+        plan: plan.json, where the settings ask for one.
         threads: processor cores.
 
     Raises:
         InputError: the model was trained on other channels.
     """
     set_threads(threads)
+    inference = read_plan(plan, inference) if plan is not None else inference
     predictor, store, divided = Predictor(checkpoint, inference), open_store(stack), read_json(split)
     check_channels(store["image"], predictor, checkpoint, stack)
     sides = sides_of(divided, fold)
@@ -66,7 +70,8 @@ def score_parts(
             parts[part] = {"images": drawn, "of": len(sides[part]), **_score(matrix, predictor.classes)}
             info("%s: mean IoU %.4f on %d of %d images", part, parts[part]["mean_iou"], len(drawn), len(sides[part]))
     settings = {"inference": inference.model_dump(mode="json"), "most": most, "seed": SEED, "fold": fold}
-    write_json(output, {"parts": parts, "provenance": record(settings, [stack, split, checkpoint])})
+    used = [stack, split, checkpoint, *([plan] if plan is not None else [])]
+    write_json(output, {"parts": parts, "provenance": record(settings, used)})
 
 
 def draw_images(indices: list[int], most: int) -> list[int]:

@@ -16,6 +16,7 @@ from scan2seg.device import set_threads
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.inference.blocks import block_length, run_blocks
+from scan2seg.inference.plan import read_plan
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.provenance import record
@@ -31,6 +32,7 @@ def predict_stack(
     inference: InferenceSettings,
     *,
     part: str = "test",
+    plan: Path | None = None,
     threads: int = 1,
 ) -> None:
     """Predict the images of one part of the split, and write their labels.
@@ -46,12 +48,14 @@ def predict_stack(
         output: the Zarr store to write.
         inference: how the model is applied.
         part: test, validation or train.
+        plan: plan.json, where the settings ask for one.
         threads: processor cores.
 
     Raises:
         InputError: the part holds no images, or the model was trained on other channels.
     """
     set_threads(threads)
+    inference = read_plan(plan, inference) if plan is not None else inference
     predictor = Predictor(checkpoint, inference)
     store = open_store(stack)
     indices: list[int] = read_json(split)[part]
@@ -60,7 +64,8 @@ def predict_stack(
     check_channels(store["image"], predictor, checkpoint, stack)
     with creating(output) as group:
         _predict_images(store, indices, group, predictor)
-        provenance = record({"inference": inference.model_dump(mode="json"), "part": part}, [stack, split, checkpoint])
+        used = [stack, split, checkpoint, *([plan] if plan is not None else [])]
+        provenance = record({"inference": inference.model_dump(mode="json"), "part": part}, used)
         group.attrs.update({"split": part, "classes": predictor.classes, **predictor.decision.describe()})
         group.attrs["provenance"] = provenance
     info("%d images on %s in %s", len(indices), predictor.device, predictor.decision.precision)

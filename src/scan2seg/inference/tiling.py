@@ -1,5 +1,6 @@
 """A model applied to images and volumes of any size: overlapping tiles in batches, blended."""
 
+import copy
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -47,20 +48,30 @@ class Predictor:
         """
         self.device = choose_device(device)
         self.model, self.description = load_checkpoint(checkpoint, self.device)
-        self.model = self.model.to(memory_format=self.model.memory_format)
+        self._order = self.model.memory_format if inference.channels_last else torch.contiguous_format
+        self.model = self.model.to(memory_format=self._order)
+        self.classes: list[str] = list(self.description["classes"])
+        self.neighbours = int(self.description["neighbours"])
+        self._lock = threading.Lock()
+        self._configure(inference, precision)
+
+    def _configure(self, inference: InferenceSettings, precision: str | None) -> None:
         self.settings = inference
         self._wanted = precision or self.settings.precision or self._follow_training()
         # thresholds and trees are exact in float32 and gain nothing from less
         fitted = hasattr(self.model.network, "fit")
         self.decision = Decision("float32" if fitted else choose_precision(self._wanted, self.device))
-        self.classes: list[str] = list(self.description["classes"])
-        self.neighbours = int(self.description["neighbours"])
         *depth, height, width = (int(length) for length in self.description["patch_size"])
         tile = self.settings.tile or (height, width)
         plane = (tile, tile) if isinstance(tile, int) else tile
         self.tile: tuple[int, int, int] = (depth[0] if depth else 1, *plane)
-        self._lock = threading.Lock()
         self._statistics: dict[range, NDArray[np.float32]] = {}
+
+    def with_settings(self, inference: InferenceSettings) -> "Predictor":
+        """Return the same model applied in another way; the weights are shared, and so is their order in memory."""
+        other = copy.copy(self)
+        other._configure(inference, None)
+        return other
 
     def predict(self, image: NDArray[np.float32]) -> Tensor:
         """Return the probabilities (k, *spatial) of one image (c, y, x) or volume (c, z, y, x) that is in memory."""
@@ -119,7 +130,7 @@ class Predictor:
         """Return the logits (n, k, z, y, x) of tiles (n, c, z, y, x)."""
         flat = self.model.dimensions == 2
         tiles = tiles.squeeze(2) if flat else tiles
-        found: Tensor = self.model(tiles.contiguous(memory_format=self.model.memory_format))
+        found: Tensor = self.model(tiles.contiguous(memory_format=self._order))
         return found.unsqueeze(2) if flat else found
 
     @torch.inference_mode()
@@ -159,7 +170,7 @@ class Predictor:
     def cut(self, slab: NDArray[np.float32]) -> Iterator[tuple[list[tuple[slice, ...]], Tensor]]:
         """Yield the tiles (n, c, z, y, x) of a slab (c, z, y, x) in batches, on the device, with their places."""
         pixels = torch.from_numpy(np.ascontiguousarray(slab)).to(self.device)
-        rows, columns = (self._fit_axis(slab.shape[axis + 1], axis) for axis in (1, 2))
+        rows, columns = self.fit_plane(*slab.shape[2:])
         windows: list[tuple[slice, ...]] = [
             (slice(None), slice(row, row + rows.tile), slice(column, column + columns.tile))
             for row, column in product(rows.starts, columns.starts)
@@ -180,6 +191,10 @@ class Predictor:
                 total[(slice(None), *window)] += probabilities * weights
                 weight[window] += weights
         return total, weight
+
+    def fit_plane(self, height: int, width: int) -> tuple[Axis, Axis]:
+        """Return the tiles along the rows and along the columns of images of a size."""
+        return self._fit_axis(height, 1), self._fit_axis(width, 2)
 
     def _fit_axis(self, length: int, axis: int) -> Axis:
         """Return the tiles along an axis; slabs are never deeper than asked, for they are what is in memory."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads, synchronise
 from scan2seg.documents import Json
+from scan2seg.inference.plan import read_plan
 from scan2seg.inference.tiling import Predictor
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
@@ -26,24 +27,32 @@ MOST_BATCHES = 32
 
 
 def time_inference(
-    stack: Path, split: Path, checkpoint: Path, output: Path, inference: InferenceSettings, *, threads: int = 1
+    stack: Path,
+    split: Path,
+    checkpoint: Path,
+    output: Path,
+    inference: InferenceSettings,
+    *,
+    plan: Path | None = None,
+    threads: int = 1,
 ) -> None:
     """Measure seconds and pixels a second, the median of five after one that is not counted.
 
     End to end is reading an image from the stack to its labels in memory, with tiling and blending, without writing;
     model only is the network's forward pass alone, on the same tiles, which are on the device already. The two are
-    measured in turn, so that both see the same machine. For a network on volumes it is the mean of the first test
-    slices, two tiles deep, as a job predicts them at a time.
+    measured in turn. For a network on volumes it is the mean of the first test slices, two tiles deep.
 
     Args:
         stack: the images.
         split: split.json; the first test image is used.
         checkpoint: the trained model.
-        output: timing.json.
+        output: timing.json; "plan" is that of the inference.
         inference: how the model is applied.
+        plan: plan.json, where the settings ask for one.
         threads: processor cores.
     """
     set_threads(threads)
+    inference = read_plan(plan, inference) if plan is not None else inference
     predictor = Predictor(checkpoint, inference)
     images = _FirstImages(open_store(stack), read_json(split)["test"], predictor)
     images.predict()
@@ -57,16 +66,16 @@ def time_inference(
         for tiles in batches:
             predictor.forward(tiles)
 
-    height, width = images.size
     device, pixels = predictor.device, full.shape[0] * math.prod(full.shape[2:])
     timings = {
         "tile": _measure(predict_tiles, lambda: predictor.forward(full), device, 1, pixels),
-        "image": _measure(images.predict, pass_tiles, device, len(images.run), height * width, share),
-        "image_size": [height, width],
+        "image": _measure(images.predict, pass_tiles, device, len(images.run), math.prod(images.size), share),
+        "image_size": list(images.size),
     }
-    provenance = record({"inference": inference.model_dump(mode="json")}, [stack, checkpoint])
-    tile = list(full.shape[-predictor.model.dimensions :])
-    write_json(output, {**timings, **_describe_setting(predictor, tile, threads), "provenance": provenance})
+    setting = _describe_setting(predictor, list(full.shape[-predictor.model.dimensions :]), threads)
+    used = [stack, checkpoint, *([plan] if plan is not None else [])]
+    provenance = record({"inference": inference.model_dump(mode="json")}, used)
+    write_json(output, {**timings, **setting, **_copy_plan(plan), "provenance": provenance})
 
 
 class _FirstImages:
@@ -109,6 +118,11 @@ def _describe_setting(predictor: Predictor, tile: list[int], threads: int) -> Js
         "device": predictor.device,
         **predictor.decision.describe(),
     }
+
+
+def _copy_plan(plan: Path | None) -> Json:
+    found: Json = read_json(plan) if plan is not None else {}
+    return {"plan": {key: value for key, value in found.items() if key != "provenance"}} if found else {}
 
 
 def _sample(batches: Callable[[], Iterator[Tensor]]) -> tuple[list[Tensor], float]:

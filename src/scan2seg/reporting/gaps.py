@@ -68,7 +68,8 @@ def _find_reason(entry: RunInput, ensemble: bool) -> str:
         return "the training was interrupted; it goes on from its last epoch when it runs again"
     else:
         state, stage, folder, otherwise = "not trained", "train_model", trained, "train_model did not run"
-    return f"{state}: {_find_error(stage, folder) or otherwise}"
+    error = _find_error(stage, folder) or (_find_error("plan_inference", folder) if stage == predict else None)
+    return f"{state}: {error or otherwise}"
 
 
 def _find_error(stage: str, folder: Path) -> str | None:

@@ -26,6 +26,7 @@ from scan2seg.reporting.measures import MeasuresSection, build_measures
 from scan2seg.reporting.panels import ImagePanel, class_colours, image_panels
 from scan2seg.reporting.performance import performance_table
 from scan2seg.reporting.pictures import Picture
+from scan2seg.reporting.plans import plan_table
 from scan2seg.reporting.saliency import saliency_pictures
 from scan2seg.reporting.score_tables import (
     class_table,
@@ -75,6 +76,7 @@ class DatasetSection:
     cases_chart: Markup | None = None
     cost: Table | None = None
     cost_chart: Markup | None = None
+    plans: Table | None = None
     curves: Markup | None = None
     viewer: Viewer | None = None
     panels: list[ImagePanel] = field(default_factory=list)
@@ -165,6 +167,7 @@ def _costs(rows: Sequence[Ranked], published: Sequence[PublishedRow], chart: "_C
         "cost": cost_table(rows),
         "cost_chart": chart("cost", draw_sizes(rows), "Mean IoU against speed and size"),
         "hardware": describe_machines(rows),
+        "plans": plan_table(rows),
     }
 
 

@@ -231,3 +231,18 @@ def test_what_a_study_tries_must_fit_the_classes_too(folder: Path) -> None:
     assert "architecture.output = 'sigmoid': needs two classes, the dataset 'cells' has 3" in problems_of(
         folder / "try.yaml"
     )
+
+
+def test_a_plan_of_inference_needs_validation_images(folder: Path) -> None:
+    change(folder / "small.yaml", "resources:", "inference: {plan: {tolerance: 0.002}}\nresources:")
+    assert "valid" in check_file(folder / "try.yaml")
+    change(
+        folder / "cells.yaml",
+        "strategy: random",
+        "strategy: random, fractions: {train: 0.7, validation: 0, test: 0.3}",
+    )
+    text = problems_of(folder / "try.yaml")
+    assert "small.yaml: inference.plan" in text and "the split of the dataset 'cells' has none; remove it" in text
+    # folds have validation images of their own
+    (folder / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nreplicates: {folds: 2}\n")
+    assert "valid" in check_file(folder / "try.yaml")

@@ -50,6 +50,7 @@ class Context(Threshold):
 def make_predictor(model: Threshold, tile: tuple[int, int, int], **inference: Any) -> Predictor:
     predictor = Predictor.__new__(Predictor)
     predictor.device, predictor.decision, predictor.model = "cpu", Decision("float32"), model
+    predictor._order = model.memory_format
     predictor._statistics, model.normalisation = {}, Normalisation(1)
     predictor.settings = InferenceSettings(batch_size=3, **inference)
     predictor.classes, predictor.tile, predictor._lock = ["a", "b"], tile, threading.Lock()
