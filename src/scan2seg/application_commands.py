@@ -44,6 +44,16 @@ def add_commands(commands: Any) -> None:
     export.add_argument("--licence", help="of the model, an SPDX identifier such as CC-BY-4.0")
     export.set_defaults(run=_export)
 
+    view = commands.add_parser("view", help="look at results in napari", description=_view.__doc__)
+    view.add_argument(
+        "path",
+        metavar="PATH",
+        type=Path,
+        help="a run's folder such as results/reports/EXPERIMENT/runs/DATASET/MODEL/seed0, a folder in "
+        "results/segmentations, or a Zarr store: a volume, or labels of `scan2seg segment`",
+    )
+    view.set_defaults(run=_view)
+
 
 def _positive(text: str) -> int:
     value = int(text)
@@ -90,3 +100,11 @@ def _export(given: argparse.Namespace) -> None:
 
     checkpoint = find_checkpoint(given.model, given.dataset)
     print(export_model(checkpoint, given.folder, size=given.size and tuple(given.size), licence=given.licence))
+
+
+def _view(given: argparse.Namespace) -> None:
+    """Open results in napari, which has to be installed beside (pip install 'napari[all]'): images, labels and
+    probabilities are layers, and are read when they are looked at."""
+    from scan2seg.viewing import view
+
+    view(given.path)

@@ -143,8 +143,10 @@ def _simulated(scan: SimulationSettings) -> tuple[int, int, int]:
 
 def _of_scans(shapes: list[tuple[int, int, int]]) -> Extent:
     """Make the extent of scans from (projections that are written too, rows, columns)."""
-    # reconstruction and denoised volume, float32
-    volumes = sum(4 * (2 * rows * columns**2 + projections * rows * columns) for projections, rows, columns in shapes)
+    # reconstruction and denoised volume, float32, with their coarser levels, each an eighth of the one before
+    volumes = sum(
+        4 * (2 * rows * columns**2 * 8 // 7 + projections * rows * columns) for projections, rows, columns in shapes
+    )
     columns = max(columns for _, _, columns in shapes)
     return Extent(sum(rows for _, rows, _ in shapes), 1, columns, columns, volumes)
 

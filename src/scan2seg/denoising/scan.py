@@ -15,6 +15,7 @@ from scan2seg import logging, provenance, storage
 from scan2seg.config.base import Chosen
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
+from scan2seg.pyramid import add_levels
 
 Volume = NDArray[np.float32]
 Source = list[zarr.Array[Any]]
@@ -96,6 +97,7 @@ def denoise_scan(
             replaced += slab.replaced
         if writing:
             writing.result()
+        add_levels(group, "volume")
         _describe(group, attributes, steps, ready, replaced, volume)
 
 

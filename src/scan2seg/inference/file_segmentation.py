@@ -32,6 +32,7 @@ from scan2seg.inference.segmentation_outputs import (
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import counting_pixels
 from scan2seg.provenance import fingerprint, record
+from scan2seg.pyramid import add_levels
 from scan2seg.readers.volumes import Volume
 from scan2seg.sources import Item
 from scan2seg.sources.resampling import choose_spacing, find_ratios
@@ -193,6 +194,7 @@ def _segment_volume(found: Input, items: list[Item], target: Path, application: 
         _label(items, labels, volume, application)
         for index in range(volume.shape[0]):
             particles.add(np.asarray(labels[index]))
+        add_levels(group, "label")
         group.attrs["classes"] = classes
     write_volume_beside(target, found.paths[0])
     described = {name: particles.describe(index) for index, name in enumerate(classes)}

@@ -19,6 +19,7 @@ from scan2seg.inference.likeness import compare_with_training
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.provenance import record
+from scan2seg.pyramid import add_levels
 from scan2seg.storage import create_volume, creating, open_store, write_json
 
 
@@ -87,4 +88,6 @@ def _write_labels(group: zarr.Group, source: zarr.Group, predictor: Predictor) -
     pixel_size: Any = source.attrs.get("pixel_size")
     length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
     target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, per_shard=length, name="label")
-    return label_volume(lambda index: np.asarray(array[index], np.float32)[None], array.shape[0], target, predictor)
+    counts = label_volume(lambda index: np.asarray(array[index], np.float32)[None], array.shape[0], target, predictor)
+    add_levels(group, "label")
+    return counts

@@ -14,6 +14,7 @@ from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
 from scan2seg.orientation import turn
+from scan2seg.pyramid import add_levels
 from scan2seg.readers.dependencies import scan_files
 from scan2seg.readers.scan import Scan
 from scan2seg.reconstruction import half_acquisition, preprocessing
@@ -120,6 +121,7 @@ def reconstruct_scan(
             _reconstruct(correction, geometry, volumes, threads)
             check_counts(correction.counts, scan, settings, geometry.slices)
             report_counts(correction.counts, scan, settings)
+            add_levels(group, "volume")
             group.attrs.update(
                 {
                     "provenance": provenance.record(settings.model_dump(mode="json"), raw),

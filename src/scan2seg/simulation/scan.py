@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scan2seg import logging, provenance, storage
 from scan2seg.config.simulation import SimulationSettings
+from scan2seg.pyramid import add_levels
 from scan2seg.simulation import detector, phantom
 from scan2seg.simulation.projection import project, project_disc
 
@@ -57,6 +58,7 @@ def simulate_scan(output: Path, labels: Path, settings: SimulationSettings, thre
             rows = logging.progress(_in_order(pool, settings, threads), "simulate", settings.rows)
             for slab in storage.shards(label):
                 _write_slab(slab, rows, label, targets)
+        add_levels(truth, "label")
 
 
 def scan_angles(settings: SimulationSettings) -> Floats:
