@@ -1,5 +1,6 @@
 """The shipped configuration: every file is valid, with data of the published kind where the data itself is not here."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,16 @@ def test_every_shipped_experiment_loads(name: str) -> None:
     experiment = load_experiment(CONFIG / "experiments" / f"{name}.yaml")
     assert experiment.settings.experiment == name
     assert experiment.datasets
+
+
+def test_the_tables_of_the_readme_name_every_shipped_experiment_and_no_other() -> None:
+    text = (CONFIG.parent / "README.md").read_text("utf-8")
+    named = []
+    for row in re.findall(r"^\|(.*)\|$", text[text.index("## What runs") :], re.MULTILINE):
+        names = re.findall(r"`(\w+)`", row.split("|")[1])
+        # a name that begins with _ goes on from the first of its cell
+        named += [names[0] + name if name.startswith("_") else name for name in names]
+    assert sorted(named) == EXPERIMENTS
 
 
 def test_every_shipped_model_and_dataset_loads() -> None:
