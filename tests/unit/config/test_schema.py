@@ -1,11 +1,17 @@
-"""The generated files are the ones in the repository."""
+"""The generated files are the ones in the repository, and the pages name keys and files that exist."""
 
 import json
+import re
 from pathlib import Path
 
 from scan2seg.config.schema import make_reference, make_schema
 
-CONFIG = Path(__file__).parents[3] / "config"
+ROOT = Path(__file__).parents[3]
+CONFIG = ROOT / "config"
+EXAMPLES = {"config/datasets/mine.yaml", "config/datasets/my_slices.yaml", "config/experiments/mine.yaml"}
+"""What a reader of the pages writes."""
+NOT_SETTINGS = {"config", "params"}
+"""Words before a colon that are Snakemake's."""
 
 
 def test_schema_and_reference_are_up_to_date() -> None:
@@ -18,3 +24,13 @@ def test_every_key_has_a_meaning() -> None:
     for name, part in make_schema()["$defs"].items():
         for key, item in part.get("properties", {}).items():
             assert item.get("description") or "const" in item or "$ref" in item, f"{name}.{key} has no docstring"
+
+
+def test_keys_and_shipped_files_that_the_pages_name_are_there() -> None:
+    schema = (CONFIG / "schema.json").read_text("utf-8")
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+    text = "".join(page.read_text("utf-8") for page in pages)
+    keys = set(re.findall(r"`([a-z_]+):(?: [^`]*)?`", text))
+    assert len(keys) > 30 and {key for key in keys if f'"{key}"' not in schema} <= NOT_SETTINGS
+    files = set(re.findall(r"\bconfig/(?:datasets|models|experiments)/\w+\.yaml\b", text))
+    assert {file for file in files if not (ROOT / file).exists()} <= EXAMPLES
