@@ -10,6 +10,9 @@ from scan2seg.inference.blocks import run_blocks
 from scan2seg.provenance import record
 from scan2seg.storage import create_array, creating, open_store
 
+ROWS = 512
+"""Of an image that are averaged at a time: those of a chunk, whatever the number of classes and members."""
+
 
 def ensemble_predictions(members: list[Path], output: Path) -> None:
     """Average the probabilities of several predictions of the same images, and write the labels.
@@ -39,9 +42,12 @@ def ensemble_predictions(members: list[Path], output: Path) -> None:
         def average_block(block: slice) -> None:
             labels = np.empty((block.stop - block.start, height, width), np.uint8)
             for place in range(block.start, block.stop):
-                mean = np.mean([np.asarray(array[place], np.float32) for array in probabilities], axis=0)  # type: ignore[index]
-                outside = np.asarray(stores[0]["label"][place]) == IGNORE  # type: ignore[index]
-                labels[place - block.start] = np.where(outside, IGNORE, mean.argmax(axis=0))
+                for rows in (slice(start, start + ROWS) for start in range(0, height, ROWS)):
+                    total = np.asarray(probabilities[0][place, :, rows], np.float32)  # type: ignore[index]
+                    for array in probabilities[1:]:
+                        total += np.asarray(array[place, :, rows], np.float32)  # type: ignore[index]
+                    outside = np.asarray(stores[0]["label"][place, rows]) == IGNORE  # type: ignore[index]
+                    labels[place - block.start, rows] = np.where(outside, IGNORE, np.argmax(total, axis=0))
             label[block] = labels
 
         run_blocks(average_block, [label], "averaging", workers=1)

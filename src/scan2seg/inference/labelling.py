@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from scan2seg.inference.blocks import run_blocks
@@ -17,9 +16,12 @@ Slice = Callable[[int], NDArray[np.float32]]
 
 
 def label_image(image: NDArray[np.float32], predictor: Predictor) -> NDArray[np.uint8]:
-    """Return the classes (y, x) of an image (c, y, x)."""
-    found: NDArray[np.uint8] = predictor.predict(image).argmax(dim=0).to(torch.uint8).cpu().numpy()
-    return found
+    """Return the classes (*spatial) of an image (c, y, x) or volume (c, z, y, x) that is in memory."""
+    slices = range(1 if image.ndim == 3 else image.shape[1])
+    volume = image.reshape(image.shape[0], len(slices), *image.shape[-2:])
+    predictor.forget_volumes()
+    walk = predictor.walk_labels(lambda wanted: volume[:, wanted.start : wanted.stop], slices, slices)
+    return np.stack(list(walk)).reshape(image.shape[1:])
 
 
 def label_volume(
@@ -44,9 +46,9 @@ def label_volume(
 
     def label_block(block: slice) -> NDArray[np.int64]:
         found = np.empty((block.stop - block.start, *target.shape[1:]), np.uint8)
-        walk = predictor.walk(read_slab, range(block.start, block.stop), range(count))
-        for place, probabilities in enumerate(walk):
-            found[place] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
+        walk = predictor.walk_labels(read_slab, range(block.start, block.stop), range(count))
+        for place, labels in enumerate(walk):
+            found[place] = labels
             if advance is not None:
                 advance(found[place].size)
         target[block] = found

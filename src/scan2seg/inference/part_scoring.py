@@ -13,7 +13,7 @@ from scan2seg.evaluation.confusion import confusion_matrix
 from scan2seg.evaluation.measurement import number
 from scan2seg.evaluation.metrics import class_scores, mean_present, pixel_accuracy
 from scan2seg.inference.plan import read_plan
-from scan2seg.inference.prediction import check_channels, walk_runs
+from scan2seg.inference.prediction import check_channels, walk_labels
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info, progress
 from scan2seg.provenance import record
@@ -86,11 +86,11 @@ def _count_pixels(store: zarr.Group, images: list[int], predictor: Predictor, pa
     """Return the confusion matrix of all images together."""
     classes = len(predictor.classes)
     total = np.zeros((classes, classes), np.int64)
-    found = walk_runs(store, find_runs(list_volumes(store), images), predictor)
-    for image, probabilities in progress(zip(images, found, strict=True), f"score {part}", total=len(images)):
-        height, width = probabilities.shape[1:]
+    found = walk_labels(store, find_runs(list_volumes(store), images), predictor)
+    for image, labels in progress(zip(images, found, strict=True), f"score {part}", total=len(images)):
+        height, width = labels.shape
         truth = np.asarray(store["label"][image])[:height, :width]  # type: ignore[index]
-        total += confusion_matrix(truth, probabilities.argmax(dim=0).cpu().numpy(), classes)
+        total += confusion_matrix(truth, labels, classes)
     return total
 
 

@@ -21,7 +21,7 @@ from scan2seg.errors import InputError
 from scan2seg.evaluation.confusion import confusion_matrix
 from scan2seg.evaluation.metrics import class_scores, mean_present
 from scan2seg.inference.part_scoring import draw_images
-from scan2seg.inference.prediction import check_channels, walk_runs
+from scan2seg.inference.prediction import check_channels, walk_labels
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.memory import available_memory
@@ -209,7 +209,7 @@ class Comparison:
         predictor.forget_volumes()
         synchronise(predictor.device)
         started = time.perf_counter()
-        labels = [found.argmax(dim=0).cpu().numpy() for found in walk_runs(self.store, self.sample, predictor)]
+        labels = list(walk_labels(self.store, self.sample, predictor))
         return labels, time.perf_counter() - started
 
     def _score(self, labels: Sequence[NDArray[Any]], classes: int) -> float:

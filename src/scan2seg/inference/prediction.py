@@ -1,12 +1,10 @@
 """Predicting the test images of a stack."""
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import zarr
 from numpy.typing import NDArray
 from torch import Tensor
@@ -17,7 +15,7 @@ from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.inference.blocks import block_length, run_blocks
 from scan2seg.inference.plan import read_plan
-from scan2seg.inference.tiling import Predictor
+from scan2seg.inference.tiling import Predictor, Reader, choose_classes
 from scan2seg.logging import info
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
@@ -63,7 +61,7 @@ def predict_stack(
         raise InputError(f"{split}: holds no {part} images to predict")
     check_channels(store["image"], predictor, checkpoint, stack)
     with creating(output) as group:
-        _predict_images(store, indices, group, predictor)
+        predict_images(store, indices, group, predictor)
         used = [stack, split, checkpoint, *([plan] if plan is not None else [])]
         provenance = record({"inference": inference.model_dump(mode="json"), "part": part}, used)
         group.attrs.update({"split": part, "classes": predictor.classes, **predictor.decision.describe()})
@@ -71,7 +69,7 @@ def predict_stack(
     info("%d images on %s in %s", len(indices), predictor.device, predictor.decision.precision)
 
 
-def _predict_images(store: zarr.Group, indices: list[int], group: zarr.Group, predictor: Predictor) -> None:
+def predict_images(store: zarr.Group, indices: list[int], group: zarr.Group, predictor: Predictor) -> None:
     """Write the predictions of images of a stack, and which ones they are, shard by shard."""
     image: Any = store["image"]
     targets = _create_targets(group, len(indices), image.shape[2:], predictor)
@@ -118,18 +116,30 @@ def _predict_runs(
     """Predict runs of slices, each with its volume; return what each target holds of them, in order."""
     length = sum(len(run) for run, _ in runs)
     results = [np.full((length, *target.shape[1:]), target.fill_value, target.dtype) for target in targets]
+    if len(targets) == 1:
+        for place, labels in enumerate(walk_labels(store, runs, predictor)):
+            results[0][place, : labels.shape[0], : labels.shape[1]] = labels
+        return results
     for place, probabilities in enumerate(walk_runs(store, runs, predictor)):
         _, height, width = probabilities.shape
-        results[0][place, :height, :width] = probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()
-        if len(results) > 1:
-            results[1][place, :, :height, :width] = probabilities.half().cpu().numpy()
+        results[0][place, :height, :width] = choose_classes(probabilities).cpu().numpy()
+        results[1][place, :, :height, :width] = probabilities.half().cpu().numpy()
     return results
 
 
 def walk_runs(store: zarr.Group, runs: list[tuple[range, range]], predictor: Predictor) -> Iterator[Tensor]:
     """Yield the probabilities (k, y, x) of the images of a stack in runs of slices, each with its volume, in order."""
+    for run, volume in runs:
+        yield from predictor.walk(_make_reader(store, volume, predictor), run, volume)
 
-    def predict(run: range, volume: range) -> Iterator[Tensor]:
-        return predictor.walk(lambda images: read_slab(store, images, predictor.neighbours, volume), run, volume)
 
-    return itertools.chain.from_iterable(itertools.starmap(predict, runs))
+def walk_labels(
+    store: zarr.Group, runs: list[tuple[range, range]], predictor: Predictor
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield the classes (y, x) of the images of a stack in runs of slices, each with its volume, in order."""
+    for run, volume in runs:
+        yield from predictor.walk_labels(_make_reader(store, volume, predictor), run, volume)
+
+
+def _make_reader(store: zarr.Group, volume: range, predictor: Predictor) -> Reader:
+    return lambda images: read_slab(store, images, predictor.neighbours, volume)

@@ -81,32 +81,45 @@ class Predictor:
         found = self.walk(lambda images: volume[:, images.start : images.stop], slices, slices)
         return torch.stack(list(found), dim=1).reshape(-1, *image.shape[1:])
 
-    def walk(self, read: Reader, wanted: range, volume: range) -> Iterator[Tensor]:
+    def walk(
+        self, read: Reader, wanted: range, volume: range, finish: Callable[[Tensor], Tensor] = torch.clone
+    ) -> Iterator[Tensor]:
         """Yield the probabilities (k, y, x) float32, on the model's device, of slices of a volume, in order.
 
         Slabs as deep as a tile overlap and are blended; their places depend on the volume alone, so that the result
-        does not depend on which of its slices are wanted at a time. One slab and the sums of two are in memory.
+        does not depend on which of its slices are wanted at a time. In memory are one slab, the sums of a row of tiles,
+        and of networks on volumes the sums of the slices where two slabs overlap.
 
         Args:
             read: reads slices, also such that are not wanted: they are what the others are seen with.
             wanted: slices to predict.
             volume: all slices of the volume.
+            finish: what is kept of each band of rows (k, rows, x), such as its labels (rows, x), and yielded instead.
+                The band itself is overwritten.
         """
         slabs = self._fit_axis(len(volume), 0)
         depth = slabs.tile
         starts = [volume.start + start for start in slabs.starts]
         starts = [start for start in starts if start < wanted.stop and start + depth > wanted.start]
-        before: tuple[Tensor, Tensor] | None = None
+        before: list[tuple[Tensor, Tensor]] = []
         for start, following in zip(starts, [*starts[1:], wanted.stop], strict=True):
             slab = self.normalise(read(range(start, start + depth)), read, volume)
-            with self._lock:
-                total, weight = self._sum_tiles(slab)
-            if before is not None:
-                total[:, : before[0].shape[1]] += before[0]
-                weight[: before[1].shape[0]] += before[1]
-            for place in range(max(start, wanted.start), min(following, wanted.stop)):
-                yield total[:, place - start] / weight[place - start]
-            before = (total[:, following - start :], weight[following - start :])
+            done = range(max(start, wanted.start) - start, min(following, wanted.stop) - start)
+            finished: list[list[Tensor]] = []
+            rest: list[tuple[Tensor, Tensor]] = []
+            for number, (total, weight) in enumerate(self._sum_bands(slab)):
+                if before:
+                    total[:, : before[number][0].shape[1]] += before[number][0]
+                    weight[: before[number][1].shape[0]] += before[number][1]
+                finished.append([finish(total[:, place].div_(weight[place])) for place in done])
+                rest.append((total[:, following - start :].clone(), weight[following - start :].clone()))
+            before = rest
+            yield from (torch.cat(bands, dim=-2) for bands in zip(*finished, strict=True))
+
+    def walk_labels(self, read: Reader, wanted: range, volume: range) -> Iterator[NDArray[np.uint8]]:
+        """Yield the classes (y, x) of slices of a volume, in order, without the probabilities of a whole image."""
+        walk = self.walk(read, wanted, volume, lambda found: choose_classes(found).cpu())
+        return (labels.numpy() for labels in walk)
 
     def forget_volumes(self) -> None:
         """Forget what was measured of volumes: those to come are others, though their slices may be counted alike."""
@@ -180,17 +193,31 @@ class Predictor:
             batch = windows[start : start + step]
             yield batch, torch.stack([pixels[(slice(None), *window)] for window in batch])
 
-    def _sum_tiles(self, slab: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Return the weighted sum (k, z, y, x) of the probabilities of all tiles of a slab, and the weights' sum."""
-        size = slab.shape[1:]
-        total = torch.zeros(len(self.classes), *size, device=self.device)
-        weight = torch.zeros(size, device=self.device)
+    def _sum_bands(self, slab: NDArray[np.float32]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the weighted sums (k, z, rows, x) of the probabilities of the tiles of a slab, and of the weights.
+
+        They come in bands of rows from the top, those that no later tile reaches, and hold until the next is asked for.
+        """
+        rows, _ = self.fit_plane(*slab.shape[2:])
+        size = (slab.shape[1], rows.tile, slab.shape[3])
+        total, weight = self._zeros(len(self.classes), *size), self._zeros(*size)
+        top = 0
         for windows, tiles in self.cut(slab):
             weights = blending_weights(tuple(tiles.shape[2:]), self.settings.blend, self.device)
-            for window, probabilities in zip(windows, self.run(tiles), strict=True):
-                total[(slice(None), *window)] += probabilities * weights
-                weight[window] += weights
-        return total, weight
+            with self._lock:
+                found = self.run(tiles)
+            for (_, down, across), probabilities in zip(windows, found, strict=True):
+                if down.start > top:
+                    done, top = down.start - top, down.start
+                    yield total[:, :, :done], weight[:, :done]
+                    _move_up(total, done)
+                    _move_up(weight, done)
+                total[..., across].addcmul_(probabilities, weights)
+                weight[..., across] += weights
+        yield total, weight
+
+    def _zeros(self, *size: int) -> Tensor:
+        return torch.zeros(size, device=self.device)
 
     def fit_plane(self, height: int, width: int) -> tuple[Axis, Axis]:
         """Return the tiles along the rows and along the columns of images of a size."""
@@ -202,6 +229,20 @@ class Predictor:
         if axis == 0:
             return fit_axis(length, tile, overlap, math.gcd(tile, stride), stretch=1.0)
         return fit_axis(length, tile, overlap, stride)
+
+
+def _move_up(sums: Tensor, rows: int) -> None:
+    """Move sums (..., rows, x) up by some rows, and begin with 0 below."""
+    kept = sums.shape[-2] - rows
+    moved = sums[..., rows:, :]
+    sums[..., :kept, :] = moved if kept <= rows else moved.clone()
+    sums[..., kept:, :] = 0
+
+
+def choose_classes(probabilities: Tensor) -> Tensor:
+    """Return the most probable class (*spatial) uint8 of (k, *spatial), the first of equal ones."""
+    # torch's argmax over classes that do not lie beside each other takes fifteen times as long on a processor
+    return probabilities.max(dim=0).indices.to(torch.uint8)
 
 
 @lru_cache(maxsize=16)

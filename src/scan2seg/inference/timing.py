@@ -97,8 +97,8 @@ class _FirstImages:
     def predict(self) -> None:
         """Read and predict them, and forget the labels."""
         self.slabs.clear()
-        for probabilities in self.predictor.walk(self._read, self.run, self.volume):
-            probabilities.argmax(dim=0).cpu()
+        for _ in self.predictor.walk_labels(self._read, self.run, self.volume):
+            pass
 
     def cut(self) -> Iterator[Tensor]:
         """Yield their tiles in batches, once they were predicted."""
