@@ -32,6 +32,7 @@ localrules:
 #                                     (where inference asks for it) plan_inference ─> predict_stack    <─ train_model
 # report <─ render_report <─ compare_trials <─ tune_model <─ extract_patches
 # new scan ─> reconstruct_scan ─> denoise_scan ─> segment_scan (best model of a report)
+# new images, volumes ─────────────────────────> segment_files (best model of a report)
 rule all:
     default_target: True
     input:

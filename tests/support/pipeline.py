@@ -17,7 +17,7 @@ STAGES = (
     "simulate_scan", "reconstruct_scan", "denoise_scan", "export_volume", "assemble_stack", "split_stack",
     "extract_patches", "pretrain_encoder", "train_model", "tune_model", "compare_trials", "predict_stack",
     "ensemble_predictions", "score_prediction", "time_inference", "score_parts", "map_saliency", "compare_models",
-    "link_runs", "segment_scan", "render_report", "log_to_mlflow",
+    "link_runs", "segment_scan", "segment_files", "render_report", "log_to_mlflow",
 )  # fmt: skip
 FILES = {
     "datasets/cells.yaml": """
@@ -43,6 +43,9 @@ FILES = {
           denoising: [{method: gaussian, radius: 0.7}]
         classes: [background, matrix, precipitate, inclusion]
         """,
+    "datasets/unseen.yaml": """
+        source: {kind: images, images: "../../cells/images/*.png"}
+        """,
     "models/small.yaml": MODEL.format(architecture="{method: unet, encoder: null, width: 4, depth: 2}"),
     "models/levels.yaml": MODEL.format(architecture="otsu") + "deterministic_fit: true\n",
     "models/other.yaml": MODEL.format(architecture="kmeans"),
@@ -63,7 +66,7 @@ FILES = {
         saliency: true
         score_parts: 2
         studies: {splits: {model: levels, sampler: grid, space: {patching.stride: {values: [16, 32]}}}}
-        segment: {datasets: [fresh], trained_on: pillar, model: levels, tiff: true}
+        segment: {datasets: [fresh, unseen], trained_on: pillar, model: levels, tiff: true}
         """,
 }
 

@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from scan2seg.catalogue import Catalogue, Patches, Split, Stack, Training
+from scan2seg.catalogue.segmentations import FileSegmentation, Segmentation
 from scan2seg.catalogue.volumes import DenoisedVolume, Reconstruction
 from scan2seg.code_listing import listing_path, write_listing
 from scan2seg.config.experiment import load_experiment
@@ -324,9 +325,9 @@ def part_scores():
 
 def segmentation_files():
     segment = EXPERIMENT.settings.segment
-    names = ["labels.zarr", "summary.json"]
-    names += ["labels.tif"] if segment and segment.tiff else []
-    folders = CATALOGUE.segmentations
-    return [
-        f"{R}/segmentations/{folder}/{name}" for folder in folders for name in names
-    ]
+    files = []
+    for folder, made in CATALOGUE.segmentations.items():
+        files += [f"{R}/{made.path}", f"{R}/segmentations/{folder}/summary.json"]
+        if isinstance(made, Segmentation) and segment.tiff:
+            files.append(f"{R}/segmentations/{folder}/labels.tif")
+    return files

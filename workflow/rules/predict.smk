@@ -217,6 +217,8 @@ rule segment_scan:
         f"{R}/logs/segment_scan/{{segmentation}}.log",
     benchmark:
         f"{R}/benchmarks/segment_scan/{{segmentation}}.tsv"
+    wildcard_constraints:
+        segmentation=alternatives(CATALOGUE.all_of(Segmentation)),
     conda:
         "../../envs/train.yaml"
     threads: 8
@@ -233,3 +235,37 @@ rule segment_scan:
         inference=lambda wildcards: thing(wildcards).inference,
     script:
         "../scripts/segment_scan.py"
+
+
+rule segment_files:
+    input:
+        files=files_of,
+        runs=candidate_files,
+        code=code_of("segment_files"),
+    output:
+        labels=directory(f"{R}/segmentations/{{segmentation}}/labels"),
+        summary=f"{R}/segmentations/{{segmentation}}/summary.json",
+    log:
+        f"{R}/logs/segment_files/{{segmentation}}.log",
+    benchmark:
+        f"{R}/benchmarks/segment_files/{{segmentation}}.tsv"
+    wildcard_constraints:
+        segmentation=alternatives(CATALOGUE.all_of(FileSegmentation)),
+    conda:
+        "../../envs/train.yaml"
+    threads: 8
+    resources:
+        mem_mb=memory(8000),
+        runtime=minutes(240),
+        slurm_partition=own_partition,
+        slurm_account=CLUSTER.account,
+        gpu=gpus("gpu"),
+        gres=gpus("gres"),
+    params:
+        source=lambda wildcards: thing(wildcards).content["source"],
+        pixel_size=lambda wildcards: thing(wildcards).dataset.pixel_size,
+        listing=listing_of,
+        runs=lambda wildcards: thing(wildcards).runs(),
+        inference=lambda wildcards: thing(wildcards).inference,
+    script:
+        "../scripts/segment_files.py"

@@ -19,7 +19,7 @@ from scan2seg.catalogue.runs import (
     encoder_name,
     parts_file,
 )
-from scan2seg.catalogue.segmentations import Segmentation
+from scan2seg.catalogue.segmentations import Application, FileSegmentation, Segmentation
 from scan2seg.catalogue.stacks import Patches, Split, Stack, make_split
 from scan2seg.catalogue.thing import Dependencies, Kind, Thing
 from scan2seg.catalogue.volumes import (
@@ -150,8 +150,8 @@ class Catalogue:
         return Run(dataset, model, replicate, ensemble, folder, folder)
 
     @cached_property
-    def segmentations(self) -> dict[str, Segmentation]:
-        """Folder name to segmentation of each new scan."""
+    def segmentations(self) -> dict[str, Application]:
+        """Folder name to segmentation of each new scan, and of each dataset of other new images."""
         segment = self.experiment.settings.segment
         if segment is None or not self.experiment.models:
             return {}
@@ -162,10 +162,11 @@ class Catalogue:
         inference = {name: model.inference.model_dump(mode="json") for name, model in candidates.items()}
         replicates = {name: tuple(self.experiment.replicates(name)) for name in candidates}
         scored = {name: application_folder(self.experiment.inference(name)) for name in candidates}
-        return by_folder(
-            Segmentation(scan, volume, segment.model, trainings, inference, replicates, scored, dataset)
-            for scan, volume in self.new_volumes.items()
-        )
+        applied = (segment.model, trainings, inference, replicates, scored, dataset)
+        new = self.experiment.new_scans
+        files = {self.experiment.stem("datasets", name): data for name, data in new.items() if not data.scans()}
+        made: list[Application] = [Segmentation(scan, *applied, volume) for scan, volume in self.new_volumes.items()]
+        return by_folder([*made, *(FileSegmentation(name, *applied, data) for name, data in files.items())])
 
     @cached_property
     def searches(self) -> dict[str, Search]:
@@ -202,7 +203,7 @@ class Catalogue:
             return [training.model for training in trainings if training.encoder and training.encoder.key == thing.key]
         return list(self.experiment.models.values())
 
-    def processing_differences(self, segmentation: Segmentation) -> list[str]:
+    def processing_differences(self, segmentation: Application) -> list[str]:
         """Say in what a new scan is processed unlike the scans that its model was trained on."""
         new_scans = self.experiment.new_scans.values()
         new = next(dataset for dataset in new_scans if segmentation.name in dataset.scans())

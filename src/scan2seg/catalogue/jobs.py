@@ -25,6 +25,7 @@ STAGES = {
     "training": "train_model",
     "prediction": "predict_stack",
     "segmentation": "segment_scan",
+    "filesegmentation": "segment_files",
 }
 """Kind of a thing to the stage that makes it, in the order of the workflow."""
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from scan2seg.catalogue.outputs import outputs
+from scan2seg.catalogue.segmentations import FileSegmentation, Segmentation
 from scan2seg.catalogue.volumes import DenoisedVolume, Volume, reconstruction_of
 from scan2seg.documents import Json
 
@@ -39,8 +40,14 @@ def report_content(catalogue: "Catalogue") -> Json:
             {"dataset": name, "scan": scan, **_scan_paths(volume)} for name, scan, volume in _named_volumes(catalogue)
         ],
         "segmentations": [
-            {"scan": segmentation.name, "labels": segmentation.path}
-            for segmentation in catalogue.segmentations.values()
+            {"scan": made.name, "labels": made.path}
+            for made in catalogue.segmentations.values()
+            if isinstance(made, Segmentation)
+        ],
+        "labelled_files": [
+            {"dataset": made.name, "labels": made.path}
+            for made in catalogue.segmentations.values()
+            if isinstance(made, FileSegmentation)
         ],
         "studies": [
             {

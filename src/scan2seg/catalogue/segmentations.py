@@ -1,18 +1,18 @@
-"""New scans segmented by the best model of an experiment."""
+"""New scans, and new images and volumes, segmented by the best model of an experiment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scan2seg.catalogue.runs import Training
 from scan2seg.catalogue.thing import Dependencies, Thing
 from scan2seg.catalogue.volumes import Volume
+from scan2seg.config.dataset import Dataset
 from scan2seg.documents import Json
 
 
 @dataclass(frozen=True)
-class Segmentation(Thing):
-    """The labels of a new volume by a model, or by the best of several: which one is known once they are scored."""
+class Application(Thing):
+    """Labels by a model, or by the best of several: which one is known once they are scored."""
 
-    volume: Volume
     model: str
     trainings: dict[str, Training]
     """The models to choose from: one, unless the best of several is taken. So are the keys of what follows."""
@@ -34,17 +34,31 @@ class Segmentation(Thing):
             for folder in [f"{training.path}/{replicate}"]
         ]
 
-    @property
-    def content(self) -> Json:
-        """The volume, the models to choose from, how they are applied, and how one is chosen."""
+    def choice(self) -> Json:
+        """Return the models to choose from, how they are applied, and how one is chosen."""
         return {
-            "volume": self.volume.key,
             "model": "best" if self.model == "best" else self.trainings[self.model].folder,
             "trainings": {name: training.folder for name, training in self.trainings.items()},
             "inference": self.inference,
             "replicates": {name: list(replicates) for name, replicates in self.replicates.items()},
             "scored": self.scored,
         }
+
+    def architecture_modules(self) -> tuple[str, ...]:
+        """Name the modules of the architectures of the models to choose from."""
+        return tuple(sorted({training.architecture_module() for training in self.trainings.values()}))
+
+
+@dataclass(frozen=True)
+class Segmentation(Application):
+    """The labels of the volume of a new scan."""
+
+    volume: Volume
+
+    @property
+    def content(self) -> Json:
+        """The volume, and what is applied to it."""
+        return {"volume": self.volume.key, **self.choice()}
 
     @property
     def parents(self) -> tuple[Thing, ...]:
@@ -58,5 +72,35 @@ class Segmentation(Thing):
 
     def dependencies(self) -> Dependencies:
         """Return the code of the segmentation and of the architectures."""
-        modules = {training.architecture_module() for training in self.trainings.values()}
-        return Dependencies(modules=("scan2seg.inference.segmentation", *sorted(modules)))
+        return Dependencies(modules=("scan2seg.inference.segmentation", *self.architecture_modules()))
+
+
+@dataclass(frozen=True)
+class FileSegmentation(Application):
+    """The labels of a dataset's images or volumes, file by file."""
+
+    dataset: Dataset
+
+    @property
+    def content(self) -> Json:
+        """Where the images are, and what is applied to them; labels that they may have are not looked at."""
+        source = self.dataset.stack_source().model_dump(mode="json")
+        return {"source": source, "pixel_size": self.dataset.pixel_size, **self.choice()}
+
+    @property
+    def parents(self) -> tuple[Thing, ...]:
+        """The models."""
+        return tuple(self.trainings.values())
+
+    @property
+    def path(self) -> str:
+        """The folder of the labels."""
+        return f"segmentations/{self.folder}/labels"
+
+    def dependencies(self) -> Dependencies:
+        """Return the images, and the code of the segmentation, of the readers of its files and of the architectures."""
+        from scan2seg.sources.files import stack_dependencies
+
+        found = stack_dependencies(self.dataset.source)
+        own = ("scan2seg.inference.dataset_segmentation", *self.architecture_modules())
+        return replace(found, modules=(*own, *found.modules))

@@ -65,16 +65,17 @@ class Cluster(Settings):
 
 
 class Segmentation(Settings):
-    """New scans that the best model segments."""
+    """New scans, images and volumes that the best model segments."""
 
     datasets: list[str | dict[str, Any]] = Field(min_length=1)
-    """Dataset files with the new scans."""
+    """Dataset files with the new scans, or with new images or volumes. These are read as the training images were;
+    their own ``resize``, ``spacing`` and the like do not count, and labels that they have are not looked at."""
     model: str = "best"
     """A model of this experiment, or the best of its ranking."""
     trained_on: Name | None = None
     """The dataset whose models are used; needed where the experiment has several."""
     tiff: bool = False
-    """Write the labels as a multi-page TIFF too."""
+    """Write the labels of scans as a multi-page TIFF too."""
 
 
 class ExperimentSettings(Settings):
@@ -105,7 +106,7 @@ class ExperimentSettings(Settings):
     saliency: bool = False
     """Draw maps of the input gradient for the best model's example images."""
     segment: Segmentation | None = None
-    """New scans to segment."""
+    """New scans, images and volumes to segment."""
     tracking: Tracking = Tracking()
     """Where MLflow keeps the runs."""
     results: FilePath = "results"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from scan2seg.config.base import Chosen
 from scan2seg.config.dataset import Dataset
+from scan2seg.config.image_reading import Reading
 
 if TYPE_CHECKING:
     from scan2seg.config.experiment import Experiment
@@ -30,12 +31,24 @@ def warn_of_new_scans(experiment: "Experiment") -> list[str]:
     if not experiment.models or not experiment.datasets:
         return []
     trained = experiment.datasets[experiment.trained_on()]
-    return [
+    files = [(name, dataset) for name, dataset in experiment.new_scans.items() if not dataset.scans()]
+    return [f"{name}: {line}" for name, dataset in files for line in _compare_reading(trained, dataset)] + [
         f"scan {scan}: {difference}"
         for dataset in experiment.new_scans.values()
         for scan in dataset.scans()
         for difference in list_differences(trained, dataset, scan)
     ]
+
+
+def _compare_reading(trained: Dataset, new: Dataset) -> Iterator[str]:
+    """Say which settings of new images do not count, because they are read as the training images were."""
+    if trained.scans():
+        yield "the model was trained on scans; what their reconstruction and denoising did is not done to files"
+    known, own = (Reading.of(dataset.stack_source()) for dataset in (trained, new))
+    for name in Reading.model_fields:
+        used, given = getattr(known, name), getattr(own, name)
+        if name != "kind" and given != Reading.model_fields[name].get_default() and used != given:
+            yield f"{name}: {_word(given, None)} is not used; files are read as in training, with {_word(used, None)}"
 
 
 def _processing(dataset: Dataset, scan: str) -> dict[str, Any]:

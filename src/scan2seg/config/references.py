@@ -63,8 +63,6 @@ def _check_segmentation(experiment: "Experiment", path: str) -> Iterator[Problem
         if experiment.datasets.get(name, dataset) != dataset:
             message = f"the name '{name}' stands for a dataset with other settings in datasets; give one another name:"
             yield Problem(path, "segment.datasets", message, name)
-        if not dataset.scans():
-            yield Problem(path, "segment.datasets", "holds no scans; its source must be a scan or a simulation", name)
         for scan in dataset.scans():
             if seen.setdefault(scan, name) != name:
                 yield Problem(path, "segment.datasets", f"the scan '{scan}' is in {seen[scan]} too; rename one", name)

@@ -91,11 +91,26 @@ def segment_inputs(
         InputError: a path is not there or holds nothing, an output would replace what is not its own, or the
             checkpoint is unreadable.
     """
+
+    def find(predictor: Predictor) -> list[Input]:
+        deep = predictor.model.dimensions == 3 or predictor.neighbours > 0
+        return find_inputs(paths, output=output, volumes=deep, channels=image_channels(predictor))
+
+    return segment_found(checkpoint, find, output, inference, options)
+
+
+def segment_found(
+    checkpoint: Path,
+    find: Callable[[Predictor], list[Input]],
+    output: Path,
+    inference: InferenceSettings,
+    options: FileOptions,
+) -> list[str]:
+    """Segment what is found for a model, as ``segment_inputs`` does."""
     set_threads(options.threads)
     predictor = Predictor(checkpoint, inference, options.device)
     reading = _find_reading(predictor, checkpoint)
-    deep = predictor.model.dimensions == 3 or predictor.neighbours > 0
-    inputs = find_inputs(paths, output=output, volumes=deep, channels=image_channels(predictor))
+    inputs = find(predictor)
     check_outputs(inputs, output)
     settings = {"inference": inference.model_dump(mode="json"), "key": options.key, "pixel_size": options.pixel_size}
     identity = record(settings, [checkpoint])

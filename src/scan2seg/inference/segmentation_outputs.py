@@ -104,14 +104,20 @@ def describe(labels: Path, identity: str, facts: Json) -> None:
     write_json(facts_of(labels), {"identity": identity, **facts})
 
 
+def read_all_facts(output: Path) -> dict[str, Json]:
+    """Return what all finished labels in a folder tell, also those of earlier calls, by their names."""
+    described = {path: _read_facts(path) for path in sorted(output.rglob("*.json"), key=natural_key)}
+    return {
+        path.relative_to(output).as_posix().removesuffix(".json"): facts
+        for path, facts in described.items()
+        if facts is not None and "classes" in facts
+    }
+
+
 def write_table(output: Path) -> Path:
     """Write summary.csv of everything finished in a folder, also by earlier calls; return it."""
     rows: list[Json] = []
-    described = {path: _read_facts(path) for path in sorted(output.rglob("*.json"), key=natural_key)}
-    for path, facts in described.items():
-        if facts is None or "classes" not in facts:
-            continue
-        name = path.relative_to(output).as_posix().removesuffix(".json")
+    for name, facts in read_all_facts(output).items():
         for label, (kind, values) in enumerate(facts["classes"].items()):
             plain = {key: value for key, value in values.items() if not isinstance(value, list)}
             rows.append({"file": name, "class": kind, "label": label, "unit": facts["unit"], **plain})

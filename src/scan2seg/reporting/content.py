@@ -66,6 +66,13 @@ class SegmentationInput(TypedDict):
     labels: Path
 
 
+class LabelledFilesInput(TypedDict):
+    """A dataset of new images or volumes and the folder of their labels, which need not exist."""
+
+    dataset: str
+    labels: Path
+
+
 class ReportInputs(TypedDict):
     """All inputs of ``render_report``; see there.
 
@@ -89,6 +96,7 @@ class ReportInputs(TypedDict):
     tables: Path | None
     settings: Json
     segmentations: list[SegmentationInput]
+    labelled_files: NotRequired[list[LabelledFilesInput]]
     variants: NotRequired[list[list[str]]]
     studies: list[StudyInput]
 

@@ -98,7 +98,8 @@ def _last_stages(content: ReportInputs) -> list[str]:
     found = ["compare_models"] if content["runs"] else []
     found += ["render_report"]
     found += ["log_to_mlflow"] if content["runs"] else []
-    return found + (["segment_scan"] if content.get("segmentations") else [])
+    found += ["segment_scan"] if content.get("segmentations") else []
+    return found + (["segment_files"] if content.get("labelled_files") else [])
 
 
 def _draw_lane(lane: _Lane, top: float, models_left: float) -> tuple[list[Markup], tuple[float, float]]:

@@ -10,7 +10,15 @@ from scan2seg.config.published import PublishedRow
 from scan2seg.config.searched_key import SearchedKey
 from scan2seg.config.training import InferenceSettings
 from scan2seg.documents import Json
-from scan2seg.reporting.content import DatasetInput, ReportInputs, RunInput, ScanInput, SegmentationInput, StudyInput
+from scan2seg.reporting.content import (
+    DatasetInput,
+    LabelledFilesInput,
+    ReportInputs,
+    RunInput,
+    ScanInput,
+    SegmentationInput,
+    StudyInput,
+)
 
 
 def gather_inputs(content: Json, results: Path) -> ReportInputs:
@@ -37,6 +45,10 @@ def gather_inputs(content: Json, results: Path) -> ReportInputs:
         segmentations=[
             SegmentationInput(scan=entry["scan"], labels=results / entry["labels"])
             for entry in content["segmentations"]
+        ],
+        labelled_files=[
+            LabelledFilesInput(dataset=entry["dataset"], labels=results / entry["labels"])
+            for entry in content["labelled_files"]
         ],
         variants=content["variants"],
         studies=_gather_studies(content["studies"], results),

@@ -18,6 +18,7 @@ from scan2seg.reporting.content import DatasetInput, ReportInputs
 from scan2seg.reporting.dag import draw_dag
 from scan2seg.reporting.exports import PARTS, PERFORMANCE, Attachment, attach, write_forms
 from scan2seg.reporting.gaps import gap_table, read_runs
+from scan2seg.reporting.labelled_files import summarise_labelled_files
 from scan2seg.reporting.panels import DISCREPANCIES
 from scan2seg.reporting.sections import DatasetSection, build_section
 from scan2seg.reporting.segmentations import SegmentationSummary, summarise_segmentation
@@ -48,7 +49,8 @@ def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
             training.json, timing.json, history.csv and prediction.zarr); "scans" ("dataset", "scan", and the stores
             "reconstruction", "denoised" and "labels" or None); "scores" and "tables" of the comparison, linked where
             they exist; "reference", the model that the others are tested against; "settings", the resolved
-            experiment, to be shown; "segmentations"; "studies". Runs, datasets, scans and studies may be empty.
+            experiment, to be shown; "segmentations"; "labelled_files"; "studies". Runs, datasets, scans and
+            studies may be empty.
         output: the HTML file to write; of an experiment with runs the table of performance goes beside it, as
             performance.csv, performance.md and performance.tex, and where runs were scored on training and validation
             images the table of these, as parts.csv and so on.
@@ -90,6 +92,7 @@ def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
         sections.append(build_section(entry, ranked.get(entry["name"], []), mine, reference, folder, budget))
     scans = [summarise_scan(entry, folder, budget) for entry in content["scans"]]
     segmented = [summarise_segmentation(entry, content["scans"], budget) for entry in segmentations]
+    segmented += [summarise_labelled_files(entry) for entry in content.get("labelled_files") or []]
     studied = [summarise_study(entry, folder) for entry in content.get("studies") or []]
     return _Page(
         [section for section in sections if section.winner or section.data],

@@ -152,6 +152,20 @@ def _expand(paths: list[Path]) -> list[Path]:
     return slices
 
 
+def as_folder(paths: Sequence[Path]) -> Path:
+    """Return what is named for a volume's channel: its file, or the folder whose images are its slices.
+
+    Raises:
+        InputError: the folder holds other images too.
+    """
+    if len(paths) == 1:
+        return paths[0]
+    folder = paths[0].parent
+    if set(_expand([folder])) != set(paths):
+        raise InputError(f"{folder}: holds other images beside the slices of the volume; move them to another folder")
+    return folder
+
+
 def _escape(path: Path) -> str:
     from glob import escape
 
