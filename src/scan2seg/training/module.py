@@ -10,6 +10,7 @@ from scan2seg.augmentation.chain import build_chain
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.config.base import Chosen
 from scan2seg.config.recipe import Recipe
+from scan2seg.label_maps import LabelMaps
 from scan2seg.training.confusion import Confusion
 from scan2seg.training.data import BatchLoader
 from scan2seg.training.learner import Learner, Outputs
@@ -123,4 +124,6 @@ def _build_loss(chosen: Chosen, weights: Tensor | None) -> tuple[float, Loss]:
 
 def _build_weighting(chosen: Chosen) -> Callable[[Tensor], Tensor]:
     weigh = chosen.module.weigh
-    return lambda labels: weigh(chosen.parameters, labels)
+    if not getattr(chosen.module, "KEPT", False):
+        return lambda labels: weigh(chosen.parameters, labels)
+    return LabelMaps(lambda labels: weigh(chosen.parameters, torch.from_numpy(labels)[None])[0].numpy()).of

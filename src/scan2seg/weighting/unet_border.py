@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+KEPT = True
+
+
 class Params(Settings):
     """Settings of w(x) = 1 + w0 exp(-(d1 + d2)^2 / (2 sigma^2)), outside all objects.
 

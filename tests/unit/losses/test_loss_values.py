@@ -189,7 +189,7 @@ def test_boundary_distance_is_that_to_the_nearest_pixel_of_the_other_side() -> N
     mask = torch.zeros(1, 1, 12, 14)
     mask[0, 0, 3:8, 4:9] = 1
     mask[0, 0, 9, 1] = 1
-    found = signed_distance(mask, 100)[0, 0]
+    found = signed_distance(mask[0].numpy() > 0, 100)[0]
     places = [(y, x) for y in range(12) for x in range(14)]
     for y, x in places:
         other = [math.dist((y, x), (v, u)) for v, u in places if mask[0, 0, v, u] != mask[0, 0, y, x]]
