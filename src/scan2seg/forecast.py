@@ -10,10 +10,12 @@ from scan2seg.catalogue import Catalogue
 from scan2seg.catalogue.volumes import scan_volumes
 from scan2seg.config.dataset import Dataset
 from scan2seg.config.experiment import Experiment
+from scan2seg.config.images import ImageSource
 from scan2seg.config.model import Model
 from scan2seg.config.problems import Problem
 from scan2seg.config.simulation import SimulationSettings
 from scan2seg.config.source import SimulationSource
+from scan2seg.pixel_types import find_type
 from scan2seg.windows import window_starts
 
 COMPRESSION = 8
@@ -30,11 +32,13 @@ class Extent:
     width: int
     volumes: int = 0
     """Bytes of the volumes and simulated projections before the stack."""
+    pixel: int = 4
+    """Bytes of a grey value."""
 
     @property
     def stack(self) -> int:
-        """Bytes of the stack: float32 images and one byte of label a pixel."""
-        return self.count * self.height * self.width * (4 * self.channels + 1)
+        """Bytes of the stack: images in the type that holds their values, and one byte of label a pixel."""
+        return self.count * self.height * self.width * (self.pixel * self.channels + 1)
 
 
 def describe_needs(experiment: Experiment) -> list[str]:
@@ -123,7 +127,11 @@ def find_extent(dataset: Dataset) -> Extent | None:
             return _of_scans(shapes)
         items = list_items(dataset.stack_source(), {})
         height, width = (max(item.size[axis] for item in items) for axis in (0, 1))
-        return Extent(len(items), items[0].read().shape[0], height, width)
+        first = items[0].read()
+        # files may be of several types only where the source says what their values mean
+        mixed = isinstance(dataset.source, ImageSource) and dataset.source.intensities is not None
+        pixel = 4 if mixed or items[0].finish else find_type(first).itemsize
+        return Extent(len(items), first.shape[0], height, width, pixel=pixel)
     except (InputError, OSError, ValueError):
         # told by the checks of the data
         return None

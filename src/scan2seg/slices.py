@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def read_slices(store: zarr.Group, index: int, neighbours: int, within: range) -> NDArray[np.float32]:
-    """Read an image with slices above and below as further channels, from the bottom up.
+    """Read an image as float32 with slices above and below as further channels, from the bottom up.
 
     Args:
         store: the stack.
@@ -22,7 +22,8 @@ def read_slices(store: zarr.Group, index: int, neighbours: int, within: range) -
     height, width = (int(value) for value in np.asarray(store["size"][index]))  # type: ignore[index]
     chosen = mirror_places(range(index - neighbours, index + neighbours + 1), within)
     return np.concatenate(
-        [np.asarray(store["image"][place])[:, :height, :width] for place in chosen]  # type: ignore[index]
+        [np.asarray(store["image"][place])[:, :height, :width] for place in chosen],  # type: ignore[index]
+        dtype=np.float32,
     )
 
 

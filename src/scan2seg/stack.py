@@ -1,17 +1,19 @@
 """The stack: the one form that every source takes, and all that the later stages see.
 
-A store with ``image`` (n, c, y, x) float32, ``label`` (n, y, x) uint8 (255 = ignore), ``size`` (n, 2) heights
+A store with ``image`` (n, c, y, x), ``label`` (n, y, x) uint8 (255 = ignore), ``size`` (n, 2) heights
 and widths before padding at the bottom and right, and the attributes names, groups, parts, hashes, classes,
-pixel_size, labelled, reading (see ``config.image_reading``) and provenance. ``pixel_size`` is the edge of a pixel in
-micrometres that all images have in common, or null; where they differ, ``pixel_sizes`` lists that of each image (null
-where its file does not say it). ``spacings`` names those volumes (groups) whose files say the distance of their slices,
-rows and columns in micrometres.
+pixel_size, labelled, reading (see ``config.image_reading``) and provenance. Images are uint8, uint16 or int16 where
+that holds the values of all of them exactly, else float32. ``pixel_size`` is the edge of a pixel in micrometres that all
+images have in common, or null; where they differ, ``pixel_sizes`` lists that of each image (null where its file does
+not say it). ``spacings`` names those volumes (groups) whose files say the distance of their slices, rows and columns in
+micrometres.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
@@ -26,6 +28,7 @@ from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.labels import holds_no_named_colour, map_labels, word_unnamed
 from scan2seg.logging import info, progress, warn
+from scan2seg.pixel_types import TooNarrowError, find_type, store_as
 from scan2seg.provenance import record
 from scan2seg.sources import Item, input_paths, list_items, read_item
 from scan2seg.storage import create_array, creating, open_store, shards
@@ -60,27 +63,45 @@ def assemble_stack(
     sizes = _find_pixel_sizes(items, pixel_size)
     channels = max(item.channels or item.read().shape[0] for item in _sample(items))
     height, width = (max(item.size[axis] for item in items) for axis in (0, 1))
-    with creating(output) as group, ThreadPoolExecutor(threads) as pool:
-        image = create_array(group, "image", (len(items), channels, height, width), "float32", axes="ncyx")
-        per_shard = (image.shards or image.chunks)[0]
-        label = create_array(
-            group, "label", (len(items), height, width), "uint8", axes="nyx", fill_value=IGNORE, per_shard=per_shard
-        )
-        read = _make_reader(source, classes, channels, (height, width), labelled)
-        hashes, unnamed = list[str](), list[str]()
-        counts = np.zeros(256, np.int64)
-        for block in progress(shards(image), "assembling", total=len(shards(image))):
-            results = list(pool.map(read, items[block]))
-            image[block] = np.stack([result[0] for result in results])
-            label[block] = np.stack([result[1] for result in results])
-            hashes.extend(result[2] for result in results)
-            counts += sum(result[3] for result in results)
-            named = zip(items[block], results, strict=True)
-            unnamed += [item.name for item, result in named if holds_no_named_colour(result[3], source, classes)]
-        _report_unnamed(unnamed, len(items), source)
+    read = _make_reader(source, classes, channels, (height, width), labelled)
+    kind = find_type(read_item(items[0], channels))
+    with creating(output) as group:
+        while True:
+            shapes = (len(items), channels, height, width), (len(items), height, width)
+            image = create_array(group, "image", shapes[0], kind, axes="ncyx")
+            per_shard = (image.shards or image.chunks)[0]
+            label = create_array(group, "label", shapes[1], "uint8", axes="nyx", fill_value=IGNORE, per_shard=per_shard)
+            try:
+                hashes, held = _write_images(items, image, label, read, threads)
+                break
+            except TooNarrowError as error:
+                info("images need %s, begun anew", error.wider)
+                kind = error.wider
+                del group["image"], group["label"]
+        _report_unnamed([name for name, one in held if holds_no_named_colour(one, source, classes)], len(items), source)
+        counts: NDArray[np.int64] = np.sum([one for _, one in held], axis=0)
         _write_attributes(group, items, classes, sizes, labelled, hashes, _record(source, scans, classes), counts)
         group.attrs["reading"] = Reading.of(source).model_dump(mode="json")
     _report(items, classes, counts, labelled)
+
+
+def _write_images(
+    items: Sequence[Item], image: zarr.Array[Any], label: zarr.Array[Any], read: "ItemReader", threads: int
+) -> tuple[list[str], list[tuple[str, NDArray[np.int64]]]]:
+    """Write images and labels shard by shard; return the hash of each image, and its name and the pixels of each label.
+
+    Raises:
+        TooNarrowError: the type of the images does not hold the values of one.
+    """
+    hashes, held = list[str](), list[tuple[str, NDArray[np.int64]]]()
+    with ThreadPoolExecutor(threads) as pool:
+        for block in progress(shards(image), "assembling", total=len(shards(image))):
+            results = list(pool.map(lambda item: read(item, image.dtype), items[block]))
+            image[block] = np.stack([result[0] for result in results])
+            label[block] = np.stack([result[1] for result in results])
+            hashes.extend(result[2] for result in results)
+            held.extend((item.name, result[3]) for item, result in zip(items[block], results, strict=True))
+    return hashes, held
 
 
 def _record(source: StackSource, scans: Mapping[str, ScanVolume], classes: Sequence[str]) -> Json:
@@ -158,10 +179,14 @@ def _sample(items: Sequence[Item]) -> Sequence[Item]:
     return items[:: max(1, len(items) // 1000)]
 
 
+ItemReader = Callable[[Item, np.dtype[Any]], tuple[NDArray[Any], NDArray[np.uint8], str, NDArray[np.int64]]]
+"""Reads an item in a type: its image and label, padded, the image's hash, and the pixels of each label."""
+
+
 def _make_reader(
     mapping: LabelMapping, classes: Sequence[str], channels: int, size: tuple[int, int], labelled: bool
-) -> Callable[[Item], tuple[NDArray[np.float32], NDArray[np.uint8], str, NDArray[np.int64]]]:
-    def read(item: Item) -> tuple[NDArray[np.float32], NDArray[np.uint8], str, NDArray[np.int64]]:
+) -> ItemReader:
+    def read(item: Item, kind: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.uint8], str, NDArray[np.int64]]:
         pixels = read_item(item, channels)
         label = np.full(pixels.shape[1:], IGNORE, np.uint8)
         if labelled and item.read_label is not None:
@@ -175,7 +200,7 @@ def _make_reader(
             pixels, label = crop_to_foreground(pixels, label, item.size)
         digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:16]
         rest = [(0, size[axis] - label.shape[axis]) for axis in (0, 1)]
-        padded = np.pad(pixels, [(0, 0), *rest])
+        padded = np.pad(store_as(pixels, kind), [(0, 0), *rest])
         counts = np.bincount(label.ravel(), minlength=256)
         return padded, np.pad(label, rest, constant_values=IGNORE), digest, counts
 

@@ -25,10 +25,10 @@ def experiment(tmp_path: Path) -> Path:
 def test_the_forecast_counts_images_patches_and_predictions(experiment: Path) -> None:
     disk = forecast.estimate_disk(load_experiment(experiment))
     # patches of 32 every 16 pixels of 40: at 0 and 8, so four an image; two of ten images are tested
-    assert disk == {"volumes": 0, "stacks": 10 * 1600 * 5, "patches": 10 * 4 * 1024 * 5, "predictions": 2 * 1600}
+    assert disk == {"volumes": 0, "stacks": 10 * 1600 * 2, "patches": 10 * 4 * 1024 * 5, "predictions": 2 * 1600}
     shown = check_file(experiment)
     assert (
-        "disk: at most 288 kB to write, before compression (stacks 80 kB, patches 205 kB, predictions 3.2 kB)" in shown
+        "disk: at most 240 kB to write, before compression (stacks 32 kB, patches 205 kB, predictions 3.2 kB)" in shown
     )
 
 
@@ -36,8 +36,8 @@ def test_what_cannot_fit_is_a_problem_before_the_first_job(
     experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is written already needs no room again."""
-    monkeypatch.setattr(forecast, "free_disk", lambda results: 30_000)
-    with pytest.raises(ConfigurationError, match=r"writes up to 288 kB, and only 30 kB are free"):
+    monkeypatch.setattr(forecast, "free_disk", lambda results: 29_000)
+    with pytest.raises(ConfigurationError, match=r"writes up to 240 kB, and only 29 kB are free"):
         check_file(experiment)
     stack = Catalogue(load_experiment(experiment)).splits_of["cells"].stack.path
     (tmp_path / "out" / stack).mkdir(parents=True)

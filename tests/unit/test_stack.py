@@ -35,7 +35,7 @@ def test_images_and_masks(tmp_path: Path) -> None:
     make_images(tmp_path, count=5)
     values = {"dark": 0, "grey": 100, "bright": 200}
     store = assemble(images_of(tmp_path, label_values=values), tmp_path)
-    assert store["image"].shape == (5, 1, 40, 40) and store["image"].dtype == np.float32
+    assert store["image"].shape == (5, 1, 40, 40) and store["image"].dtype == np.uint8
     for index, name in enumerate(store.attrs["names"]):
         raw = np.asarray(Image.open(tmp_path / "images" / f"{name}.png"))
         mask = np.asarray(Image.open(tmp_path / "labels" / f"{name}_mask.png"))
@@ -71,7 +71,7 @@ def test_sizes_depths_and_channels_may_differ(tmp_path: Path) -> None:
         tifffile.imwrite(path, pixels) if path.suffix == ".tif" else Image.fromarray(pixels).save(path)
         Image.fromarray(np.full(pixels.shape[:2], 2, np.uint8)).save(tmp_path / "labels" / f"{path.stem}.png")
     store = assemble(images_of(tmp_path, intensities="stored"), tmp_path)
-    assert store["image"].shape == (5, 3, 25, 30)
+    assert store["image"].shape == (5, 3, 25, 30) and store["image"].dtype == np.float32
     for index, (name, pixels) in enumerate(files.items()):
         height, width = store["size"][index]
         assert (height, width) == pixels.shape[:2], name
