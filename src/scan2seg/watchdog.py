@@ -83,7 +83,8 @@ def _used() -> tuple[float, int]:
             times, files = part.cpu_times(), part.io_counters()
         except (psutil.Error, OSError):
             continue
-        spent += times.user + times.system
+        # those of children that have ended are in their parent's
+        spent += times.user + times.system + times.children_user + times.children_system
         moved += files.read_bytes + files.write_bytes
     # to ask takes time too, which is no work
     return spent - time.thread_time(), moved

@@ -164,6 +164,15 @@ class Cluster:
             self._start("slurmctld", "-D")
             self._wait_for("the controller", lambda: "UP" in self.ask("scontrol", "ping"))
 
+    @contextmanager
+    def limiting(self, partition: str, limit: str, value: str) -> Iterator[None]:
+        """Set a limit of a partition for a while."""
+        self.ask("scontrol", "update", f"partitionname={partition}", f"{limit}={value}")
+        try:
+            yield
+        finally:
+            self.ask("scontrol", "update", f"partitionname={partition}", f"{limit}=UNLIMITED")
+
     def close(self) -> None:
         """Cancel what is left, stop the daemons, remove the files."""
         try:

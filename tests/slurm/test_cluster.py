@@ -1,5 +1,6 @@
 """The workflow on a real Slurm: what is asked for, what happens when jobs fail, and that nothing is left behind."""
 
+import re
 import signal
 import subprocess
 import time
@@ -91,7 +92,7 @@ def test_a_refused_submission_leaves_what_was_there(cluster: Cluster, finished: 
     nowhere = {"cpu_partition": "nowhere", "gpu_partition": "nowhere", "gpu_request": "gpu"}
     profile = finished.adapt_profile("refused", config={"cluster": nowhere})
     result = finished.snakemake("--forcerun", "assemble_stack", "--retries", "0", profile=profile)
-    assert result.status != 0 and "nowhere" in result.output
+    assert result.status != 0 and "invalid partition specified: nowhere" in result.output
     assert before and {path: path.read_bytes() for path in before} == before
     assert stores and all((path / "zarr.json").exists() for path in stores)
 
@@ -126,6 +127,18 @@ def test_memory_grows_no_further_than_the_site_has_and_then_the_run_ends(cluster
     assert (finished.folder / checkpoint).is_file()
 
 
+def test_memory_that_no_node_has_is_refused_and_that_of_a_limited_partition_waits(
+    cluster: Cluster, finished: Workspace
+) -> None:
+    checkpoint = finished.add_model("vast", mem_mb=64001)
+    result = finished.snakemake(checkpoint, "--retries", "0")
+    assert result.status != 0 and "Memory specification can not be satisfied" in result.output
+    with cluster.limiting("cpu", "MaxMemPerNode", "4000"):
+        job = cluster.ask("sbatch", "--parsable", "--partition=cpu", "--mem=4001M", "--wrap=true").strip()
+        wait_for(lambda: cluster.ask("squeue", "--noheader", "--format=%r", "--jobs", job).strip() == "MaxMemPerLimit")
+        cluster.ask("scancel", job)
+
+
 def test_failing_job_shows_its_log_and_leaves_nothing_that_looks_finished(
     cluster: Cluster, workspace: Workspace
 ) -> None:
@@ -140,7 +153,9 @@ def test_failing_job_shows_its_log_and_leaves_nothing_that_looks_finished(
     volume = Path(workspace.path_of("scan", "reconstruction"))
     log = f"results/logs/reconstruct_scan/{volume.parent.name}.log"
     assert log in result.output
-    assert "projections.h5" in (workspace.folder / log).read_text()
+    (said,) = re.findall("ERROR .*", (workspace.folder / log).read_text())
+    # the log of a failed job is shown at the end
+    assert "projections.h5" in said and said in result.output
     (job,) = jobs_of(cluster, workspace, "rule_reconstruct_scan")
     assert job["JobState"] == "FAILED"
     assert job["StdOut"] in result.output

@@ -180,6 +180,21 @@ def test_a_disk_that_is_full_in_any_stage_loses_nothing_and_one_more_command_fin
         assert whole.jobs() == {}
 
 
+def test_a_stage_that_hangs_is_ended_where_the_experiment_asks_for_that(tmp_path: Path) -> None:
+    made = Pipeline(tmp_path)
+    script = tmp_path / "workflow/scripts/assemble_stack.py"
+    script.write_text(
+        script.read_text().replace("if needed:\n", "if needed:\n            __import__('time').sleep(600)\n")
+    )
+    settings = "cluster: {stalled_minutes: 0.05, end_stalled: true}\n"
+    (tmp_path / "config/experiments/tiny.yaml").write_text(f"datasets: [cells]\nmodels: [levels]\n{settings}")
+    result = made.run()
+    assert result.returncode == 1
+    assert "no progress for 0.05 min" in result.stdout + result.stderr
+    assert "stalled for 0.05 min, so it is ended (cluster.end_stalled)" in result.stdout + result.stderr
+    assert not list((tmp_path / "results/stacks").rglob("*.zarr"))
+
+
 def scan_pipeline(folder: Path, damage: str) -> Pipeline:
     """Write a pipeline whose experiment reconstructs one raw scan, damaged in a certain way."""
     made = Pipeline(folder)

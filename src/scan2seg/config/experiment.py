@@ -63,6 +63,12 @@ class Cluster(Settings):
     end_stalled: bool = False
     """End such a job, so that it is tried again where retries are left."""
 
+    @model_validator(mode="after")
+    def _check_stalled(self) -> Self:
+        if self.end_stalled and self.stalled_minutes is None:
+            raise ValueError("end_stalled: true ends nothing without a limit; add stalled_minutes: 30 or remove it")
+        return self
+
 
 class Segmentation(Settings):
     """New scans, images and volumes that the best model segments."""
