@@ -3,7 +3,7 @@
 Run with ``python benchmarks/workflow.py [TRAININGS ...]``: of three datasets, five seeds and as many models as that
 takes. A job's start is all that Snakemake does on a node before the stage's own script begins. The reference is
 ``import snakemake.cli`` in the same round: what no workflow can do without. The calls of Python functions, counted by
-cProfile, are the same on a busy machine.
+cProfile, are the same on a busy machine. ``--against CHECKOUT`` measures another version too, in turn with this one.
 """
 
 import argparse
@@ -14,17 +14,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from scan2seg.catalogue import Catalogue
-from scan2seg.config.experiment import load_experiment
-
 ROOT = Path(__file__).parents[1]
 DATASETS, SEEDS = 3, 5
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+FIRST_RUN = """
+import sys
+from scan2seg.catalogue import Catalogue
+from scan2seg.config.experiment import load_experiment
+print(Catalogue(load_experiment(sys.argv[1])).runs[0].folder)
+"""
 DATASET = """
 source:
   kind: images
@@ -69,60 +72,89 @@ def write_experiment(folder: Path, trainings: int) -> Path:
     return file
 
 
-def make_commands(folder: Path, file: Path) -> dict[str, list[str]]:
-    """Return what is measured of an experiment: the dry run, and one job as its executor starts it."""
-    catalogue = Catalogue(load_experiment(file))
-    run = catalogue.runs[0].folder.removeprefix("runs/").split("/")
-    snakemake = ["-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", str(file)]
-    target = f"train_model:run={run[0]},replicate={run[1]}"
-    job = ["--cores", "1", "--mode", "subprocess", "--target-jobs", target, "--allowed-rules", "train_model", "-n"]
-    return {
-        "`snakemake -n`": [*snakemake, "--cores", "2", "-n", "--quiet", "all"],
-        "a job's start": [*snakemake, *job],
-    }
+@dataclass(frozen=True)
+class Version:
+    """A checkout, and a folder in which it is measured."""
+
+    root: Path
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1"}
+
+    def commands(self, file: Path) -> dict[str, list[str]]:
+        """Return what is measured of an experiment: the dry run, and one job as its executor starts it."""
+        first = subprocess.run(
+            [sys.executable, "-c", FIRST_RUN, str(file)],
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        run = first.stdout.strip().removeprefix("runs/").split("/")
+        snakemake = ["-m", "snakemake", "--snakefile", str(self.root / "Snakefile"), "--configfile", str(file)]
+        target = f"train_model:run={run[0]},replicate={run[1]}"
+        job = ["--cores", "1", "--mode", "subprocess", "--target-jobs", target, "--allowed-rules", "train_model", "-n"]
+        return {
+            "`snakemake -n`": [*snakemake, "--cores", "2", "-n", "--quiet", "all"],
+            "a job's start": [*snakemake, *job],
+        }
+
+    def spend(self, *command: str) -> tuple[float, float, float]:
+        """Run a command to its end; return seconds, processor seconds, and the megabytes that it held at most."""
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=self.folder, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        if status:
+            raise SystemExit(f"{command}: ended with {status}")
+        return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3
+
+    def count_calls(self, *command: str) -> float:
+        """Return how many functions a command calls, in millions."""
+        profile = self.folder / "profile"
+        self.spend("-m", "cProfile", "-o", str(profile), *command)
+        return float(pstats.Stats(str(profile)).total_calls) / 1e6  # type: ignore[attr-defined]
 
 
-def spend(folder: Path, *command: str) -> tuple[float, float, float]:
-    """Run a command to its end; return seconds, processor seconds, and the megabytes that it held at most."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *command], cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    if status:
-        raise SystemExit(f"{command}: ended with {status}")
-    return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3
-
-
-def count_calls(folder: Path, *command: str) -> float:
-    """Return how many functions a command calls, in millions."""
-    profile = folder / "profile"
-    spend(folder, "-m", "cProfile", "-o", str(profile), *command)
-    return float(pstats.Stats(str(profile)).total_calls) / 1e6  # type: ignore[attr-defined]
+def measure(versions: list[Version], trainings: int, rounds: int) -> None:
+    """Print a line of a table for each command and version."""
+    commands = []
+    for version in versions:
+        file = write_experiment(version.folder, trainings).relative_to(version.folder)
+        commands.append(version.commands(file))
+    for name in commands[0]:
+        pairs = [(version, found[name]) for version, found in zip(versions, commands, strict=True)]
+        for version, command in pairs:
+            version.spend(*command)  # the first round compiles and lists source files
+        turns = [
+            [versions[0].spend("-c", "import snakemake.cli"), *(version.spend(*command) for version, command in pairs)]
+            for _ in range(rounds)
+        ]
+        for place, (version, command) in enumerate(pairs, start=1):
+            wall, processor, memory = (statistics.median(turn[place][part] for turn in turns) for part in range(3))
+            reference, before = (
+                statistics.median(turn[place][1] / turn[other][1] for turn in turns) for other in (0, len(pairs))
+            )
+            cells = [str(trainings), name, version.root.name, f"{wall:.1f}", f"{processor:.1f}", f"{reference:.1f}"]
+            calls = version.count_calls(*command)
+            print(f"| {' | '.join([*cells, f'{before:.2f}', f'{memory:.0f}', f'{calls:.1f}'])} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("trainings", type=int, nargs="*", default=[10, 100, 600])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT")
     given = parser.parse_args()
-    print("| trainings | | s | processor s | x reference | MB | million calls |\n|---|---|---|---|---|---|---|")
+    print("| trainings | | of | s | processor s | x reference | x the last line's version | MB | million calls |")
+    print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as scratch:
-        os.chdir(scratch)
-        folder = Path(scratch)
+        roots = [ROOT, *([given.against.resolve()] if given.against else [])]
+        versions = [Version(root, Path(scratch) / str(number)) for number, root in enumerate(roots)]
         for trainings in given.trainings:
-            file = write_experiment(folder, trainings).relative_to(folder)
-            for name, command in make_commands(folder, file).items():
-                spend(folder, *command)  # the first round compiles and lists source files
-                rounds = [
-                    (spend(folder, "-c", "import snakemake.cli"), spend(folder, *command)) for _ in range(given.rounds)
-                ]
-                wall, processor, memory = (statistics.median(found[place] for _, found in rounds) for place in range(3))
-                ratio = statistics.median(found[1] / reference[1] for reference, found in rounds)
-                calls = count_calls(folder, *command)
-                cells = [str(trainings), name, f"{wall:.1f}", f"{processor:.1f}", f"{ratio:.1f}"]
-                print(f"| {' | '.join([*cells, f'{memory:.0f}', f'{calls:.1f}'])} |", flush=True)
+            measure(versions, trainings, given.rounds)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any
 from scan2seg import __version__
 
 MANY = 1000
+DRIVER = Path("/proc/driver/nvidia/version")
 _SAMPLE = 4 * 2**20
 _LIBRARIES = ("numpy", "torch", "lightning", "monai", "scikit-image", "zarr", "dask", "numba")
 
@@ -97,14 +98,12 @@ def is_like_hardware(known: Mapping[str, Any]) -> bool:
 
 
 def _driver() -> str | None:
-    """Return the version of NVIDIA's driver, where there is one that says it."""
+    """Return the version of NVIDIA's driver as the kernel's module says it, or None."""
     try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        return str(pynvml.nvmlSystemGetDriverVersion())
-    except Exception:
+        found = re.search(r"Kernel Module.*?\s([0-9]+\.[0-9.]+)\s", DRIVER.read_text("utf-8"))
+    except OSError:
         return None
+    return found[1] if found else None
 
 
 def _processor() -> str:

@@ -70,7 +70,10 @@ def list_hardware(rows: Iterable[Ranked], kind: Kind) -> list[str]:
 
 
 def are_comparable(rows: Iterable[Ranked], cost: str) -> bool:
-    """Tell whether a time of the models may be ranked: all of them were measured on the same hardware."""
+    """Tell whether a time of the models may be ranked: no two of them are known to be of unlike GPUs or processors.
+
+    Runs that do not say what they were measured on count as like any other.
+    """
     return len(list_hardware(rows, kind_of(cost))) < 2
 
 
