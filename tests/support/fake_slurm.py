@@ -39,6 +39,10 @@ class FakeSlurm:
         """Refuse every submission with these words; with none take them again."""
         (self.folder / "refusal").write_text(words)
 
+    def delay(self, path: str, seconds: float) -> None:
+        """Let nobody see a file that a job made until so long after its end, as on a network file system."""
+        (self.folder / "late").write_text(f"{path} {seconds}")
+
     def jobs(self) -> list[Path]:
         return sorted((self.folder / "jobs").glob("*.json"))
 
@@ -83,9 +87,13 @@ def submit(folder: Path, words: list[str]) -> int:
     wrap = next(word for word in words if word.startswith("--wrap=")).removeprefix("--wrap=")
     output = words[words.index("--output") + 1].replace("%j", str(number))
     end = folder / "jobs" / f"{number}.end"
+    late = folder / "late"
+    path, seconds = late.read_text().split() if late.exists() else ("none", "0")
+    hide, show = f"mv {path} {folder}/hidden", f"sleep {seconds}; mv {folder}/hidden {path}"
+    script = f"( {wrap} ); status=$?; test -e {path} && {hide}; echo $status > {end}; test -e {folder}/hidden && {show}"
     with open(output, "w") as log:
         subprocess.Popen(
-            ["/bin/sh", "-c", f"( {wrap} ); echo $? > {end}"],
+            ["/bin/sh", "-c", script],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, "SLURM_JOB_ID": str(number)},
         )  # fmt: skip

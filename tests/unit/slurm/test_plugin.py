@@ -92,10 +92,10 @@ class Site:
         (folder / "Snakefile").write_text(SNAKEFILE)
         (folder / "make.py").write_text(SCRIPT)
 
-    def start(self, command: str = "squeue") -> subprocess.Popen[str]:
+    def start(self, command: str = "squeue", latency: int = 2) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [
-                sys.executable, "-m", "snakemake", "--executor", "slurm", "--jobs", "4", "--latency-wait", "2",
+                sys.executable, "-m", "snakemake", "--executor", "slurm", "--jobs", "4", "--latency-wait", str(latency),
                 "--slurm-status-command", command, "--slurm-init-seconds-before-status-checks", "1",
             ],
             cwd=self.folder, env=self.slurm.environment(), text=True,
@@ -179,6 +179,32 @@ def test_a_refused_submission_is_said_and_leaves_what_was_there(site: Site, refu
     site.wait(lambda: process.poll() is not None, 300)
     assert process.returncode == 0, site.output()
     assert made.read_text() == "x"
+
+
+@pytest.mark.slow
+def test_files_that_appear_late_are_waited_for(site: Site) -> None:
+    for name in ("first", "second"):
+        site.let_go(name)
+    site.slurm.delay("made/first", 8)
+    output = site.finish(site.start(latency=40))
+    assert "Waiting at most 40 seconds for missing files" in output
+    assert len(site.slurm.jobs()) == 2
+
+
+@pytest.mark.slow
+def test_files_that_appear_too_late_end_the_run_and_one_more_command_finishes(site: Site) -> None:
+    for name in ("first", "second"):
+        site.let_go(name)
+    site.slurm.delay("made/first", 20)
+    process = site.start()
+    site.wait(lambda: process.poll() is not None)
+    assert process.returncode != 0
+    assert "made/first (missing locally" in site.output() and "--latency-wait" in site.output()
+    site.wait((site.folder / "made" / "first").exists)
+    (site.slurm.folder / "late").unlink()
+    site.finish(site.start())
+    # what appeared too late is not made again
+    assert len(site.slurm.jobs()) == 2
 
 
 @pytest.mark.slow
