@@ -44,7 +44,7 @@ SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
 SlurmdParameters=config_overrides
 ReturnToService=2
-AccountingStorageType=accounting_storage/none
+{accounting}
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherParams=OverMemoryKill
 JobAcctGatherFrequency=task=1
@@ -90,12 +90,15 @@ def _is_ours(path: Path) -> bool:
 class Cluster:
     """The daemons and their folder; a context manager that leaves neither behind."""
 
+    accounting = "AccountingStorageType=accounting_storage/none"
+
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=MARK, dir="/tmp"))
         # munged refuses a socket in a folder that others cannot enter
         self.folder.chmod(0o755)
         self.daemons: list[subprocess.Popen[bytes]] = []
         self.links: list[Path] = []
+        self.facts: dict[str, object] = {}
         self.lock = LOCK.open("w")
 
     def __enter__(self) -> Self:
@@ -105,6 +108,7 @@ class Cluster:
             self._configure()
             self._start("munged", "--foreground", "--force", *self._munge_options())
             self._wait_for("the authentication", lambda: (self.folder / "munge.socket").exists())
+            self._start_accounting()
             self._start("slurmctld", "-D")
             for node in NODES:
                 self._start("slurmd", "-D", "-N", node)
@@ -171,7 +175,8 @@ class Cluster:
         try:
             yield
         finally:
-            self.ask("scontrol", "update", f"partitionname={partition}", f"{limit}=UNLIMITED")
+            # as it is in the file
+            self.ask("scontrol", "reconfigure")
 
     def close(self) -> None:
         """Cancel what is left, stop the daemons, remove the files."""
@@ -199,16 +204,26 @@ class Cluster:
         key = self.folder / "munge.key"
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o600)
-        facts = {"folder": self.folder, "host": socket.gethostname()}
-        ports = dict(zip(("controller_port", "first_port", "second_port"), _free_ports(3), strict=True))
+        self.facts = {"folder": self.folder, "host": socket.gethostname(), **self._name_ports()}
         SITE.mkdir(exist_ok=True)
-        for name, text in (("slurm.conf", SLURM_CONF), ("gres.conf", GRES_CONF)):
-            file, link = self.folder / name, SITE / name
-            file.write_text(text.format(**facts, **ports))
-            if _is_ours(link):
-                link.unlink()
-            link.symlink_to(file)
-            self.links.append(link)
+        self._link("slurm.conf", SLURM_CONF.replace("{accounting}", self.accounting))
+        self._link("gres.conf", GRES_CONF)
+
+    def _name_ports(self) -> dict[str, int]:
+        return dict(zip(("controller_port", "first_port", "second_port"), free_ports(3), strict=True))
+
+    def _link(self, name: str, text: str) -> None:
+        """Write a file of the configuration and let Slurm find it; the one with a password is for its owner alone."""
+        file, link = self.folder / name, SITE / name
+        file.write_text(text.format(**self.facts))
+        file.chmod(0o600 if name == "slurmdbd.conf" else 0o644)
+        if _is_ours(link):
+            link.unlink()
+        link.symlink_to(file)
+        self.links.append(link)
+
+    def _start_accounting(self) -> None:
+        """Start what keeps the accounts; here nothing does."""
 
     def _munge_options(self) -> list[str]:
         files = {"socket": "munge.socket", "key-file": "munge.key", "pid-file": "munged.pid", "seed-file": "munge.seed"}
@@ -262,7 +277,7 @@ def _stop(daemon: subprocess.Popen[bytes]) -> None:
         daemon.wait()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:

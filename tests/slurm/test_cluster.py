@@ -134,9 +134,13 @@ def test_memory_that_no_node_has_is_refused_and_that_of_a_limited_partition_wait
     result = finished.snakemake(checkpoint, "--retries", "0")
     assert result.status != 0 and "Memory specification can not be satisfied" in result.output
     with cluster.limiting("cpu", "MaxMemPerNode", "4000"):
-        job = cluster.ask("sbatch", "--parsable", "--partition=cpu", "--mem=4001M", "--wrap=true").strip()
-        wait_for(lambda: cluster.ask("squeue", "--noheader", "--format=%r", "--jobs", job).strip() == "MaxMemPerLimit")
-        cluster.ask("scancel", job)
+        job = cluster.ask("sbatch", "--parsable", "--partition=cpu", "--mem=4001M", "--output=/dev/null", "--wrap=true")
+        wait_for(
+            lambda: (
+                cluster.ask("squeue", "--noheader", "--format=%r", "--jobs", job.strip()).strip() == "MaxMemPerLimit"
+            )
+        )
+        cluster.ask("scancel", job.strip())
 
 
 def test_failing_job_shows_its_log_and_leaves_nothing_that_looks_finished(

@@ -1,8 +1,10 @@
 """A copy of the repository in which snakemake runs."""
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,33 @@ import yaml
 from scan2seg.catalogue import Catalogue
 from scan2seg.config.experiment import load_experiment
 
+REPOSITORY = Path(__file__).parents[2]
+PARTS = ("Snakefile", "workflow", "config", "envs", "slurm")
+
+EXPERIMENT = """
+experiment: tiny
+datasets: [tiny]
+models:
+  - base: unet
+    name: small
+    architecture: {width: 4, depth: 2}
+    patching: {size: 32, stride: 16}
+    training: {epochs: 1, batch_size: 4}
+    resources: {gpus: 1, mem_mb: 3000, runtime: 10, threads: 1}
+  - base: otsu
+    patching: {size: 32, stride: 16}
+    resources: {gpus: 0, mem_mb: 3000, runtime: 10, threads: 1}
+"""
+
+DATASET = """
+source:
+  kind: simulation
+  scans:
+    scan: {size: 48, rows: 10, projections: 40, seed: 1}
+  denoising: [unsharp_mask]
+classes: [background, matrix, precipitate, inclusion]
+split: {strategy: random, fractions: {train: 0.6, validation: 0.2, test: 0.2}}
+"""
 # The first question comes when a tiny job is just over; each further one comes ten seconds later than the one before.
 IMPATIENT = ("--slurm-init-seconds-before-status-checks", "9", "--latency-wait", "5")
 # of a run that hangs: one on a busy machine takes its time
@@ -105,3 +134,21 @@ class Workspace:
             return f"results/{catalogue.training('tiny', name).path}"
         (found,) = [item.path for item in catalogue.things() if type(item).__name__.lower() == kind]
         return f"results/{found}"
+
+
+def clone(folder: Path) -> Workspace:
+    """Copy the repository, with a tiny experiment in place of the demo."""
+    folder.mkdir()
+    for name in PARTS:
+        source = REPOSITORY / name
+        if source.is_symlink():
+            (folder / name).symlink_to(os.readlink(source))
+        elif source.is_dir():
+            shutil.copytree(source, folder / name)
+        else:
+            shutil.copy2(source, folder / name)
+    # not copied: compiled kernels are kept beside their source, and a copy would compile its own
+    (folder / "src").symlink_to(REPOSITORY / "src")
+    (folder / "config" / "config.yaml").write_text(EXPERIMENT)
+    (folder / "config" / "datasets" / "tiny.yaml").write_text(DATASET)
+    return Workspace(folder, Path(sys.executable).parent)
