@@ -3,10 +3,10 @@
 A store with ``image`` (n, c, y, x), ``label`` (n, y, x) uint8 (255 = ignore), ``size`` (n, 2) heights
 and widths before padding at the bottom and right, and the attributes names, groups, parts, hashes, classes,
 pixel_size, labelled, reading (see ``config.image_reading``) and provenance. Images are uint8, uint16 or int16 where
-that holds the values of all of them exactly, else float32. ``pixel_size`` is the edge of a pixel in micrometres that all
-images have in common, or null; where they differ, ``pixel_sizes`` lists that of each image (null where its file does
-not say it). ``spacings`` names those volumes (groups) whose files say the distance of their slices, rows and columns in
-micrometres.
+that holds the values of all of them exactly, else float32. ``pixel_size`` is the edge of a pixel in micrometres that
+all images have in common, or null; where they differ, ``pixel_sizes`` lists that of each image (null where its file
+does not say it). ``spacings`` names those volumes (groups) whose files say the distance of their slices, rows and
+columns in micrometres.
 """
 
 import hashlib

@@ -66,6 +66,8 @@ class Predictor:
         plane = (tile, tile) if isinstance(tile, int) else tile
         self.tile: tuple[int, int, int] = (depth[0] if depth else 1, *plane)
         self._statistics: dict[range, NDArray[np.float32]] = {}
+        self._flat: dict[tuple[float, ...], Tensor] = {}
+        """The probabilities of the last tile of one value."""
 
     def with_settings(self, inference: InferenceSettings) -> "Predictor":
         """Return the same model applied in another way; the weights are shared, and so is their order in memory."""
@@ -166,6 +168,22 @@ class Predictor:
             self.decision = heed_comparison(check, self._wanted, "inference.precision")
         return self._average(tiles, self.decision.precision)
 
+    def _run_flat_once(self, tiles: Tensor) -> Tensor:
+        """Do what ``run`` does, but tiles of one value, as outside a circular mask, once a value and size."""
+        flat = (tiles == tiles[..., :1, :1, :1]).flatten(1).all(dim=1)
+        undecided = self.decision.precision != "float32" and self.decision.precision_check is None
+        if undecided or not flat.any():
+            return self.run(tiles)
+        found = torch.empty(len(tiles), len(self.classes), *tiles.shape[2:], device=tiles.device)
+        if not flat.all():
+            found[~flat] = self.run(tiles[~flat])
+        for place in torch.nonzero(flat).flatten().tolist():
+            key = (*tiles[place, :, 0, 0, 0].tolist(), *tiles.shape[2:])
+            if key not in self._flat:
+                self._flat = {key: self.run(tiles[place : place + 1])[0]}
+            found[place] = self._flat[key]
+        return found
+
     def _average(self, tiles: Tensor, precision: str) -> Tensor:
         """Return the mean probabilities of the mirrored versions that the settings ask for."""
         flips = self._flips()
@@ -205,7 +223,7 @@ class Predictor:
         for windows, tiles in self.cut(slab):
             weights = blending_weights(tuple(tiles.shape[2:]), self.settings.blend, self.device)
             with self._lock:
-                found = self.run(tiles)
+                found = self._run_flat_once(tiles)
             for (_, down, across), probabilities in zip(windows, found, strict=True):
                 if down.start > top:
                     done, top = down.start - top, down.start

@@ -51,6 +51,7 @@ def make_predictor(model: Threshold, tile: tuple[int, int, int], **inference: An
     predictor = Predictor.__new__(Predictor)
     predictor.device, predictor.decision, predictor.model = "cpu", Decision("float32"), model
     predictor._order = model.memory_format
+    predictor._flat = {}
     predictor._statistics, model.normalisation = {}, Normalisation(1)
     predictor.settings = InferenceSettings(batch_size=3, **inference)
     predictor.classes, predictor.tile, predictor._lock = ["a", "b"], tile, threading.Lock()
@@ -95,6 +96,34 @@ def test_tiling_changes_nothing_for_a_model_without_context(
     image = np.random.default_rng(1).normal(size=(1, height, width)).astype(np.float32)
     expected = Threshold(2)(torch.from_numpy(image)[None])[0].softmax(dim=0)
     torch.testing.assert_close(predictor.predict(image), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 16])
+@pytest.mark.parametrize("per_image", [False, True])
+def test_tiles_of_one_value_are_computed_once_with_the_same_labels(
+    tmp_path: Path, batch_size: int, per_image: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = SegmentationModel(Plugin("architectures").resolve(UNET), Normalisation(1, per_image=per_image), 1, 3)
+    facts = {"classes": ["a", "b", "c"], "patch_size": [16, 16], "neighbours": 0}
+    save_checkpoint(tmp_path / "checkpoint.pt", model.eval(), facts)
+    settings = InferenceSettings(precision="float32", batch_size=batch_size, flips=True)
+    predictor = Predictor(tmp_path / "checkpoint.pt", settings)
+    image = np.random.default_rng(0).normal(5, 1, (1, 150, 150)).astype(np.float32)
+    y, x = np.ogrid[:150, :150]
+    image[:, (y - 75) ** 2 + (x - 75) ** 2 > 45**2] = 0
+    computed: list[int] = []
+    run = predictor.run
+    monkeypatch.setattr(predictor, "run", lambda tiles: computed.append(len(tiles)) or run(tiles))
+    found = predictor.predict(image)
+    skipping = sum(computed)
+    computed.clear()
+    monkeypatch.setattr(predictor, "_run_flat_once", predictor.run)
+    expected = predictor.predict(image)
+    rows, columns = predictor.fit_plane(150, 150)
+    assert sum(computed) == len(rows.starts) * len(columns.starts) and skipping < 0.8 * sum(computed)
+    assert torch.equal(found.argmax(dim=0), expected.argmax(dim=0))
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
 
 
 LENGTHS = st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20))
