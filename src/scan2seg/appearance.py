@@ -60,7 +60,7 @@ def compare_appearance(
         size: height and width of the windows it was measured on.
         judged: the measures that count.
     """
-    values = np.stack([measure_window(window) for image in images for window in _cut_windows(image, size)])
+    values = np.stack([measure_window(window) for image in images for window in cut_windows(image, size)])
     typical = np.median(values, axis=0)
     found = []
     for name in judged:
@@ -104,7 +104,7 @@ def _word(name: str, value: float, low: float, high: float, channel: int | None)
     return f"{words[name]}{where} is {value:.3g}, in training {low:.3g} to {high:.3g}"
 
 
-def _cut_windows(image: NDArray[np.float32], size: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+def cut_windows(image: NDArray[np.float32], size: Sequence[int]) -> Iterator[NDArray[np.float32]]:
     """Yield windows that are spread evenly over an image (c, y, x)."""
     count = math.isqrt(WINDOWS_AN_IMAGE)
     lengths = [min(window, length) for window, length in zip(size, image.shape[1:], strict=True)]

@@ -20,7 +20,7 @@ def add_commands(commands: Any) -> None:
         metavar="RUN",
         type=Path,
         help="results/reports/EXPERIMENT (its winner), a run's folder such as "
-        "results/reports/EXPERIMENT/runs/DATASET/MODEL/seed0, or a checkpoint.pt",
+        "results/reports/EXPERIMENT/runs/DATASET/MODEL/seed0, that of an exported model, or a checkpoint.pt",
     )
     segment.add_argument("inputs", metavar="INPUT", type=Path, nargs="+", help="images, volumes, and folders of them")
     segment.add_argument("output", metavar="OUTPUT", type=Path, help="the folder to write to")

@@ -7,6 +7,7 @@ import numpy as np
 
 from scan2seg import provenance, storage
 from scan2seg.config.published import PublishedRow
+from scan2seg.config.training import InferenceSettings
 from scan2seg.evaluation.comparison import compare_models
 from scan2seg.evaluation.score import score_prediction
 from scan2seg.reporting.content import files_of
@@ -77,6 +78,7 @@ def write_run(folder: Path, entry: dict, model: str, replicate: str, quality: fl
     with storage.creating(run / "prediction.zarr") as group:
         storage.create_array(group, "label", truth.shape, "uint8")[:] = predict(truth, quality, generator)
         storage.create_array(group, "index", (len(index),), "int64")[:] = np.array(index)
+        group.attrs["provenance"] = provenance.record({"inference": InferenceSettings().model_dump(mode="json")})
     identity = {"dataset": entry["name"], "model": model, "replicate": replicate, "split": "test"}
     score_prediction(entry["stack"], run / "prediction.zarr", run / "metrics.json", run / "per_image.csv", identity)
     seconds = float(generator.uniform(20, 900)) if quality > 0.6 else 0.4

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +26,9 @@ from scan2seg.checkpoint import SegmentationModel, load_checkpoint
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.inference.model_card import describe_resource, write_card
+from scan2seg.inference.model_choice import EXPORTED_SETTINGS, find_settings
 from scan2seg.logging import info
-from scan2seg.storage import replacing
+from scan2seg.storage import replacing, write_json
 
 OPSET = 18
 
@@ -56,8 +58,9 @@ def export_model(
 ) -> Path:
     """Write the model of a checkpoint to a new folder; return it.
 
-    It holds model.onnx, model.pt2 (torch.export), rdf.yaml, README.md (the model card), and an image with its labels
-    and probabilities to test with. ONNX Runtime's labels of that image are compared with ours before it appears.
+    It holds model.onnx, model.pt2 (torch.export), rdf.yaml, README.md (the model card), an image with its labels and
+    probabilities to test with, and the checkpoint, with which ``scan2seg segment`` takes the folder. ONNX Runtime's
+    labels of that image are compared with ours before it appears.
 
     Args:
         checkpoint: the trained model.
@@ -85,6 +88,8 @@ def export_model(
         np.save(partial / "test_image.npy", image.numpy())
         np.save(partial / "test_label.npy", label.numpy())
         np.save(partial / "test_probability.npy", probability.numpy())
+        shutil.copy(checkpoint, partial / "checkpoint.pt")
+        write_json(partial / EXPORTED_SETTINGS, find_settings(checkpoint).model_dump(mode="json"))
         write_card(partial / "README.md", checkpoint, description, spatial, licence)
         digest = hashlib.sha256((partial / "model.onnx").read_bytes()).hexdigest()
         resource = describe_resource(checkpoint, description, model.channels, spatial, licence, digest, OPSET)

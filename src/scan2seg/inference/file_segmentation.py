@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.appearance import MEASURES, compare_appearance, compare_pixel_size, warn_of_unlike
+from scan2seg.appearance import MEASURES, compare_appearance, compare_pixel_size, cut_windows, warn_of_unlike
 from scan2seg.config.image_reading import Reading
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads
@@ -31,6 +31,7 @@ from scan2seg.inference.segmentation_outputs import (
 )
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import counting_pixels
+from scan2seg.network_features import compare_features
 from scan2seg.provenance import fingerprint, record
 from scan2seg.pyramid import add_levels
 from scan2seg.readers.volumes import Volume
@@ -250,11 +251,14 @@ def _compare(
     found: Input, images: list[NDArray[np.float32]], edge: float | None, application: Application
 ) -> list[str]:
     """Return and warn of what makes an input unlike the training images; the edge is that of a pixel as it is read."""
-    description = application.predictor.description
+    model, description = application.predictor.model, application.predictor.description
     # level, spread and noise are taken off, or divided by, before such a model sees them
-    judged = ("scale",) if application.predictor.model.normalisation.per_image else MEASURES
+    judged = ("scale",) if model.normalisation.per_image else MEASURES
     unlike = compare_pixel_size(edge, description.get("pixel_size"))
-    unlike += compare_appearance(images, description["appearance"], description["patch_size"][-2:], judged)
+    size = description["patch_size"][-2:]
+    unlike += compare_appearance(images, description["appearance"], size, judged)
+    windows = (window for image in images for window in cut_windows(image, size))
+    unlike += compare_features(model, windows, description.get("features"))
     warn_of_unlike(str(found.paths[0]), unlike)
     return unlike
 

@@ -9,7 +9,10 @@ from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.evaluation.ranking import rank
 from scan2seg.evaluation.runs import RunFiles, locate_run, read_run
-from scan2seg.storage import open_store
+from scan2seg.storage import open_store, read_json
+
+EXPORTED_SETTINGS = "inference.json"
+"""Beside the checkpoint in the folder of an exported model: how it was applied when it was scored."""
 
 
 def find_checkpoint(path: Path, dataset: str | None = None) -> Path:
@@ -19,7 +22,7 @@ def find_checkpoint(path: Path, dataset: str | None = None) -> Path:
     its replicates the best on validation images.
 
     Args:
-        path: checkpoint.pt, a run's folder, or results/reports/EXPERIMENT.
+        path: checkpoint.pt, the folder of a run or of an exported model, or results/reports/EXPERIMENT.
         dataset: of a report with several: the one whose winner is meant.
 
     Raises:
@@ -31,8 +34,8 @@ def find_checkpoint(path: Path, dataset: str | None = None) -> Path:
         return path / "checkpoint.pt"
     if not (path / "runs").is_dir():
         raise InputError(
-            f"{path}: is no checkpoint, no folder of a run and no report; give results/reports/EXPERIMENT for its "
-            "winner, or results/reports/EXPERIMENT/runs/DATASET/MODEL/REPLICATE"
+            f"{path}: is no checkpoint, no folder of a run or an exported model and no report; give "
+            "results/reports/EXPERIMENT for its winner, or results/reports/EXPERIMENT/runs/DATASET/MODEL/REPLICATE"
         )
     names = sorted(folder.name for folder in (path / "runs").iterdir() if folder.is_dir())
     if dataset not in names and (dataset or len(names) != 1):
@@ -82,6 +85,8 @@ def find_settings(checkpoint: Path) -> InferenceSettings:
         InputError: it was applied in several ways, none of them the default.
     """
     folder = checkpoint.parent
+    if (exported := folder / EXPORTED_SETTINGS).is_file():
+        return InferenceSettings.model_validate(read_json(exported))
     found = [folder / "prediction.zarr", *sorted(folder.glob("inference-*/prediction.zarr"))]
     predictions = [prediction for prediction in found if prediction.exists()]
     if not predictions:

@@ -18,6 +18,7 @@ from scan2seg.documents import Json
 from scan2seg.energy import EnergyMeter, explain_unknown
 from scan2seg.errors import InputError
 from scan2seg.logging import info
+from scan2seg.network_features import describe_features
 from scan2seg.normalisation import fit_normalisation
 from scan2seg.provenance import fingerprint, record
 from scan2seg.replicates import parse_replicate
@@ -119,7 +120,7 @@ def _train_network(
 
 def _write(output: Path, model: SegmentationModel, data: Patches, result: TrainingResult, facts: Json) -> None:
     """Write everything, and only then remove the state from which a killed run goes on."""
-    description = _describe_model(data, facts["provenance"]) | {"precision": facts["precision"]}
+    description = _describe_model(model, data, facts["provenance"]) | {"precision": facts["precision"]}
     save_checkpoint(output / "checkpoint.pt", model, description)
     write_history(output / "history.csv", result.rows)
     write_json(output / "training.json", facts)
@@ -136,16 +137,17 @@ def _keep_good(
     """Save the weights of the best epoch before a run diverged, if there is one; return what to tell the user."""
     if error.epoch is None:
         return error
-    save_checkpoint(path, model, _describe_model(data, provenance))
+    save_checkpoint(path, model, _describe_model(model, data, provenance))
     return InputError(f"{error}; the weights of epoch {error.epoch}, the best before, are kept in {path}")
 
 
-def _describe_model(data: Patches, provenance: Json) -> Json:
+def _describe_model(model: SegmentationModel, data: Patches, provenance: Json) -> Json:
     """Return what a checkpoint says of its model."""
     neighbours = provenance["settings"]["recipe"]["patching"]["neighbours"]
     description = {"classes": data.classes, "patch_size": list(data.size), "neighbours": neighbours, **data.source}
     appearance = describe_appearance(data.sample(SAMPLE_WINDOWS))
-    return description | {"appearance": appearance, "provenance": provenance}
+    features = None if neighbours else describe_features(model, data.sample(SAMPLE_WINDOWS))
+    return description | {"appearance": appearance, "features": features, "provenance": provenance}
 
 
 def _build_model(recipe: Recipe, patches: Path, data: Patches) -> SegmentationModel:

@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from example_report import write_dataset, write_run
+from PIL import Image
 
 from scan2seg.appearance import describe_appearance
 from scan2seg.checkpoint import SegmentationModel, load_checkpoint, save_checkpoint
@@ -136,6 +137,18 @@ def test_the_card_has_the_scores_with_their_interval(tmp_path: Path) -> None:
     assert float(shown[2]) <= float(shown[1]) <= float(shown[3]) and "CC-BY-4.0" in card
     for name, scores in metrics["classes"].items():
         assert f"| {name} | {scores['iou']:.4f} |" in card
+
+
+def test_the_folder_of_an_exported_model_segments_files(tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path, UNET, [32, 24])
+    export_model(checkpoint, tmp_path / "exported")
+    checkpoint.unlink()
+    image = np.random.default_rng(1).normal(100, 40, (40, 50)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert main(["segment", str(tmp_path / "exported"), str(tmp_path / "a.png"), str(tmp_path / "labels")]) == 0
+    predictor = Predictor(tmp_path / "exported/checkpoint.pt", InferenceSettings())
+    wanted = predictor.predict(image[None].astype(np.float32)).argmax(dim=0).numpy()
+    assert (np.asarray(Image.open(tmp_path / "labels/a.png")) == wanted).all()
 
 
 def test_rdf_yaml_describes_what_lies_beside_it(tmp_path: Path) -> None:
