@@ -2,8 +2,8 @@
 
 The features are what the layer that decides the classes is given, averaged over a window. The distance of a window is
 the root mean square, over the features, of how many standard deviations of the training windows it lies from their
-mean. New images are unlike the training images where the median distance of their windows is beyond the distance of 98 %
-of the training windows.
+mean. New images are unlike the training images where the median distance of their windows is beyond that of 98 % of the
+training windows.
 """
 
 from collections.abc import Iterable
