@@ -45,6 +45,20 @@ def replacing(target: Path | str) -> Iterator[Path]:
         _remove(partial)
 
 
+@contextmanager
+def scratch(target: Path) -> Iterator[Path]:
+    """Yield a path beside the target for a file that is needed for a while; it goes with the block.
+
+    What a killed process left of it goes when the next one asks for it.
+    """
+    _mend(target)
+    partial = _beside(target, "partial")
+    try:
+        yield partial
+    finally:
+        _remove(partial)
+
+
 def reserve(path: Path, size: int) -> None:
     """Take the room of a file before a library fills it that does not outlive a full disk, as HDF5.
 

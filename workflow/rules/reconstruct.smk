@@ -17,7 +17,7 @@ rule reconstruct_scan:
         "../../envs/reconstruct.yaml"
     threads: 16
     resources:
-        mem_mb=memory(8000),
+        mem_mb=memory(16000),
         runtime=minutes(240),
         slurm_partition=own_partition,
         slurm_account=CLUSTER.account,

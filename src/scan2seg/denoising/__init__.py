@@ -11,5 +11,7 @@ A plugin defines:
   to every ``denoise`` as ``measured``; without it ``measured`` is empty. So all blocks are denoised alike. A number
   ``SAMPLE_SLICES`` asks for a block of as many slices;
 - optionally ``splits(params) -> int``: the step works on reconstructions from so many disjoint sets of projections,
-  is given blocks (part, z, y, x), and can only be the first step.
+  is given blocks (part, z, y, x), and can only be the first step;
+- optionally ``COPIES``: how many arrays of the size of its block (of one part) ``denoise`` holds at once beside it, 2
+  where it is not said. The length of slabs is planned by it.
 """

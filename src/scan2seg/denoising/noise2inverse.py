@@ -14,6 +14,10 @@ from scan2seg.config.base import Settings
 SAMPLE_SLICES = 24
 
 
+COPIES = 5
+"""The sum of the parts, the mean of all but one in two steps and padded, and the result."""
+
+
 class Params(Settings):
     """Settings of Noise2Inverse."""
 

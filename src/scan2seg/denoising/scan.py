@@ -1,7 +1,6 @@
 """Denoises a reconstructed volume: all steps on one slab after the other, one read and one write of each voxel."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +14,8 @@ from scan2seg import logging, provenance, storage
 from scan2seg.config.base import Chosen
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
-from scan2seg.pyramid import add_levels
+from scan2seg.pyramid import Pyramid
+from scan2seg.streaming import MOST_COMPUTED, SHARE, count_computed, plan_slabs, stream, surround
 
 Volume = NDArray[np.float32]
 Source = list[zarr.Array[Any]]
@@ -23,6 +23,7 @@ Measured = Mapping[str, Any]
 """What a denoiser found in a sample, by names of its own: a noise level, or a trained network."""
 
 _SAMPLE_SLICES = 8
+_COPIES = 2
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,22 @@ class Step:
 class Slab:
     """A part of the volume with the slices around it that its denoising needs."""
 
-    place: slice
-    """The slices that are to be written."""
     block: Volume
-    """These slices and those around them, all finite."""
+    """Its slices and those around them, all finite."""
     before: int
-    """How many slices of the block come before the place."""
+    """How many slices of the block come before its own."""
     replaced: int
-    """How many values in the place were not finite."""
+    """How many of its own values were not finite."""
 
 
 def denoise_scan(
-    volume: Path, output: Path, steps: Sequence[Chosen], threads: int = 1, *, slab_slices: int | None = None
+    volume: Path, output: Path, steps: Sequence[Chosen], threads: int = 1, *, memory: int | None = None
 ) -> None:
     """Denoise a volume slab by slab and write it, whole or not at all, with the attributes of the input.
 
-    A slab is one shard of the output; it is read with as many slices around it as all steps together reach, so that
-    the result does not depend on the slabs. Values that are not finite count as the median of the volume's middle;
-    their number is logged and recorded. Reading, computing and writing overlap: memory holds three slabs.
+    A slab is read with as many slices around it as all steps together reach, so that the result does not depend on the
+    slabs. Values that are not finite count as the median of the volume's middle; their number is logged and recorded.
+    Reading, computing and writing overlap: memory holds three slabs.
 
     Args:
         volume: Zarr store with ``volume`` (z, y, x), and with ``part0``, ``part1`` ... of the same shape for a first
@@ -69,7 +68,7 @@ def denoise_scan(
             and what it measured.
         steps: the steps, in order; none copies the volume.
         threads: Number of threads; the result does not depend on it.
-        slab_slices: Number of slices in a slab; by default such that a shard is tens of megabytes.
+        memory: Bytes that the slabs may take; by default most of what the job may.
 
     Raises:
         InputError: there is no such volume, its middle has no finite values, or the disk is full.
@@ -80,25 +79,47 @@ def denoise_scan(
     halo = sum(_reach(step) for step in steps)
     ready = prepare_steps(steps, _read_middle(source, halo, fill, steps), threads)
     depth, height, width = source[0].shape
-    shape, pixel_size = (depth, height, width), attributes.get("pixel_size")
     replaced = 0
-    with storage.creating(output) as group, ThreadPoolExecutor(2) as pool:
-        target = storage.create_volume(group, shape, pixel_size=pixel_size, per_shard=slab_slices)
-        places = storage.shards(target)
-        writing = None
-        for slab in logging.progress(_read_ahead(pool, source, places, halo, fill), "denoise", len(places)):
-            block = slab.block
-            for step in ready:
-                block = step.run(block, threads)
-            if writing:
-                writing.result()
-            length = slab.place.stop - slab.place.start
-            writing = pool.submit(target.__setitem__, slab.place, block[slab.before : slab.before + length])
-            replaced += slab.replaced
-        if writing:
-            writing.result()
-        add_levels(group, "volume")
+
+    def denoise(place: slice, slab: Slab) -> Volume:
+        nonlocal replaced
+        block = slab.block
+        for step in ready:
+            block = step.run(block, threads)
+        replaced += slab.replaced
+        return block[slab.before : slab.before + place.stop - place.start]
+
+    with storage.creating(output) as group:
+        target = storage.create_volume(group, (depth, height, width), pixel_size=attributes.get("pixel_size"))
+        slabs = plan(volume, target, steps, halo, threads, memory)
+        pyramid = Pyramid(group, "volume")
+
+        def write(place: slice, values: Volume) -> None:
+            target[place] = values
+            pyramid.add(values)
+
+        stream(slabs, lambda place: _read(source, place, halo, fill), denoise, write, target, "denoise")
         _describe(group, attributes, steps, ready, replaced, volume)
+
+
+def plan(
+    volume: Path, target: Any, steps: Sequence[Chosen], halo: int, threads: int, memory: int | None
+) -> list[slice]:
+    """Choose the slabs, and say so where memory makes their halos most of the work."""
+    parts = max([1, *(count_splits(step) for step in steps)])
+    copies = max((getattr(step.module, "COPIES", _COPIES) for step in steps), default=0)
+    # a block that is read, one that is computed, its mask and copies, and one whose middle is written
+    slice_bytes = 4 * target.shape[1] * target.shape[2] * (3 * parts + copies + 1)
+    slabs = plan_slabs(target, slice_bytes, halo=halo, enough=2 * threads, memory=memory)
+    computed = count_computed(slabs, halo)
+    if computed > MOST_COMPUTED:
+        enough = 2 * halo / (MOST_COMPUTED - 1) + 2 * halo
+        logging.warn(
+            "%s: memory is enough for slabs of %d slices, of which each needs %d more on both sides, so %.1f times the "
+            "volume is computed; a job of %.0f MB (mem_mb) would compute %.1f times",
+            volume, slabs[0].stop, halo, computed, enough * slice_bytes / SHARE / 1e6, MOST_COMPUTED,
+        )  # fmt: skip
+    return slabs
 
 
 def prepare_steps(steps: Sequence[Chosen], sample: Volume, threads: int = 1) -> list[Step]:
@@ -147,26 +168,16 @@ def _reach(step: Chosen) -> int:
     return int(step.module.depth(step.parameters)[0])
 
 
-def _read_ahead(pool: Executor, source: Source, places: list[slice], halo: int, fill: float) -> Iterator[Slab]:
-    """Yield the slabs in order; the next is read while one is worked on."""
-    reading = pool.submit(_read, source, places[0], halo, fill)
-    for following in [*places[1:], None]:
-        slab = reading.result()
-        if following:
-            reading = pool.submit(_read, source, following, halo, fill)
-        yield slab
-
-
 def _read(source: Source, place: slice, halo: int, fill: float) -> Slab:
-    first, last = max(place.start - halo, 0), min(place.stop + halo, source[0].shape[0])
-    blocks = [np.asarray(array[first:last], np.float32) for array in source]
+    around = surround(place, halo, source[0].shape[0])
+    blocks = [np.asarray(array[around], np.float32) for array in source]
     block = np.stack(blocks) if len(blocks) > 1 else blocks[0]
     bad = ~np.isfinite(block)
-    before = place.start - first
+    before = place.start - around.start
     replaced = int(bad[..., before : before + place.stop - place.start, :, :].sum())
     if bad.any():
         block = np.where(bad, np.float32(fill), block)
-    return Slab(place, block, before, replaced)
+    return Slab(block, before, replaced)
 
 
 def _middle(source: Source, slices: int = _SAMPLE_SLICES) -> slice:

@@ -12,6 +12,9 @@ from pydantic import Field
 
 from scan2seg.config.base import Settings
 
+COPIES = 7
+"""The result, and two vectors of three at each voxel."""
+
 
 class Params(Settings):
     """Settings of total variation."""

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from scan2seg.config.base import Settings
 
+COPIES = 4
+"""The blurred block, the difference, its multiple and the sum."""
+
 
 class Params(Settings):
     """Settings of the unsharp mask."""

@@ -118,6 +118,14 @@ class Scan:
         """
         return self._read(self.projections, slice(0, self.shape[0]), slice(start, stop))
 
+    def read_images(self, images: slice, rows: slice) -> NDArray[Any]:
+        """Read rows of some projections: (images, rows, columns).
+
+        Raises:
+            InputError: the file is truncated or damaged.
+        """
+        return self._read(self.projections, images, rows)
+
     def read_projection(self, index: int, rows: slice | None = None) -> NDArray[Any]:
         """Read one projection, or some rows of it: (rows, columns)."""
         return np.asarray(self._read(self.projections, slice(index, index + 1), rows or slice(0, self.shape[1]))[0])

@@ -74,8 +74,9 @@ def _many_pages(path: Path) -> tuple[Frames, Callable[[], None]]:
     def read_one(index: int, rows: slice) -> NDArray[Any]:
         return _rows_of(planes[index], rows, path, shape, dtype)
 
+    at_once = 1 if all(plane.offset is not None for plane in planes) else shape[0]
     # One thread: the pages share a file whose position moves when a page is looked up.
-    return _frames(len(planes), shape, dtype, read_one, 1, threads=1), file.close
+    return _frames(len(planes), shape, dtype, read_one, at_once, threads=1), file.close
 
 
 def _many_files(paths: list[Path]) -> tuple[Frames, Callable[[], None]]:

@@ -1,86 +1,20 @@
-"""From counts to line integrals: flat and dark fields, bad pixels, zingers, binning, phase retrieval, logarithm.
+"""From counts to line integrals: division by the flat fields, zingers, binning, phase retrieval, logarithm.
 
 Sinograms are float32 (rows, projections, columns) throughout. Whatever is not finite is filled within its own detector
 row, so that it cannot reach another slice. Imported only when a scan is reconstructed.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import scipy.fft
-import scipy.ndimage
 from numpy.typing import NDArray
 
-from scan2seg.errors import InputError
-from scan2seg.readers.scan import Scan
+from scan2seg.reconstruction.fields import Fields
 from scan2seg.reconstruction.jit import compiled
 
 Sinograms = NDArray[np.float32]
-_NEIGHBOURHOOD = 31
-
-
-@dataclass(frozen=True)
-class Fields:
-    """Averaged flats and darks of some detector rows."""
-
-    dark: NDArray[np.float32]
-    """(rows, columns)."""
-    beams: NDArray[np.float32]
-    """Flat minus dark, (times, rows, columns); NaN where the pixel is hot or dead."""
-    times: NDArray[np.float64]
-    """When the beams were taken, in projections."""
-
-
-def read_fields(scan: Scan, rows: slice, find_bad_pixels: bool = True) -> Fields:
-    """Read and average the flats and darks of some rows.
-
-    Flats taken at several times are kept apart, to be interpolated in time; the median over the frames of a time
-    leaves zingers out.
-
-    Raises:
-        InputError: there are no flats, or they are nowhere above the darks.
-    """
-    if scan.flats is None:
-        raise InputError(
-            f"{scan.path}: has no flat fields. Give flats: (a file or pattern) beside projections:, or set "
-            "already_normalised or already_logarithm: true"
-        )
-    shape = (rows.stop - rows.start, scan.shape[2])
-    dark = _average(scan.read_frames(scan.darks, rows)) if scan.darks is not None else np.zeros(shape, np.float32)
-    flats = scan.read_frames(scan.flats, rows)
-    positions = scan.flats.positions if scan.flats.positions is not None else np.zeros(len(flats))
-    groups = np.concatenate([[0], np.flatnonzero(np.diff(positions) > 1) + 1, [len(flats)]]).astype(int)
-    parts = [slice(a, b) for a, b in pairwise(groups.tolist())]
-    beams = np.stack([_average(flats[part]) - dark for part in parts])
-    good = np.isfinite(beams) & (beams > 0)
-    if not good.any():
-        raise InputError(
-            f"{scan.path}: the flat fields of rows {rows.start} to {rows.stop} are nowhere above the dark fields: are "
-            "flats and darks exchanged, or were the flats taken without a beam?"
-        )
-    if find_bad_pixels:
-        good &= ~_bad_pixels(beams.mean(axis=0), dark)
-    beams[~good] = np.nan
-    return Fields(dark, beams, np.array([positions[part].mean() for part in parts]))
-
-
-def _average(frames: NDArray[np.float32]) -> NDArray[np.float32]:
-    average: NDArray[np.float32] = np.median(frames, axis=0) if len(frames) > 2 else frames.mean(axis=0)
-    return average.astype(np.float32, copy=False)
-
-
-def _bad_pixels(beam: NDArray[np.float32], dark: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Find dead pixels (a tenth of their neighbours' beam) and hot ones (dark current unlike their neighbours')."""
-    width = min(_NEIGHBOURHOOD, 2 * ((beam.shape[1] - 1) // 2) + 1)
-    usual_beam = scipy.ndimage.median_filter(beam, (1, width))
-    usual_dark = scipy.ndimage.median_filter(dark, (1, width))
-    # Hot: the dark current is ten usual deviations off and a twentieth of the beam, so that it matters.
-    excess = np.abs(dark - usual_dark)
-    spread = 1.4826 * np.median(excess)
-    return np.asarray((beam < 0.1 * usual_beam) | ((excess > 10 * spread) & (excess > 0.05 * usual_beam)))
 
 
 def transmissions(

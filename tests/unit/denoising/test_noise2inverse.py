@@ -48,15 +48,16 @@ def test_nothing_beyond_its_reach_matters(weights):
     assert (np.abs(places - (2, 50, 41)).max(axis=0) <= reach(3)).all()
 
 
-def test_as_a_step_it_reads_the_parts_and_leaves_the_rest_to_others(scan, tmp_path):
+def test_as_a_step_it_reads_the_parts_and_leaves_the_rest_to_others(scan, tmp_path, monkeypatch):
     with storage.creating(tmp_path / "volume.zarr") as group:
         storage.create_volume(group, scan[1].shape[1:])[:] = scan[1].mean(axis=0)
         for part, values in enumerate(scan[1]):
             storage.create_array(group, f"part{part}", values.shape, np.float32)[:] = values
     resolve = Plugin("denoising").resolve
     step = resolve({"method": "noise2inverse", "steps": 20, "width": 4, "crop": 32, "batch": 2, "device": "cpu"})
-    for name, slices in (("whole", None), ("slabs", 2)):
-        denoise_scan(tmp_path / "volume.zarr", tmp_path / f"{name}.zarr", [step, resolve("median")], slab_slices=slices)
+    for name, slices in (("whole", 100), ("slabs", 2)):
+        monkeypatch.setattr(storage, "TARGET_SHARD_BYTES", slices * scan[0][0].nbytes)
+        denoise_scan(tmp_path / "volume.zarr", tmp_path / f"{name}.zarr", [step, resolve("median")], memory=1)
     whole, slabs = (zarr.open_group(tmp_path / f"{name}.zarr", mode="r")["volume"][:] for name in ("whole", "slabs"))
     assert whole.shape == scan[0].shape
     np.testing.assert_array_equal(whole, slabs)

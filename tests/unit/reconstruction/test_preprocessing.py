@@ -8,6 +8,7 @@ from scan2seg.errors import InputError
 from scan2seg.readers import open_scan
 from scan2seg.readers.scan import Frames
 from scan2seg.reconstruction import gridding_kernel, half_acquisition, preprocessing
+from scan2seg.reconstruction.fields import read_fields
 
 
 def flats_scan(scan, flats, positions):
@@ -20,7 +21,7 @@ def test_flats_before_and_after_are_interpolated_in_time(tmp_path):
     with open_scan(write_scan(tmp_path / "a.h5", integrals, np.arange(11) * 18)) as scan:
         before, after = np.full((3, 4, 16), 1000.0), np.full((3, 4, 16), 2000.0)
         flats_scan(scan, np.concatenate([before, after]), [-1, -1, -1, 11, 11, 11])
-        fields = preprocessing.read_fields(scan, slice(0, 4))
+        fields = read_fields(scan, slice(0, 4))
         beam = 900 + 1000 * (np.arange(11) + 1) / 12
         raw = np.broadcast_to((0.5 * beam + 100)[:, None, None], (11, 4, 16)).astype(np.float32)
         result, bad = preprocessing.transmissions(raw, fields)
@@ -43,7 +44,7 @@ def test_hot_and_dead_pixels_are_filled(tmp_path):
         raw[:, 2, 30] = 65535
         flats_scan(scan, flats, np.zeros(5))
         scan.darks = Frames(darks.shape, lambda images, rows: darks[images, rows])
-        fields = preprocessing.read_fields(scan, slice(0, 5))
+        fields = read_fields(scan, slice(0, 5))
         assert np.argwhere(np.isnan(fields.beams[0])).tolist() == [[1, 20], [2, 30]]
         result, _ = preprocessing.transmissions(raw, fields)
     assert preprocessing.fill(result, 1.0) == 0
@@ -126,4 +127,4 @@ def test_dark_flats_are_an_error_that_names_the_file(tmp_path):
         exchange__data_white=np.zeros((5, 3, 16)),
     )
     with open_scan(path) as scan, pytest.raises(InputError, match=r"dark\.h5.*nowhere above"):
-        preprocessing.read_fields(scan, slice(0, 3))
+        read_fields(scan, slice(0, 3))
