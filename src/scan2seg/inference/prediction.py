@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import zarr
 from numpy.typing import NDArray
 from torch import Tensor
@@ -120,17 +121,24 @@ def _predict_runs(
         for place, labels in enumerate(walk_labels(store, runs, predictor)):
             results[0][place, : labels.shape[0], : labels.shape[1]] = labels
         return results
-    for place, probabilities in enumerate(walk_runs(store, runs, predictor)):
-        _, height, width = probabilities.shape
-        results[0][place, :height, :width] = choose_classes(probabilities).cpu().numpy()
-        results[1][place, :, :height, :width] = probabilities.half().cpu().numpy()
+    for place, both in enumerate(_walk_both(store, runs, predictor)):
+        _, height, width = both.shape
+        results[0][place, :height, :width] = both[-1]
+        results[1][place, :, :height, :width] = both[:-1]
     return results
 
 
-def walk_runs(store: zarr.Group, runs: list[tuple[range, range]], predictor: Predictor) -> Iterator[Tensor]:
-    """Yield the probabilities (k, y, x) of the images of a stack in runs of slices, each with its volume, in order."""
+def _walk_both(
+    store: zarr.Group, runs: list[tuple[range, range]], predictor: Predictor
+) -> Iterator[NDArray[np.float16]]:
+    """Yield the probabilities of images in half precision and, as one class more, what is most probable in full."""
+
+    def finish(found: Tensor) -> Tensor:
+        return torch.cat([found.half(), choose_classes(found)[None].half()]).cpu()
+
     for run, volume in runs:
-        yield from predictor.walk(_make_reader(store, volume, predictor), run, volume)
+        for both in predictor.walk(_make_reader(store, volume, predictor), run, volume, finish):
+            yield both.numpy()
 
 
 def walk_labels(
