@@ -76,16 +76,18 @@ def _segment(given: argparse.Namespace) -> None:
     particles and sizes, and summary.csv has them all. What is done is not done again; what cannot be read is named at
     the end, and the others are finished. Nothing is replaced that this command did not write."""
     from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
-    from scan2seg.inference.model_choice import find_checkpoint, find_settings
+    from scan2seg.inference.members import Member
+    from scan2seg.inference.model_choice import find_members
 
-    checkpoint = find_checkpoint(given.model, given.dataset)
-    print(f"model: {checkpoint.parent}", file=sys.stderr)
+    found = find_members(given.model, given.dataset)
+    print(f"model: {' + '.join(str(member.checkpoint.parent) for member in found)}", file=sys.stderr)
     chosen = {name: getattr(given, name) for name in ("tile", "batch_size", "flips")}
     changes = {name: value for name, value in chosen.items() if value is not None}
-    inference = find_settings(checkpoint).model_copy(update={**changes, "probabilities": False})
+    changes = {**changes, "probabilities": False}
+    members = [Member(member.checkpoint, member.inference.model_copy(update=changes)) for member in found]
     threads = given.threads or len(os.sched_getaffinity(0))
     options = FileOptions(given.device, given.key, given.pixel_size, threads)
-    problems = segment_inputs(checkpoint, given.inputs, given.output, inference, options)
+    problems = segment_inputs(members, given.inputs, given.output, options)
     print(given.output / "summary.csv")
     if problems:
         raise InputError("\n".join([*problems, f"{len(problems)} of the inputs could not be segmented, see above"]))

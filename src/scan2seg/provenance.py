@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from scan2seg import __version__
+from scan2seg.errors import InputError
 
 MANY = 1000
 DRIVER = Path("/proc/driver/nvidia/version")
@@ -46,6 +47,25 @@ def describe_inputs(paths: Sequence[Path]) -> list[dict[str, Any]]:
         folder = os.path.commonpath([path.parent for path in paths])
         return [{"path": folder, "files": len(paths), "fingerprint": fingerprint(marks)}]
     return [{"path": str(path), "key": find_key(path), "fingerprint": fingerprint_file(path)} for path in paths]
+
+
+def locate_inputs(output: Path, provenance: Mapping[str, Any], name: str) -> list[Path]:
+    """Return the inputs of an output that have a name, from this folder, or wherever the results were moved to.
+
+    Raises:
+        InputError: one of them is not found.
+    """
+    found = []
+    for entry in provenance["inputs"]:
+        path = Path(entry["path"])
+        if path.name != name:
+            continue
+        places = (root / path for root in (Path(), *output.resolve().parents))
+        place = next((place for place in places if place.exists()), None)
+        if place is None:
+            raise InputError(f"{output}: was made from {path}, which is not found from here")
+        found.append(place)
+    return found
 
 
 def find_key(path: Path) -> str | None:

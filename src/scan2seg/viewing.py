@@ -8,6 +8,7 @@ import numpy as np
 import zarr
 
 from scan2seg.errors import InputError
+from scan2seg.provenance import locate_inputs
 from scan2seg.readers.volumes import open_volume, suffixes
 from scan2seg.storage import open_store, read_json
 
@@ -119,13 +120,11 @@ def _of_array(group: zarr.Group, name: str, kind: Literal["image", "labels"]) ->
 
 
 def _made_from(store: Path, group: zarr.Group, name: str) -> Path:
-    """Return the input of a store that has a name, by its provenance: from this folder, or that of the results."""
+    """Return the input of a store that has a name, by its provenance."""
     provenance: Any = group.attrs["provenance"]
-    paths = [Path(entry["path"]) for entry in provenance["inputs"] if Path(entry["path"]).name == name]
-    roots = [Path(), *store.resolve().parents]
-    found = [root / path for path in paths for root in roots if (root / path).exists()]
+    found = locate_inputs(store, provenance, name)
     if not found:
-        raise InputError(f"{store}: what it was made from is not found: {', '.join(map(str, paths)) or name}")
+        raise InputError(f"{store}: does not say what it was made from; make it again")
     return found[0]
 
 

@@ -14,6 +14,7 @@ from scan2seg.config.base import Plugin
 from scan2seg.config.image_reading import Reading
 from scan2seg.config.training import InferenceSettings
 from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
+from scan2seg.inference.members import Member
 from scan2seg.inference.tiling import Predictor
 from scan2seg.normalisation import Normalisation
 
@@ -50,7 +51,7 @@ def expected(checkpoint: Path, pixels: np.ndarray) -> np.ndarray:
 
 
 def segment(checkpoint: Path, output: Path, *inputs: Path, **options: Any) -> list[str]:
-    return segment_inputs(checkpoint, list(inputs), output, SETTINGS, FileOptions(**options))
+    return segment_inputs([Member(checkpoint, SETTINGS)], list(inputs), output, FileOptions(**options))
 
 
 def facts_of(path: Path) -> dict[str, Any]:

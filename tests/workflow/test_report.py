@@ -86,11 +86,9 @@ def test_the_winner_of_a_report_labels_files_as_it_did_when_it_was_scored(pipeli
     said = scan2seg(pipeline, "segment", report, "cells/images", str(output), "--dataset", "cells", "--threads", "1")
     assert said.returncode == 0, said.stderr
     rows = list(csv.DictReader((pipeline.folder / report / "scores.csv").open()))
-    chosen = [row for row in rows if row["dataset"] == "cells" and row["chosen"] == "1" and row["model"] != "both"]
-    first = min(chosen, key=lambda row: int(row["rank"]))
-    name = f"{report}/runs/cells/{first['model']}/{first['replicate']}"
-    assert f"model: {name}\n" in said.stderr
-    run = pipeline.folder / name
+    (first,) = (row for row in rows if row["dataset"] == "cells" and row["rank"] == "1" and row["chosen"] == "1")
+    assert first["model"] == "both" and re.search(r"model: \S+/small-\w+/seed0 \+ \S+/levels-\w+/seed0\n", said.stderr)
+    run = pipeline.folder / report / "runs/cells/both/seed0"
     prediction = open_store(run / "prediction.zarr")
     stack = open_store(next((pipeline.folder / "results/stacks").glob("cells-*")) / "stack.zarr")
     for place, index in enumerate(np.asarray(prediction["index"]).tolist()):

@@ -16,8 +16,9 @@ pytestmark = pytest.mark.slow
 
 EXPERIMENT = """\
 datasets: [cells]
-models: [levels]
-segment: {datasets: [more, deep]}
+models: [small, levels]
+ensembles: {both: [small, levels]}
+segment: {datasets: [more, deep], model: both}
 """
 MORE = """\
 source: {kind: images, images: "../../more/images/*.*"}
@@ -58,7 +59,7 @@ def test_images_and_volumes_are_labelled_by_the_winner_in_their_form(labelled: P
     (labels,) = (labelled.folder / "results/segmentations").glob("more-*/labels")
     summary = json.loads((labels.parent / "summary.json").read_text())
     done = {path.name for path in (labelled.folder / "more/images").iterdir()}
-    assert set(summary["files"]) == done and summary["model"] == "levels/seed0"
+    assert set(summary["files"]) == done and summary["model"] == "small/seed0 + levels/seed0"
     for name, facts in summary["files"].items():
         found = np.asarray(Image.open(labels / name))
         assert found.shape == (30, 30) and facts["unit"] == "micrometre"

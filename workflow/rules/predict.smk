@@ -232,6 +232,7 @@ rule segment_scan:
     params:
         differences=lambda wildcards: CATALOGUE.processing_differences(thing(wildcards)),
         runs=lambda wildcards: thing(wildcards).runs(),
+        members=lambda wildcards: list(thing(wildcards).members),
         inference=lambda wildcards: thing(wildcards).inference,
     script:
         "../scripts/segment_scan.py"
@@ -266,6 +267,7 @@ rule segment_files:
         pixel_size=lambda wildcards: thing(wildcards).dataset.pixel_size,
         listing=listing_of,
         runs=lambda wildcards: thing(wildcards).runs(),
+        members=lambda wildcards: list(thing(wildcards).members),
         inference=lambda wildcards: thing(wildcards).inference,
     script:
         "../scripts/segment_files.py"

@@ -12,15 +12,13 @@ def main(snakemake):
             from scan2seg.config.source import StackSource
             from scan2seg.config.training import InferenceSettings
             from scan2seg.inference.dataset_segmentation import segment_dataset
-            from scan2seg.inference.model_choice import choose_model
-            from scan2seg.inference.plan import read_chosen_plan
+            from scan2seg.inference.model_choice import choose_members
 
             source, labels = TypeAdapter(StackSource).validate_python(params.source), Path(output.labels)
-            model, checkpoint = choose_model(params.runs, labels.parents[2])
-            settings = InferenceSettings.model_validate(params.inference[model.split("/")[0]])
-            inference = read_chosen_plan(settings, model, params.runs, labels.parents[2])
-            used = {"inference": inference, "pixel_size": params.pixel_size, "threads": snakemake.threads}
-            segment_dataset(source, checkpoint, labels, Path(output.summary), model=model, **used)
+            inference = {name: InferenceSettings.model_validate(how) for name, how in params.inference.items()}
+            model, members = choose_members(params.runs, params.members, inference, labels.parents[2])
+            used = {"pixel_size": params.pixel_size, "threads": snakemake.threads}
+            segment_dataset(source, members, labels, Path(output.summary), model=model, **used)
 
 
 if __name__ == "__main__":

@@ -8,18 +8,16 @@ def main(snakemake):
     with job(snakemake) as needed:
         if needed:
             from scan2seg.config.training import InferenceSettings
-            from scan2seg.inference.model_choice import choose_model
-            from scan2seg.inference.plan import read_chosen_plan
+            from scan2seg.inference.model_choice import choose_members
             from scan2seg.inference.segmentation import segment_scan
 
             volume, labels, summary = Path(given.volume), Path(output.labels), Path(output.summary)
-            model, checkpoint = choose_model(params.runs, labels.parents[2])
-            settings = InferenceSettings.model_validate(params.inference[model.split("/")[0]])
-            inference = read_chosen_plan(settings, model, params.runs, labels.parents[2])
+            inference = {name: InferenceSettings.model_validate(how) for name, how in params.inference.items()}
+            model, members = choose_members(params.runs, params.members, inference, labels.parents[2])
             tiff = Path(output.tiff[0]) if output.get("tiff") else None
-            used = {"model": model, "inference": inference, "threads": snakemake.threads, "tiff": tiff}
+            used = {"model": model, "threads": snakemake.threads, "tiff": tiff}
             compared = {"stack": Path(given.stack), "differences": params.differences}
-            segment_scan(volume, checkpoint, labels, summary, **used, **compared)
+            segment_scan(volume, members, labels, summary, **used, **compared)
 
 
 if __name__ == "__main__":

@@ -157,12 +157,16 @@ class Catalogue:
             return {}
         dataset = self.experiment.trained_on()
         models = self.experiment.models
-        candidates = models if segment.model == "best" else {segment.model: models[segment.model]}
+        members: tuple[str, ...] = ()
+        if segment.model in self.experiment.settings.ensembles:
+            members = tuple(self.experiment.member_runs(segment.model))
+        names = [member.partition("/")[0] for member in members] or [segment.model]
+        candidates = models if segment.model == "best" else {name: models[name] for name in names}
         trainings = {name: self.training(dataset, name) for name in candidates}
         inference = {name: model.inference.model_dump(mode="json") for name, model in candidates.items()}
         replicates = {name: tuple(self.experiment.replicates(name)) for name in candidates}
         scored = {name: application_folder(self.experiment.inference(name)) for name in candidates}
-        applied = (segment.model, trainings, inference, replicates, scored, dataset)
+        applied = (segment.model, trainings, inference, replicates, scored, dataset, members)
         new = self.experiment.new_scans
         files = {self.experiment.stem("datasets", name): data for name, data in new.items() if not data.scans()}
         made: list[Application] = [Segmentation(scan, *applied, volume) for scan, volume in self.new_volumes.items()]

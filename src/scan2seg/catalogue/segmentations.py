@@ -21,6 +21,8 @@ class Application(Thing):
     scored: dict[str, str]
     """Where, below a replicate, the predictions lie by which the models were scored."""
     trained_on: str
+    members: tuple[str, ...]
+    """MODEL/REPLICATE of each member of an ensemble; none where a model is used, or the best of several."""
 
     def runs(self) -> list[list[str]]:
         """List every run to choose from: dataset, model and replicate, and the folders of training and scores.
@@ -36,8 +38,11 @@ class Application(Thing):
 
     def choice(self) -> Json:
         """Return the models to choose from, how they are applied, and how one is chosen."""
+        alone = "ensemble" if self.members else "best"
+        named = self.trainings.get(self.model)
         return {
-            "model": "best" if self.model == "best" else self.trainings[self.model].folder,
+            "model": named.folder if named and self.model != "best" else alone,
+            **({"members": list(self.members)} if self.members else {}),
             "trainings": {name: training.folder for name, training in self.trainings.items()},
             "inference": self.inference,
             "replicates": {name: list(replicates) for name, replicates in self.replicates.items()},

@@ -77,7 +77,8 @@ class Segmentation(Settings):
     """Dataset files with the new scans, or with new images or volumes. These are read as the training images were;
     their own ``resize``, ``spacing`` and the like do not count, and labels that they have are not looked at."""
     model: str = "best"
-    """A model of this experiment, or the best of its ranking."""
+    """A model of this experiment, an ensemble, whose first replicate is used, or the best model of the ranking, which
+    is no ensemble."""
     trained_on: Name | None = None
     """The dataset whose models are used; needed where the experiment has several."""
     tiff: bool = False
@@ -170,6 +171,12 @@ class Experiment:
             own, wanted = self.replicates(model), f"{fold}{seed}" if seed else replicate
             names.append(wanted if wanted in own else next(name for name in own if name.startswith(fold)))
         return names
+
+    def member_runs(self, ensemble: str) -> list[str]:
+        """Return MODEL/REPLICATE of each member of an ensemble's first replicate."""
+        first = self.replicates(ensemble)[0]
+        pairs = zip(self.members(ensemble), self.member_replicates(ensemble, first), strict=True)
+        return [f"{model}/{replicate}" for model, replicate in pairs]
 
     def recipes(self) -> list[Model]:
         """Return the models, and those that studies vary on shared patches."""

@@ -48,7 +48,7 @@ def _check_segmentation(experiment: "Experiment", path: str) -> Iterator[Problem
     segment = experiment.settings.segment
     if segment is None:
         return
-    names = {*experiment.models}
+    names = {*experiment.models, *experiment.settings.ensembles}
     if segment.model != "best" and segment.model not in names:
         yield Problem(path, "segment.model", f"choose best or one of {', '.join(sorted(names))}", segment.model)
     if not experiment.models:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from scan2seg.config.images import ImageSource
 from scan2seg.config.source import StackSource
-from scan2seg.config.training import InferenceSettings
 from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
 from scan2seg.inference.file_segmentation import FileOptions, segment_found
+from scan2seg.inference.members import Member, describe_inference
 from scan2seg.inference.segmentation_inputs import Input
 from scan2seg.inference.segmentation_outputs import facts_of, output_name, read_all_facts
 from scan2seg.logging import info
@@ -22,12 +22,11 @@ from scan2seg.storage import write_json
 
 def segment_dataset(
     source: StackSource,
-    checkpoint: Path,
+    members: Sequence[Member],
     labels: Path,
     summary: Path,
     *,
     model: str,
-    inference: InferenceSettings,
     pixel_size: float | None = None,
     threads: int = 1,
 ) -> None:
@@ -38,11 +37,10 @@ def segment_dataset(
 
     Args:
         source: where the images are; how they are read is decided by the checkpoint.
-        checkpoint: the trained model.
+        members: the trained model, or those of an ensemble, and how each is applied.
         labels: the folder to write; see ``file_segmentation.segment_inputs``.
         summary: summary.json: the model, and of every file what its labels tell.
         model: its run, MODEL/REPLICATE, for the summary.
-        inference: how the model is applied.
         pixel_size: edge of a pixel of the images in micrometres, where their files do not say it.
         threads: processor cores.
 
@@ -55,7 +53,7 @@ def segment_dataset(
     options = FileOptions(key=key, pixel_size=pixel_size, threads=threads)
     unfinished = labels.with_name("unfinished")
     _discard_others(unfinished, inputs)
-    problems = segment_found(checkpoint, lambda _: inputs, unfinished, inference, options)
+    problems = segment_found(members, lambda _: inputs, unfinished, options)
     if problems:
         raise InputError("\n".join([*problems, f"{len(problems)} of {len(inputs)} could not be segmented, see above"]))
     files = read_all_facts(unfinished)
@@ -64,7 +62,8 @@ def segment_dataset(
     os.replace(unfinished, labels)
     unlike = {name: facts["unlike_training"] for name, facts in files.items() if facts["unlike_training"]}
     facts = {"model": model, "files": files, "unlike_training": unlike}
-    provenance = record({"model": model, "inference": inference.model_dump(mode="json")}, [checkpoint])
+    settings = {"model": model, "inference": describe_inference(members)}
+    provenance = record(settings, [member.checkpoint for member in members])
     write_json(summary, {**facts, "provenance": provenance})
     info("%s: %d files, %d of them unlike the training images", model, len(files), len(unlike))
 

@@ -26,7 +26,7 @@ from scan2seg.checkpoint import SegmentationModel, load_checkpoint
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.inference.model_card import describe_resource, write_card
-from scan2seg.inference.model_choice import EXPORTED_SETTINGS, find_settings
+from scan2seg.inference.model_choice import EXPORTED_SETTINGS, find_members
 from scan2seg.logging import info
 from scan2seg.storage import replacing, write_json
 
@@ -88,8 +88,9 @@ def export_model(
         np.save(partial / "test_image.npy", image.numpy())
         np.save(partial / "test_label.npy", label.numpy())
         np.save(partial / "test_probability.npy", probability.numpy())
+        (applied,) = find_members(checkpoint)
         shutil.copy(checkpoint, partial / "checkpoint.pt")
-        write_json(partial / EXPORTED_SETTINGS, find_settings(checkpoint).model_dump(mode="json"))
+        write_json(partial / EXPORTED_SETTINGS, applied.inference.model_dump(mode="json"))
         write_card(partial / "README.md", checkpoint, description, spatial, licence)
         digest = hashlib.sha256((partial / "model.onnx").read_bytes()).hexdigest()
         resource = describe_resource(checkpoint, description, model.channels, spatial, licence, digest, OPSET)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from scan2seg.appearance import MEASURES, compare_appearance, compare_pixel_size, cut_windows, warn_of_unlike
 from scan2seg.config.image_reading import Reading
-from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
@@ -20,6 +19,7 @@ from scan2seg.inference.blocks import block_length
 from scan2seg.inference.label_files import write_image, write_volume_beside
 from scan2seg.inference.label_grid import restore_image, restore_plane
 from scan2seg.inference.labelling import image_channels, label_image, label_volume, read_pixels
+from scan2seg.inference.members import Member, describe_inference, load_predictor
 from scan2seg.inference.segmentation_inputs import Input, find_inputs
 from scan2seg.inference.segmentation_outputs import (
     check_outputs,
@@ -71,9 +71,7 @@ class Application:
     options: FileOptions
 
 
-def segment_inputs(
-    checkpoint: Path, paths: Sequence[Path], output: Path, inference: InferenceSettings, options: FileOptions
-) -> list[str]:
+def segment_inputs(members: Sequence[Member], paths: Sequence[Path], output: Path, options: FileOptions) -> list[str]:
     """Segment images and volumes; return what went wrong with some of them, a sentence each, while others are done.
 
     Beside each label file stands a JSON file with its name: shares of the classes, particles, sizes, what makes the
@@ -82,10 +80,9 @@ def segment_inputs(
     over. Nothing is replaced that this command did not write.
 
     Args:
-        checkpoint: the trained model.
+        members: the trained model, or those of an ensemble, and how each is applied.
         paths: images, volumes, and folders of them; see ``segmentation_inputs.find_inputs``.
         output: the folder to write to.
-        inference: how the model is applied.
         options: how files are read and where the model computes.
 
     Raises:
@@ -97,24 +94,20 @@ def segment_inputs(
         deep = predictor.model.dimensions == 3 or predictor.neighbours > 0
         return find_inputs(paths, output=output, volumes=deep, channels=image_channels(predictor))
 
-    return segment_found(checkpoint, find, output, inference, options)
+    return segment_found(members, find, output, options)
 
 
 def segment_found(
-    checkpoint: Path,
-    find: Callable[[Predictor], list[Input]],
-    output: Path,
-    inference: InferenceSettings,
-    options: FileOptions,
+    members: Sequence[Member], find: Callable[[Predictor], list[Input]], output: Path, options: FileOptions
 ) -> list[str]:
     """Segment what is found for a model, as ``segment_inputs`` does."""
     set_threads(options.threads)
-    predictor = Predictor(checkpoint, inference, options.device)
-    reading = _find_reading(predictor, checkpoint)
+    predictor = load_predictor(members, options.device)
+    reading = _find_reading(predictor, members[0].checkpoint)
     inputs = find(predictor)
     check_outputs(inputs, output)
-    settings = {"inference": inference.model_dump(mode="json"), "key": options.key, "pixel_size": options.pixel_size}
-    identity = record(settings, [checkpoint])
+    settings = {"inference": describe_inference(members), "key": options.key, "pixel_size": options.pixel_size}
+    identity = record(settings, [member.checkpoint for member in members])
     problems = []
     total = sum(each.count_pixels(reading, options.key) for each in inputs)
     with counting_pixels("segmenting", total) as advance:

@@ -1,6 +1,6 @@
 """Which trained model is meant: a checkpoint, the folder of a run, or the winner of a report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,29 +9,34 @@ from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.evaluation.ranking import rank
 from scan2seg.evaluation.runs import RunFiles, locate_run, read_run
+from scan2seg.inference.members import Member
+from scan2seg.inference.plan import read_chosen_plan
+from scan2seg.provenance import locate_inputs
 from scan2seg.storage import open_store, read_json
 
 EXPORTED_SETTINGS = "inference.json"
 """Beside the checkpoint in the folder of an exported model: how it was applied when it was scored."""
 
 
-def find_checkpoint(path: Path, dataset: str | None = None) -> Path:
-    """Return the checkpoint that a path means.
+def find_members(path: Path, dataset: str | None = None) -> list[Member]:
+    """Return the model that a path means, or the members of an ensemble, each as it was applied when it was scored.
 
-    Of a report's folder it is the first model of the ranking that is no ensemble, by its mean over replicates, and of
-    its replicates the best on validation images.
+    Of a report's folder it is the first model of the ranking, by its mean over replicates, and of its replicates the
+    best on validation images.
 
     Args:
         path: checkpoint.pt, the folder of a run or of an exported model, or results/reports/EXPERIMENT.
         dataset: of a report with several: the one whose winner is meant.
 
     Raises:
-        InputError: there is no such thing, or the report has several datasets and none is named.
+        InputError: there is no such thing, the report has several datasets and none is named, or a member is missing.
     """
     if path.is_file():
-        return path
+        return [Member(path, _find_settings(path))]
     if (path / "checkpoint.pt").is_file():
-        return path / "checkpoint.pt"
+        return [Member(path / "checkpoint.pt", _find_settings(path / "checkpoint.pt"))]
+    if (path / "prediction.zarr").is_dir():
+        return _find_ensemble(path / "prediction.zarr")
     if not (path / "runs").is_dir():
         raise InputError(
             f"{path}: is no checkpoint, no folder of a run or an exported model and no report; give "
@@ -40,7 +45,55 @@ def find_checkpoint(path: Path, dataset: str | None = None) -> Path:
     names = sorted(folder.name for folder in (path / "runs").iterdir() if folder.is_dir())
     if dataset not in names and (dataset or len(names) != 1):
         raise InputError(f"{path}: say the dataset by --dataset, one of {', '.join(names)}")
-    return _find_winner(path / "runs" / (dataset or names[0]))
+    return find_members(_find_winner(path / "runs" / (dataset or names[0])))
+
+
+def find_checkpoint(path: Path, dataset: str | None = None) -> Path:
+    """Return the checkpoint of the model that a path means; see ``find_members``.
+
+    Raises:
+        InputError: as there, or it is an ensemble, which has none of its own.
+    """
+    first, *others = find_members(path, dataset)
+    if others:
+        runs = ", ".join(str(member.checkpoint.parent) for member in (first, *others))
+        raise InputError(f"{path}: is an ensemble of {runs}; give one of them")
+    return first.checkpoint
+
+
+def _find_ensemble(prediction: Path) -> list[Member]:
+    attributes: Json = open_store(prediction).attrs.asdict()
+    provenance = attributes.get("provenance", {})
+    if "members" not in provenance.get("settings", {}):
+        raise InputError(f"{prediction.parent}: has no checkpoint.pt; train the model again")
+    members = []
+    for store in locate_inputs(prediction, provenance, "prediction.zarr"):
+        folders = (store.parent, store.parent.parent)
+        checkpoint = next((path for path in (folder / "checkpoint.pt" for folder in folders) if path.is_file()), None)
+        if checkpoint is None:
+            raise InputError(f"{store}: a member of {prediction.parent}; its checkpoint.pt is missing")
+        members.append(Member(checkpoint, _read_settings(store)))
+    return members
+
+
+def choose_members(
+    runs: Sequence[Sequence[str]], members: Sequence[str], inference: Mapping[str, InferenceSettings], results: Path
+) -> tuple[str, list[Member]]:
+    """Return the run to use, or the members of an ensemble, with its name, MODEL/REPLICATE, or theirs.
+
+    Args:
+        runs: to choose from, see ``choose_model``.
+        members: of an ensemble, MODEL/REPLICATE of each; nothing is chosen then.
+        inference: how each model is applied.
+        results: the folder that the folders of runs count from.
+
+    Raises:
+        InputError: a file of a run is missing or unreadable, or they were scored on unlike images.
+    """
+    folders = {f"{model}/{replicate}": results / folder for _, model, replicate, folder, _ in runs}
+    names = list(members) or [choose_model(runs, results)[0]]
+    settings = {name: read_chosen_plan(inference[name.split("/")[0]], name, runs, results) for name in names}
+    return " + ".join(names), [Member(folders[name] / "checkpoint.pt", settings[name]) for name in names]
 
 
 def choose_model(runs: Sequence[Sequence[str]], results: Path) -> tuple[str, Path]:
@@ -65,11 +118,19 @@ def choose_model(runs: Sequence[Sequence[str]], results: Path) -> tuple[str, Pat
 
 def _find_winner(runs: Path) -> Path:
     scored = [path.parent for path in sorted(runs.glob("*/*/metrics.json"))]
-    folders = [folder for folder in scored if (folder / "checkpoint.pt").is_file()]
+    folders = [folder for folder in scored if _can_be_used(folder)]
     if not folders:
         raise InputError(f"{runs}: holds no finished run; run the experiment first")
     name = _choose_run([locate_run(folder, folder, (runs.name, *folder.parts[-2:])) for folder in folders])
-    return runs / name / "checkpoint.pt"
+    return runs / name
+
+
+def _can_be_used(folder: Path) -> bool:
+    """Tell whether a run has a checkpoint, or is an ensemble of such."""
+    try:
+        return bool(find_members(folder))
+    except InputError:
+        return False
 
 
 def _choose_run(files: Sequence[RunFiles]) -> str:
@@ -78,7 +139,7 @@ def _choose_run(files: Sequence[RunFiles]) -> str:
     return first.chosen.name
 
 
-def find_settings(checkpoint: Path) -> InferenceSettings:
+def _find_settings(checkpoint: Path) -> InferenceSettings:
     """Return how the model was applied when it was scored, from the prediction of its run; else the defaults.
 
     Raises:
@@ -97,5 +158,9 @@ def find_settings(checkpoint: Path) -> InferenceSettings:
             f"{checkpoint}: the model was applied in several ways ({ways}); give it by the report that has the one to "
             "use, results/reports/EXPERIMENT/runs/DATASET/MODEL/REPLICATE"
         )
-    attributes: Json = open_store(predictions[0]).attrs.asdict()
+    return _read_settings(predictions[0])
+
+
+def _read_settings(prediction: Path) -> InferenceSettings:
+    attributes: Json = open_store(prediction).attrs.asdict()
     return InferenceSettings.model_validate(attributes["provenance"]["settings"]["inference"])

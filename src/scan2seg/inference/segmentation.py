@@ -9,13 +9,13 @@ import zarr
 from numpy.typing import NDArray
 
 from scan2seg.appearance import warn_of_unlike
-from scan2seg.config.training import InferenceSettings
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
 from scan2seg.inference.blocks import block_length
 from scan2seg.inference.label_files import write_volume_tiff
 from scan2seg.inference.labelling import label_volume
 from scan2seg.inference.likeness import compare_with_training
+from scan2seg.inference.members import Member, describe_inference, load_predictor
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.provenance import record
@@ -25,12 +25,11 @@ from scan2seg.storage import create_volume, creating, open_store, write_json
 
 def segment_scan(
     volume: Path,
-    checkpoint: Path,
+    members: Sequence[Member],
     labels: Path,
     summary: Path,
     *,
     model: str,
-    inference: InferenceSettings,
     stack: Path | None = None,
     differences: Sequence[str] = (),
     tiff: Path | None = None,
@@ -42,11 +41,10 @@ def segment_scan(
 
     Args:
         volume: a store with ``volume`` (z, y, x), denoised as the training data were.
-        checkpoint: the trained model.
+        members: the trained model, or those of an ensemble, and how each is applied.
         labels: the Zarr store to write, ``label`` (z, y, x) uint8 with OME-Zarr metadata.
         summary: summary.json: the share of each class, counts, model, pixel size and ``unlike_training``.
         model: its run, MODEL/REPLICATE, for the summary.
-        inference: how the model is applied.
         stack: the stack that the model was trained on, to compare pixel size and grey values with.
         differences: in what the volume was processed otherwise, as settings tell.
         tiff: where to write a TIFF, or None.
@@ -56,14 +54,15 @@ def segment_scan(
         InputError: the model was trained on images of more than one channel.
     """
     set_threads(threads)
-    predictor = Predictor(checkpoint, inference)
+    predictor = load_predictor(members)
     source = open_store(volume)
     if predictor.model.channels != 2 * predictor.neighbours + 1:
-        raise InputError(f"{checkpoint}: was trained on images of several channels; a volume has one")
+        raise InputError(f"{members[0].checkpoint}: was trained on images of several channels; a volume has one")
     unlike = _find_differences(volume, stack, differences)
     with creating(labels) as group:
         counts = _write_labels(group, source, predictor)
-        provenance = record({"model": model, "inference": inference.model_dump(mode="json")}, [volume, checkpoint])
+        settings = {"model": model, "inference": describe_inference(members)}
+        provenance = record(settings, [volume, *(member.checkpoint for member in members)])
         group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
     if tiff is not None:
         write_volume_tiff(tiff, labels)

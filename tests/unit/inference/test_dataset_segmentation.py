@@ -13,11 +13,13 @@ from scan2seg.config.images import ImageSource
 from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
 from scan2seg.inference.dataset_segmentation import list_inputs, segment_dataset
+from scan2seg.inference.members import Member
 
 
 def segment(checkpoint: Path, folder: Path, **changes: Any) -> None:
     source = ImageSource.model_validate({"kind": "images", "images": str(folder / "in/*.png"), **changes})
-    segment_dataset(source, checkpoint, folder / "labels", folder / "summary.json", model="m/seed0", inference=SETTINGS)
+    members = [Member(checkpoint, SETTINGS)]
+    segment_dataset(source, members, folder / "labels", folder / "summary.json", model="m/seed0")
 
 
 def test_a_file_that_cannot_be_read_costs_no_other_and_what_is_done_stays_done(tmp_path: Path) -> None:

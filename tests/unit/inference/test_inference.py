@@ -17,6 +17,7 @@ from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
 from scan2seg.inference import timing
 from scan2seg.inference.ensembling import ensemble_predictions
+from scan2seg.inference.members import Member
 from scan2seg.inference.prediction import predict_stack
 from scan2seg.inference.saliency import map_saliency
 from scan2seg.inference.segmentation import segment_scan
@@ -257,11 +258,10 @@ def test_a_network_on_volumes_sees_the_slices_around_the_test_slices(
         create_volume(group, (7, 20, 18))[:] = images[:7, 0]
     segment_scan(
         tmp_path / "v.zarr",
-        checkpoint,
+        [Member(checkpoint, InferenceSettings())],
         tmp_path / "labels.zarr",
         tmp_path / "summary.json",
         model="unet_3d/seed0",
-        inference=InferenceSettings(),
     )
     labels = np.asarray(open_store(tmp_path / "labels.zarr")["label"])
     assert np.array_equal(labels, volumes[0].argmax(dim=0).numpy())
@@ -286,10 +286,9 @@ def test_a_volume_is_segmented_with_counts_that_add_up(tmp_path: Path) -> None:
     outputs = [tmp_path / name for name in ("labels.zarr", "summary.json", "labels.tif")]
     segment_scan(
         tmp_path / "v.zarr",
-        write_model(tmp_path, neighbours=1, channels=3),
+        [Member(write_model(tmp_path, neighbours=1, channels=3), InferenceSettings())],
         *outputs[:2],
         model="unet/seed0",
-        inference=InferenceSettings(),
         tiff=outputs[2],
     )
     summary = read_json(outputs[1])
@@ -312,11 +311,10 @@ def test_a_volume_unlike_the_training_images_is_told(tmp_path, factor, pixel_siz
         create_volume(group, (7, 20, 25), pixel_size=pixel_size)[:] = factor * random.normal(2, 1, (7, 20, 25))
     segment_scan(
         tmp_path / "scan" / "v.zarr",
-        write_model(tmp_path),
+        [Member(write_model(tmp_path), InferenceSettings())],
         tmp_path / "labels.zarr",
         tmp_path / "summary.json",
         model="unet/seed0",
-        inference=InferenceSettings(),
         stack=tmp_path / "stack.zarr",
         differences=["units is per_millimetre, in training per_pixel"],
     )

@@ -14,6 +14,7 @@ from PIL import Image
 from scan2seg.cli import main
 from scan2seg.errors import InputError
 from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
+from scan2seg.inference.members import Member
 
 
 def test_one_damaged_file_is_named_and_the_others_are_finished(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_what_is_done_is_not_done_again_and_what_changed_is(tmp_path: Path) -> N
     again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
     assert again["0.png"] == times["0.png"] and again["1.png"] > times["1.png"]
     flipped = SETTINGS.model_copy(update={"flips": True})
-    segment_inputs(checkpoint, [inputs], tmp_path / "out", flipped, FileOptions())
+    segment_inputs([Member(checkpoint, flipped)], [inputs], tmp_path / "out", FileOptions())
     assert (tmp_path / "out/0.png").stat().st_mtime_ns > times["0.png"]
 
 
@@ -113,7 +114,7 @@ def test_labels_without_what_they_tell_are_made_again(tmp_path: Path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("scan2seg.inference.file_segmentation.describe", killed)
         with pytest.raises(KeyboardInterrupt):
-            segment_inputs(checkpoint, [tmp_path / "in"], out, other, FileOptions())
+            segment_inputs([Member(checkpoint, other)], [tmp_path / "in"], out, FileOptions())
     assert facts_of(out / "a.png") == {"identity": None}
     time = (out / "a.png").stat().st_mtime_ns
     assert segment(checkpoint, out, tmp_path / "in") == []

@@ -1,0 +1,62 @@
+"""Several models are applied as one: the mean of their probabilities, wherever one model can be used."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from example_segmentation import SETTINGS, make_image, write_model
+
+from scan2seg.checkpoint import load_checkpoint, save_checkpoint
+from scan2seg.config.training import InferenceSettings
+from scan2seg.errors import InputError
+from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
+from scan2seg.inference.members import Member, load_predictor
+from scan2seg.inference.tiling import Predictor
+from scan2seg.storage import open_array
+
+OTHERWISE = InferenceSettings(tile=24, overlap=0.25, flips=True)
+
+
+def write_another(folder: Path, **settings) -> Path:
+    """Write the model with other weights."""
+    folder.mkdir(parents=True)
+    path = write_model(folder, **settings)
+    model, description = load_checkpoint(path)
+    torch.manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    save_checkpoint(path, model, description)
+    return path
+
+
+@pytest.mark.parametrize("neighbours", [0, 1])
+def test_an_ensemble_is_the_mean_of_its_members_each_applied_in_its_way(tmp_path: Path, neighbours: int) -> None:
+    first = write_model(tmp_path, neighbours=neighbours, kind="volume")
+    members = [
+        Member(first, SETTINGS),
+        Member(write_another(tmp_path / "b", neighbours=neighbours, kind="volume"), OTHERWISE),
+    ]
+    image = make_image(1, channels=2 * neighbours + 1)
+    apart = [Predictor(member.checkpoint, member.inference).predict(image) for member in members]
+    ensemble = load_predictor(members)
+    assert torch.allclose(ensemble.predict(image), (apart[0] + apart[1]) / 2, atol=1e-6)
+    assert len({tuple(found.argmax(dim=0).flatten().tolist()) for found in (*apart, ensemble.predict(image))}) == 3
+    volume = np.stack([make_image(seed)[0] for seed in range(4)])
+    tifffile.imwrite(tmp_path / "v.tif", volume, photometric="minisblack")
+    assert segment_inputs(members, [tmp_path / "v.tif"], tmp_path / "out", FileOptions()) == []
+    seen = volume[1 - neighbours : 2 + neighbours]
+    found = np.asarray(open_array(tmp_path / "out/v.zarr", "label")[1])
+    assert (found == ensemble.predict(seen).argmax(dim=0).numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [({"channels": 2}, "channels"), ({"neighbours": 1}, "channels"), ({"kind": "volume"}, "ways of reading images")],
+)
+def test_models_that_see_other_images_are_not_averaged(tmp_path: Path, other: dict, words: str) -> None:
+    members = [Member(write_model(tmp_path), SETTINGS), Member(write_another(tmp_path / "b", **other), SETTINGS)]
+    with pytest.raises(InputError, match=f"has other {words} than .*; they cannot be averaged"):
+        load_predictor(members)
