@@ -1,5 +1,6 @@
 """How much memory a job may take, and how it holds it."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +96,15 @@ def _held() -> int:
 
 def _number(text: str | None) -> int:
     return int(text) if text and text.isdigit() else 0
+
+
+def collect_rarely() -> None:
+    """Look for circular garbage after 100,000 new objects, not after 700.
+
+    What Snakemake reads and the graph of jobs are millions of objects that stay, and each look goes over all of them.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000)
 
 
 def use_huge_pages() -> None:

@@ -51,6 +51,17 @@ def test_a_program_started_afterwards_has_huge_pages(monkeypatch: pytest.MonkeyP
     assert kilobytes() > 32 << 10
 
 
+@pytest.mark.parametrize(("call", "least", "most"), [("None", 300, 500), ("collect_rarely()", 0, 3)])
+def test_circular_garbage_is_looked_for_rarely(call: str, least: int, most: int) -> None:
+    script = (
+        f"import gc\nfrom scan2seg.memory import collect_rarely\n{call}\n"
+        "count = lambda: sum(part['collections'] for part in gc.get_stats())\n"
+        "before = count()\nkept = [[] for _ in range(250_000)]\nprint(count() - before)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert least <= int(result.stdout) <= most
+
+
 GIGABYTE = 10**9
 
 

@@ -7,6 +7,11 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
+from scan2seg.memory import collect_rarely, use_huge_pages
+
+# before all else, which makes many objects
+collect_rarely()
+
 from scan2seg.catalogue import Catalogue, Patches, Split, Stack, Training
 from scan2seg.catalogue.segmentations import FileSegmentation, Segmentation
 from scan2seg.catalogue.volumes import DenoisedVolume, Reconstruction
@@ -18,7 +23,6 @@ from scan2seg.device import may_have_gpu
 from scan2seg.errors import InputError
 from scan2seg.imports import script_modules, share_source
 from scan2seg.logging import warn_once
-from scan2seg.memory import use_huge_pages
 from scan2seg.plugins import module_name
 from scan2seg.results_folder import check_results
 from scan2seg.slurm.plugin import extend_plugin
