@@ -43,11 +43,13 @@ class EnergyMeter:
         return self.read()
 
 
-def add_up(joules: Sequence[float | None], device: str) -> float | None:
-    """Return the energy of processes that train together: of all GPUs; a processor's counter has all of them in it."""
-    if device == "cpu":
-        return joules[0]
-    return None if None in joules else sum(value for value in joules if value is not None)
+def add_up(joules: Sequence[float | None], device: str, nodes: int = 1) -> float | None:
+    """Return the energy of processes that train together, by rank, as many on each node.
+
+    That of all GPUs; a processor's counter has all processes of its node in it.
+    """
+    counted = joules if device == "cuda" else joules[:: len(joules) // nodes]
+    return None if None in counted else sum(value for value in counted if value is not None)
 
 
 def read_counters(device: str) -> list[Counter]:

@@ -112,6 +112,11 @@ def describe_hardware() -> dict[str, Any]:
     return found
 
 
+def name_node() -> str:
+    """Return the name of this node, as Slurm has it where it started this process."""
+    return os.environ.get("SLURMD_NODENAME") or platform.node()
+
+
 def is_like_hardware(known: Mapping[str, Any]) -> bool:
     """Tell whether hardware that was described computes as this one does: all but the node's name is the same."""
     return {**known, "node": None} == {**describe_hardware(), "node": None}

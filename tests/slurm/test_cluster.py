@@ -1,5 +1,6 @@
 """The workflow on a real Slurm: what is asked for, what happens when jobs fail, and that nothing is left behind."""
 
+import json
 import re
 import signal
 import subprocess
@@ -109,6 +110,16 @@ def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finish
     assert jobs[1]["TimeLimit"] > jobs[0]["TimeLimit"]
     assert result.status == 0, result.output
     assert (finished.folder / checkpoint).is_file()
+
+
+def test_one_model_is_trained_on_two_nodes(cluster: Cluster, finished: Workspace) -> None:
+    checkpoint = finished.add_model("spread", {"devices": 2, "nodes": 2}, gpus=0)
+    result = finished.snakemake(checkpoint)
+    assert result.status == 0, result.output
+    (job,) = jobs_of(cluster, finished, checkpoint.split("/")[2])
+    assert (job["NumNodes"], job["NumTasks"], job["NodeList"]) == ("2", "2", "testnode[1-2]")
+    training = json.loads((finished.folder / checkpoint).with_name("training.json").read_text())
+    assert training["nodes"] == ["testnode1", "testnode2"] and training["devices"] == 2
 
 
 @pytest.mark.slow

@@ -116,7 +116,7 @@ class Workspace:
         (profiles / name / "config.yaml").write_text(yaml.safe_dump({**profile, **changes}, sort_keys=False))
         return f"workflow/profiles/{name}"
 
-    def add_model(self, name: str, **resources: int) -> str:
+    def add_model(self, name: str, training: dict[str, int] | None = None, **resources: int) -> str:
         """Add a model to the experiment, small and trained on the patches of the others; return its checkpoint."""
         path = self.folder / "config" / "config.yaml"
         experiment = yaml.safe_load(path.read_text())
@@ -124,6 +124,7 @@ class Workspace:
         # a recipe of its own: equal ones would be one model
         rate = {"learning_rate": 1e-4 * (2 + len(experiment["models"]))}
         model = {**small, "name": name, "optimizer": rate, "resources": {**small["resources"], **resources}}
+        model["training"] = {**small["training"], **(training or {})}
         path.write_text(yaml.safe_dump({**experiment, "models": [*experiment["models"], model]}))
         return self.path_of(name, "training") + "/seed0/checkpoint.pt"
 

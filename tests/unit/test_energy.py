@@ -82,5 +82,6 @@ def test_a_processor_whose_counter_begins_again(monkeypatch, tmp_path):
 
 def test_energy_of_several_processes():
     assert energy.add_up([3.0, 3.0], "cpu") == 3.0
+    assert energy.add_up([1.0, 2.0, 5.0, 6.0], "cpu", nodes=2) == 6.0
     assert energy.add_up([3.0, 4.0], "cuda") == 7.0
     assert energy.add_up([3.0, None], "cuda") is None

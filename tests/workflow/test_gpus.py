@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pipeline import Pipeline
 
-from scan2seg.device import has_gpu
+from scan2seg.device import may_have_gpu
 
 SNAKEFILE = """
 from scan2seg.workflow_outputs import keep_outputs
@@ -45,12 +45,19 @@ OF_A_MODEL = STARTED | {"tune_model", "segment_scan"}
 OF_A_VOLUME = {"reconstruct_scan", "denoise_scan"}
 
 
-def requests(pipeline: Pipeline, *words: str) -> dict[tuple[str, str], tuple[str | None, str | None]]:
-    """Return what each job of a dry run asks for: (rule, name of what it makes) to its GPUs and its partition."""
-    result = pipeline.run("-n", *words)
+def dry_run(pipeline: Pipeline, style: str) -> list[str]:
+    """Return what a dry run on a site that takes GPUs in this style says of each job."""
+    profile = pipeline.folder / "workflow/profiles/slurm/config.yaml"
+    profile.write_text(re.sub("gpu_request: .*", f"gpu_request: {style}", profile.read_text()))
+    result = pipeline.run("-n", "--profile", "workflow/profiles/slurm")
     assert result.returncode == 0, result.stdout + result.stderr
+    return re.split(r"\n(?= *rule )", result.stdout)[1:]
+
+
+def requests(pipeline: Pipeline, style: str) -> dict[tuple[str, str], tuple[str | None, str | None]]:
+    """Return what each job asks for: (rule, name of what it makes) to its GPUs and its partition."""
     found = {}
-    for block in re.split(r"\n(?= *rule )", result.stdout)[1:]:
+    for block in dry_run(pipeline, style):
         rule, output = re.search(r"rule (\w+):", block), re.search(r"output: results/\w+/([a-z0-9]+)", block)
         partition, gpus = re.search(r"slurm_partition=(\w+)", block), re.search(r"\b(?:gpu|gres)=([\w:]+)", block)
         if rule and output:
@@ -58,14 +65,8 @@ def requests(pipeline: Pipeline, *words: str) -> dict[tuple[str, str], tuple[str
     return found
 
 
-def on_slurm(pipeline: Pipeline, style: str) -> dict[tuple[str, str], tuple[str | None, str | None]]:
-    profile = pipeline.folder / "workflow/profiles/slurm/config.yaml"
-    profile.write_text(re.sub("gpu_request: .*", f"gpu_request: {style}", profile.read_text()))
-    return requests(pipeline, "--profile", "workflow/profiles/slurm")
-
-
 def test_no_job_asks_slurm_for_a_gpu_where_no_setting_does(tmp_path: Path) -> None:
-    found = on_slurm(Pipeline(tmp_path, "whole"), "gpu")
+    found = requests(Pipeline(tmp_path, "whole"), "gpu")
     assert {rule for rule, _ in found} == {path.stem for path in tmp_path.glob("workflow/scripts/*.py")}
     assert set(found.values()) == {(None, "cpu")}
 
@@ -85,7 +86,7 @@ def test_the_jobs_that_ask_slurm_for_a_gpu_are_those_of_a_model_or_volume_that_n
     needing = "[{method: non_local_means, device: cuda}]\n  reconstruction: {device: cuda}"
     (datasets / "pillar.yaml").write_text(text.replace("[{method: gaussian, radius: 0.7}]", needing))
 
-    found = on_slurm(made, style)
+    found = requests(made, style)
     one, two = (form and form.format(count) for count in (1, 2))
     for (rule, name), (gpus, partition) in found.items():
         every = rule in ("train_model", "tune_model")
@@ -99,9 +100,28 @@ def test_the_jobs_that_ask_slurm_for_a_gpu_are_those_of_a_model_or_volume_that_n
     )
 
 
+@pytest.mark.parametrize(
+    ("style", "asked"),
+    [("gpu", {"nodes=2", "gpu=2"}), ("gres", {"nodes=2", "gres=gpu:1"}), ("none", {"nodes=2", "tasks=2"})],
+)
+def test_a_model_on_two_nodes_asks_for_them_and_for_its_gpus_on_each(
+    tmp_path: Path, style: str, asked: set[str]
+) -> None:
+    made = Pipeline(tmp_path, "whole")
+    model = tmp_path / "config/models/started.yaml"
+    text = model.read_text().replace("gpus: 0", "gpus: 2").replace("epochs: 2,", "epochs: 2, devices: 2, nodes: 2,")
+    model.write_text(text)
+    for block in dry_run(made, style):
+        wanted = set(re.findall(r"\b(?:nodes|tasks|gpu|gres)=[\w:]+", block.partition("resources:")[2]))
+        if "rule train_model" in block:
+            assert wanted == (asked if "runs/started-" in block else {"nodes=1"})
+        else:
+            assert "nodes=2" not in wanted and "tasks=2" not in wanted
+
+
 def with_a_driver(*command: str) -> list[str]:
     """Return a command that finds the folder of a driver, as where there is a GPU, and nobody else does."""
-    if has_gpu():
+    if may_have_gpu():
         return [*command]
     if os.geteuid() != 0 or not Path("/proc/driver").is_dir():
         pytest.skip("to show a driver that is not there needs root and /proc/driver, or a GPU")

@@ -219,6 +219,17 @@ def gpu_count(wildcards):
     return max(wanted, int(taken))
 
 
+def node_count(wildcards):
+    """Return on how many nodes a model is trained."""
+    return max(model.training.nodes for model in CATALOGUE.models_of(thing(wildcards)))
+
+
+def task_count(wildcards):
+    """Ask for a task a node: to the only task of a job without GPUs Slurm gives one node."""
+    with_gpus = CLUSTER.gpu_request != "none" and gpu_count(wildcards)
+    return None if with_gpus or node_count(wildcards) == 1 else node_count(wildcards)
+
+
 def own_partition(wildcards):
     """Take the partition of a stage that may want a GPU from the profile."""
     return CLUSTER.gpu_partition if gpu_count(wildcards) else CLUSTER.cpu_partition
@@ -239,10 +250,12 @@ def gpus(style, every=False):
         return None
 
     def request(wildcards):
-        count = gpu_count(wildcards) if every else min(gpu_count(wildcards), 1)
+        count, nodes = gpu_count(wildcards), node_count(wildcards) if every else 1
+        count = count if every else min(count, 1)
         if not count or (CLUSTER.gpu_request != style and not runs_here()):
             return None
-        return count if style == "gpu" else f"gpu:{count}"
+        # gres counts on each node
+        return count if style == "gpu" else f"gpu:{-(-count // nodes)}"
 
     return request
 

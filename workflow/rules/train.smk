@@ -25,7 +25,8 @@ rule train_model:
         runtime=model_resource("runtime"),
         slurm_partition=own_partition,
         slurm_account=CLUSTER.account,
-        nodes=1,
+        nodes=node_count,
+        tasks=task_count,
         gpu=gpus("gpu", every=True),
         gres=gpus("gres", every=True),
         checkpoint_minutes=lambda wildcards: thing(

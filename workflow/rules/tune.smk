@@ -22,7 +22,8 @@ rule tune_model:
         runtime=model_resource("runtime"),
         slurm_partition=own_partition,
         slurm_account=CLUSTER.account,
-        nodes=1,
+        nodes=node_count,
+        tasks=task_count,
         gpu=gpus("gpu", every=True),
         gres=gpus("gres", every=True),
     params:

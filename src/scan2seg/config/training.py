@@ -92,8 +92,10 @@ class TrainingSettings(Settings):
     device: Device = "auto"
     """Where to train."""
     devices: int = Field(default=1, ge=1)
-    """Processes that share each batch, one a GPU of one machine; on the CPU they share the cores. batch_size is the
-    total of all devices."""
+    """Processes that share each batch, one a GPU; on the CPU they share the cores. batch_size is the total of all
+    devices."""
+    nodes: int = Field(default=1, ge=1)
+    """Nodes of a Slurm job that the devices are on, as many on each."""
     early_stopping: int | None = Field(default=None, ge=1)
     """Stop after this many epochs without a better monitored value."""
     monitor: Literal["validation_loss", "validation_mean_iou"] = "validation_mean_iou"
@@ -131,6 +133,10 @@ class TrainingSettings(Settings):
             nearest = -(-self.batch_size // self.devices) * self.devices
             message = f"batch_size: {self.batch_size} is the total of all devices and not a multiple of devices: "
             raise ValueError(f"{message}{self.devices}; set batch_size to {nearest}")
+        if self.devices % self.nodes:
+            nearest = -(-self.devices // self.nodes) * self.nodes
+            message = f"devices: {self.devices} is the total of all nodes and not a multiple of nodes: {self.nodes}"
+            raise ValueError(f"{message}; set devices to {nearest}")
         return self
 
 

@@ -103,7 +103,7 @@ class History(Callback):
             "epoch": trainer.current_epoch + 1,
             "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
             "seconds": time.monotonic() - self._started,
-            "energy_joules": add_up(gather(self._meter.stop()), self._meter.device),
+            "energy_joules": add_up(gather(self._meter.stop()), self._meter.device, trainer.num_nodes),
         }
         row.update({name: values.get(name) for name in SCORES})
         self.rows.append(row)

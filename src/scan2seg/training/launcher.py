@@ -1,8 +1,8 @@
 """Start the processes that train one model together, pass on what they say, and let none outlive the others.
 
-The processes are on one machine and find each other through a file in a folder that only the user can read;
-torchrun's store, a server on every network interface, is not used. What they then send each other stays on the
-loopback interface and, between GPUs, on their links.
+The processes find each other through a file in a folder that only the user can read; torchrun's store, a server on
+every network interface, is not used. On one machine, what they then send each other stays on the loopback interface
+and, between GPUs, on their links; on the nodes of a Slurm job, where ``srun`` starts them, it takes the network.
 """
 
 import json
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,27 +28,31 @@ GRACE_SECONDS = 10.0
 """After a worker failed, the others have this long to say why."""
 
 
-def launch(job: TrainingJob, devices: int, device: str) -> None:
+def launch(job: TrainingJob, devices: int, device: str, nodes: int = 1) -> None:
     """Train in this many processes and return when all are done.
 
     Args:
         job: what every process is to train.
-        devices: how many processes.
+        devices: how many processes, on all nodes together.
         device: cpu, or cuda for a GPU each.
+        nodes: on how many nodes of this Slurm job, as many on each; 1 for this machine.
 
     Raises:
-        InputError: a worker raised it; the message is the worker's.
+        InputError: a worker raised it, the message is the worker's; or this job has another number of nodes.
         RuntimeError: a worker ended in another way; its last lines are a note of the error.
     """
-    info("training in %d processes", devices)
+    places: Sequence[str | None] = _allocated_nodes(nodes) if nodes > 1 else [None]
+    info("training in %d processes%s", devices, f" on {', '.join(map(str, places))}" if nodes > 1 else "")
     share_source()
     workers: list[_Worker] = []
-    with tempfile.TemporaryDirectory(prefix="scan2seg-") as folder:
+    # what only this machine sees is no meeting place for others
+    job.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".scan2seg-", dir=job.output if nodes > 1 else None) as folder:
         part = {"job": job.model_dump(mode="json"), "devices": devices, "device": device}
-        part["store"] = str(Path(folder) / "store")
+        part["store"] = str(Path(folder).resolve() / "store")
         try:
             for rank in range(devices):
-                workers.append(_Worker(rank, part))
+                workers.append(_Worker(rank, part, devices // nodes, places))
             _wait(workers)
             failed = [each for each in workers if each.process.poll() not in (None, 0)]
         finally:
@@ -57,23 +62,46 @@ def launch(job: TrainingJob, devices: int, device: str) -> None:
         raise _explain(workers, failed)
 
 
+def _allocated_nodes(wanted: int) -> list[str]:
+    """Return the names of the nodes of this Slurm job."""
+    found: list[str] = []
+    if "SLURM_JOB_ID" in os.environ:
+        command = ["scontrol", "show", "hostnames", os.environ.get("SLURM_JOB_NODELIST", "")]
+        with suppress(OSError):
+            found += subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    if len(found) != wanted:
+        raise InputError(
+            f"training.nodes: {wanted}, but this job has {len(found) or 1}; "
+            "run it on Slurm, which is asked for as many, or set it to 1"
+        )
+    return found
+
+
+def _starter(node: str | None) -> list[str]:
+    """Return what starts a command on a node: nothing here, else a step that shares what the job has there."""
+    if node is None:
+        return []
+    return ["srun", "--overlap", "--nodes=1", "--ntasks=1", f"--nodelist={node}", "--unbuffered", "--cpu-bind=none"]
+
+
 class _Worker:
     """A process that trains, with what it said."""
 
-    def __init__(self, rank: int, part: Json) -> None:
+    def __init__(self, rank: int, part: Json, on_each: int, places: Sequence[str | None]) -> None:
         self.rank = rank
         self.mistake: str | None = None
         self.last_lines: list[str] = []
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
-        interface = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
-        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "NODE_RANK": "0", "WORLD_SIZE": str(part["devices"])}
+        interface = {} if len(places) > 1 else {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
+        node, local = divmod(rank, on_each)
+        place = {"RANK": rank, "LOCAL_RANK": local, "NODE_RANK": node, "WORLD_SIZE": part["devices"]}
         # a session of its own: Ctrl-C reaches the launcher alone, which then ends all of them
         self.process = subprocess.Popen(
-            [sys.executable, "-m", worker.__name__],
+            [*_starter(places[node]), sys.executable, "-m", worker.__name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
-            env={**os.environ, **interface, **place},
+            env={**os.environ, **interface, **{name: str(number) for name, number in place.items()}},
             text=True,
             encoding="utf-8",
             start_new_session=True,

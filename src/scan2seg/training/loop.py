@@ -178,7 +178,8 @@ def _make_trainer(
     warnings.filterwarnings("ignore", module="lightning")
     return lightning.Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
-        devices=world(),
+        devices=world() // _nodes(settings),
+        num_nodes=_nodes(settings),
         **_share_work(device),
         max_epochs=settings.epochs,
         precision=_PRECISIONS[precision],
@@ -192,6 +193,10 @@ def _make_trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+def _nodes(settings: TrainingSettings) -> int:
+    return settings.nodes if world() > 1 else 1
 
 
 def _share_work(device: str) -> dict[str, Any]:

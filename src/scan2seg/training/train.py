@@ -20,7 +20,7 @@ from scan2seg.errors import InputError
 from scan2seg.logging import info
 from scan2seg.network_features import describe_features
 from scan2seg.normalisation import fit_normalisation
-from scan2seg.provenance import fingerprint, record
+from scan2seg.provenance import fingerprint, name_node, record
 from scan2seg.replicates import parse_replicate
 from scan2seg.storage import open_store, write_json
 from scan2seg.training.data import Patches, choose_evenly, class_weights, make_loaders, open_patches
@@ -47,8 +47,9 @@ def train_model(job: TrainingJob) -> None:
     A run that was killed goes on from its last state, after an epoch or within one: ``output/training`` keeps it until
     the end. On SIGTERM and SIGUSR1 it keeps the state, asks Slurm for another turn, and exits.
 
-    With ``training.devices`` above 1 it starts as many processes, waits for them, and passes on what the first says;
-    peak memory is then the sum over the processes or GPUs, energy that of all GPUs, or of the processor.
+    With ``training.devices`` above 1 it starts as many processes, on ``training.nodes`` of its Slurm job, waits for
+    them, and passes on what the first says; peak memory is then the sum over the processes or GPUs, energy that of all
+    GPUs, or of the processors.
 
     Raises:
         SystemExit: after a signal.
@@ -57,12 +58,13 @@ def train_model(job: TrainingJob) -> None:
         RuntimeError: one of several processes crashed.
     """
     settings = job.recipe.training
-    device = choose_device(settings.device, settings.devices)
+    on_each = settings.devices // settings.nodes
+    device = choose_device(settings.device, on_each)
     if settings.devices == world():
         _train_here(job, device)
     else:
-        threads = max(1, job.threads // settings.devices)
-        launch(job.model_copy(update={"threads": threads}), settings.devices, device)
+        threads = max(1, job.threads // on_each)
+        launch(job.model_copy(update={"threads": threads}), settings.devices, device, settings.nodes)
 
 
 def _train_here(job: TrainingJob, device: str) -> None:
@@ -89,13 +91,14 @@ def _train_here(job: TrainingJob, device: str) -> None:
             raise _keep_good(job.output / "diverged.pt", model, data, provenance, error) from None
     provenance = record(settings_of_run, inputs)
     usage = {"peak_memory_bytes": sum(gather(peak_memory(device))), "threads": job.threads * world()}
+    nodes = list(dict.fromkeys(gather(name_node())))
     if rank() > 0:
         return
     facts = _describe_cost(model, data, result, settings.monitor)
     validation = choose_evenly(data.validation, settings.validation_patches)
     facts.update(validation_patches=len(validation))
     facts["energy_note"] = explain_unknown(device) if facts["energy_joules"] is None else None
-    facts.update(device=device, devices=world(), pretraining=pretraining, **usage)
+    facts.update(device=device, devices=world(), nodes=nodes, pretraining=pretraining, **usage)
     # a classical model is fitted at once
     facts.update(batch_size=settings.batch_size if result.steps else None, steps=result.steps)
     facts.update(result.decision.describe(), provenance=provenance)

@@ -67,7 +67,7 @@ def _train(part: Json) -> None:
 
     backend = "gloo"
     if part["device"] == "cuda":
-        torch.cuda.set_device(part["rank"])
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "cpu:gloo,cuda:nccl"
     store = f"file://{part['store']}"
     distributed.init_process_group(backend, store, rank=part["rank"], world_size=part["devices"])

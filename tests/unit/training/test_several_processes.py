@@ -261,3 +261,35 @@ def test_a_machine_with_too_few_gpus_is_named(data: Path, tmp_path: Path, monkey
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(InputError, match=r"training.devices: 2, but torch sees 1 GPU"):
         train(data, tmp_path / "m", recipe_of(2, {"device": "cuda"}))
+
+
+SRUN = """#!/bin/sh
+while case $1 in -*) true ;; *) false ;; esac; do
+  case $1 in --nodelist=*) export SLURMD_NODENAME="${1#--nodelist=}" ;; esac
+  shift
+done
+exec "$@"
+"""
+
+
+@pytest.mark.slow
+def test_processes_on_the_nodes_of_a_slurm_job_give_what_those_of_one_machine_give(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = train(data, tmp_path / "here", recipe_of(2))
+    with pytest.raises(InputError, match=r"training.nodes: 2, but this job has 1; run it on Slurm"):
+        train_on(data, tmp_path / "there", recipe_of(2, {"nodes": 2}))
+    for name, script in (("srun", SRUN), ("scontrol", "#!/bin/sh\nprintf 'one\\ntwo\\n'")):
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    there = train(data, tmp_path / "there", recipe_of(2, {"nodes": 2}))
+    assert all(torch.equal(value, there[name]) for name, value in here.items())
+    assert read_json(tmp_path / "there" / "training.json")["nodes"] == ["one", "two"]
+    assert not list((tmp_path / "there").glob(".scan2seg-*"))
+
+
+def test_devices_are_as_many_on_each_node() -> None:
+    with pytest.raises(ValidationError, match=r"devices: 3 is the total of all nodes.*nodes: 2; set devices to 4"):
+        recipe_of(3, {"nodes": 2, "batch_size": 6})
