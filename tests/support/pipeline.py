@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 # every stage, each after those that it needs
 STAGES = (
     "simulate_scan", "reconstruct_scan", "denoise_scan", "export_volume", "assemble_stack", "split_stack",
-    "extract_patches", "pretrain_encoder", "train_model", "tune_model", "compare_trials", "predict_stack",
-    "ensemble_predictions", "score_prediction", "time_inference", "score_parts", "map_saliency", "compare_models",
+    "extract_patches", "pretrain_encoder", "train_model", "tune_model", "compare_trials", "plan_inference",
+    "predict_stack", "ensemble_predictions", "score_prediction", "time_inference", "score_parts", "map_saliency", "compare_models",
     "link_runs", "segment_scan", "segment_files", "render_report", "log_to_mlflow",
 )  # fmt: skip
 FILES = {
@@ -59,14 +59,16 @@ FILES = {
     # every stage, with as few jobs as they need
     "models/started.yaml": MODEL.format(architecture="{method: unet, encoder: resnet18, pretrained: none}")
     + "pretraining: {epochs: 1, batch_size: 8, mask_size: 8}\n",
+    # whatever times decide, thresholds of single pixels give the same
+    "models/planned.yaml": MODEL.format(architecture="otsu") + "inference: {plan: {keys: [batch_size], images: 1}}\n",
     "experiments/whole.yaml": """
         datasets: [{base: pillar, source: {formats: [tiff]}}]
-        models: [started, levels]
-        ensembles: {both: [started, levels]}
+        models: [started, planned]
+        ensembles: {both: [started, planned]}
         saliency: true
         score_parts: 2
         studies: {splits: {model: levels, sampler: grid, space: {patching.stride: {values: [16, 32]}}}}
-        segment: {datasets: [fresh, unseen], trained_on: pillar, model: levels, tiff: true}
+        segment: {datasets: [fresh, unseen], trained_on: pillar, model: planned, tiff: true}
         """,
 }
 

@@ -40,8 +40,10 @@ def test_two_jobs_share_a_gpu_only_where_that_is_asked_for(
     assert (two[0] < one[1]) == together
 
 
-STARTED = {"pretrain_encoder", "train_model", "predict_stack", "score_parts", "time_inference", "map_saliency"}
-OF_A_MODEL = STARTED | {"tune_model", "segment_scan"}
+OF_A_MODEL = {
+    "pretrain_encoder", "train_model", "tune_model", "plan_inference", "predict_stack", "score_parts", "time_inference",
+    "map_saliency", "segment_scan", "segment_files",
+}  # fmt: skip
 OF_A_VOLUME = {"reconstruct_scan", "denoise_scan"}
 
 
@@ -79,7 +81,7 @@ def test_the_jobs_that_ask_slurm_for_a_gpu_are_those_of_a_model_or_volume_that_n
     models, datasets = made.folder / "config/models", made.folder / "config/datasets"
     for model in (models / "started.yaml", models / "small.yaml"):
         text = model.read_text().replace("gpus: 0", "gpus: 2").replace("epochs: 2,", "epochs: 2, devices: 2,")
-        model.write_text(text)
+        model.write_text(text + "inference: {plan: {keys: [batch_size]}}\n")
     experiment = tmp_path / "config/experiments/whole.yaml"
     experiment.write_text(experiment.read_text().replace("{model: levels, sampler", "{model: small, sampler"))
     text = (datasets / "pillar.yaml").read_text()
@@ -90,7 +92,7 @@ def test_the_jobs_that_ask_slurm_for_a_gpu_are_those_of_a_model_or_volume_that_n
     one, two = (form and form.format(count) for count in (1, 2))
     for (rule, name), (gpus, partition) in found.items():
         every = rule in ("train_model", "tune_model")
-        needs = (rule in OF_A_MODEL and name != "levels") or (rule in OF_A_VOLUME and name == "tiny")
+        needs = (rule in OF_A_MODEL and name != "planned") or (rule in OF_A_VOLUME and name == "tiny")
         assert gpus == ((two if every else one) if needs else None), (rule, name)
         # scores are computed where the model is applied, in one submission
         beside = rule == "score_prediction" and name == "started"

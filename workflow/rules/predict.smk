@@ -22,12 +22,7 @@ rule plan_inference:
     conda:
         "../../envs/train.yaml"
     # alone on the machine where it can be, for two measurements at once measure each other
-    threads:
-        lambda wildcards: (
-            workflow.cores
-            if workflow.is_main_process and workflow.local_exec
-            else recipe_threads(wildcards)
-        )
+    threads: lambda wildcards: (workflow.cores if runs_here() else recipe_threads(wildcards))
     resources:
         mem_mb=model_resource("mem_mb"),
         runtime=minutes(120),
