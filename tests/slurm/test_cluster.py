@@ -112,13 +112,14 @@ def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finish
     assert (finished.folder / checkpoint).is_file()
 
 
-def test_one_model_is_trained_on_two_nodes(cluster: Cluster, finished: Workspace) -> None:
-    checkpoint = finished.add_model("spread", {"devices": 2, "nodes": 2}, gpus=0)
-    result = finished.snakemake(checkpoint)
+def test_one_model_is_trained_on_two_nodes(cluster: Cluster, workspace: Workspace) -> None:
+    checkpoint = workspace.add_model("spread", {"devices": 2, "nodes": 2}, gpus=0)
+    workspace.prepare(workspace.path_of("tiny", "patches"))
+    result = workspace.snakemake(checkpoint)
     assert result.status == 0, result.output
-    (job,) = jobs_of(cluster, finished, checkpoint.split("/")[2])
+    (job,) = jobs_of(cluster, workspace)
     assert (job["NumNodes"], job["NumTasks"], job["NodeList"]) == ("2", "2", "testnode[1-2]")
-    training = json.loads((finished.folder / checkpoint).with_name("training.json").read_text())
+    training = json.loads((workspace.folder / checkpoint).with_name("training.json").read_text())
     assert training["nodes"] == ["testnode1", "testnode2"] and training["devices"] == 2
 
 

@@ -63,18 +63,25 @@ def launch(job: TrainingJob, devices: int, device: str, nodes: int = 1) -> None:
 
 
 def _allocated_nodes(wanted: int) -> list[str]:
-    """Return the names of the nodes of this Slurm job."""
-    found: list[str] = []
-    if "SLURM_JOB_ID" in os.environ:
-        command = ["scontrol", "show", "hostnames", os.environ.get("SLURM_JOB_NODELIST", "")]
-        with suppress(OSError):
-            found += subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-    if len(found) != wanted:
+    """Return the names of the nodes of this Slurm job; the environment of a step names those of the step."""
+    job, found = os.environ.get("SLURM_JOB_ID"), ""
+    if job is not None:
+        listed = _ask("squeue", "--noheader", "--format=%N", "--jobs", job)
+        found = _ask("scontrol", "show", "hostnames", listed)
+    nodes = found.split()
+    if len(nodes) != wanted:
         raise InputError(
-            f"training.nodes: {wanted}, but this job has {len(found) or 1}; "
+            f"training.nodes: {wanted}, but this job has {len(nodes) or 1}; "
             "run it on Slurm, which is asked for as many, or set it to 1"
         )
-    return found
+    return nodes
+
+
+def _ask(*command: str) -> str:
+    """Return what a command of Slurm prints, without the end of the line; nothing where there is none."""
+    with suppress(OSError):
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return ""
 
 
 def _starter(node: str | None) -> list[str]:

@@ -279,7 +279,8 @@ def test_processes_on_the_nodes_of_a_slurm_job_give_what_those_of_one_machine_gi
     here = train(data, tmp_path / "here", recipe_of(2))
     with pytest.raises(InputError, match=r"training.nodes: 2, but this job has 1; run it on Slurm"):
         train_on(data, tmp_path / "there", recipe_of(2, {"nodes": 2}))
-    for name, script in (("srun", SRUN), ("scontrol", "#!/bin/sh\nprintf 'one\\ntwo\\n'")):
+    nodes = '#!/bin/sh\ntest "$3" = "node[1-2]" && printf "one\\ntwo\\n"'
+    for name, script in (("srun", SRUN), ("scontrol", nodes), ("squeue", '#!/bin/sh\necho "node[1-2]"')):
         (tmp_path / name).write_text(script)
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
