@@ -73,6 +73,8 @@ def test_a_run_killed_at_every_stage_completes_and_equals_an_undisturbed_one(
 
 
 PAGE = 4096
+# from which a stage goes on
+STATES = {"training", "unfinished"}
 
 
 class Disk:
@@ -99,11 +101,11 @@ class Disk:
             self.remount(f"nr_inodes={used.f_files - used.f_ffree + 2 + len(files) // 8}")
 
     def snapshot(self) -> dict[str, str]:
-        """Return what lies there: hashes of files and targets of links, without logs and states of training."""
+        """Return what lies there: hashes of files and targets of links, without logs and states of unfinished work."""
         found = {}
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder)
-            if name.parts[0] in ("logs", "benchmarks") or "training" in name.parts:
+            if name.parts[0] in ("logs", "benchmarks") or STATES & set(name.parts):
                 continue
             if path.is_symlink():
                 found[str(name)] = os.readlink(path)
