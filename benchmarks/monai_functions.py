@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from scan2seg import plugins
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
+from scan2seg.config.base import Plugin
 from scan2seg.config.training import InferenceSettings
 from scan2seg.evaluation.confusion import confusion_matrix
 from scan2seg.evaluation.measures.surfaces import surface_distances
@@ -60,12 +61,8 @@ def dice_loss(shape: tuple[int, ...]) -> Pair:
 def sliding_window(folder: Path, image: tuple[int, ...], tile: tuple[int, ...]) -> Pair:
     """Probabilities of one image by a small U-Net on overlapping tiles, blended by a Gaussian."""
     architecture = {"method": "unet", "encoder": None, "width": 8, "depth": 3}
-    module = plugins.load("architectures", "unet")
-    params = module.Params(**{key: value for key, value in architecture.items() if key != "method"})
     torch.manual_seed(0)
-    model = SegmentationModel(
-        {"method": "unet", **params.model_dump(mode="json")}, Normalisation(1), channels=1, classes=CLASSES
-    )
+    model = SegmentationModel(Plugin("architectures").resolve(architecture), Normalisation(1), 1, CLASSES)
     names = [str(name) for name in range(CLASSES)]
     description = {"classes": names, "neighbours": 0, "patch_size": list(tile), "precision": "float32"}
     save_checkpoint(folder / "checkpoint.pt", model, description)

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.thorough
 FRAME = {"adapter.py", "origin.py", "ownership.py", "watchdog.py", "workflow_outputs.py", "__init__.py"}
 MODELS = {
     "busy": MODEL.format(architecture="{method: unet, encoder: null, width: 4, depth: 2}")
-    + "loss: [cross_entropy, dice]\naugmentation: [flip, gamma]\nweighting: [unet_border]\n",
+    + "loss: [cross_entropy, dice]\naugmentation: [flip, gamma]\nweighting: [unet_border]\n"
+    + "inference: {plan: {images: 1}}\n",
     "started": MODEL.format(architecture="{method: unet, encoder: resnet18, pretrained: ../../weights.safetensors}")
     + "pretraining: {epochs: 1, batch_size: 8, mask_size: 8}\n",
 }

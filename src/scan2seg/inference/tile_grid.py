@@ -40,8 +40,9 @@ def fit_axis(length: int, tile: int, overlap: float, stride: int = 1, stretch: f
     found = []
     for count in range(fewest, most + 1):
         size = sizes[bisect.bisect_left(sizes, -count, key=lambda size: -count_tiles(length, size, overlap))]
-        found.append((count * size, count, size))
-    _, count, size = min(found)
+        # of equal numbers of pixels the size nearest to that of training
+        found.append((count * size, abs(size - asked), count, size))
+    *_, count, size = min(found)
     if count == 1:
         return Axis(length, (0,))
     return Axis(size, tuple(round(index * (length - size) / (count - 1)) for index in range(count)))

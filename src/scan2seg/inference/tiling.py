@@ -80,8 +80,9 @@ class Predictor:
         volume = image.reshape(image.shape[0], -1, *image.shape[-2:])
         slices = range(volume.shape[1])
         self.forget_volumes()
-        found = self.walk(lambda images: volume[:, images.start : images.stop], slices, slices)
-        return torch.stack(list(found), dim=1).reshape(-1, *image.shape[1:])
+        found = list(self.walk(lambda images: volume[:, images.start : images.stop], slices, slices))
+        whole = torch.stack(found, dim=1) if len(found) > 1 else found[0]
+        return whole.reshape(-1, *image.shape[1:])
 
     def walk(
         self, read: Reader, wanted: range, volume: range, finish: Callable[[Tensor], Tensor] = torch.clone
@@ -259,7 +260,7 @@ def _move_up(sums: Tensor, rows: int) -> None:
 
 def choose_classes(probabilities: Tensor) -> Tensor:
     """Return the most probable class (*spatial) uint8 of (k, *spatial), the first of equal ones."""
-    # torch's argmax over classes that do not lie beside each other takes fifteen times as long on a processor
+    # torch's argmax over classes that do not lie beside each other takes 7 to 17 times as long for up to four
     return probabilities.max(dim=0).indices.to(torch.uint8)
 
 

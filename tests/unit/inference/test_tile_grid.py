@@ -64,6 +64,7 @@ def test_weights_of_all_tiles_sum_to_one(length: int, tile: int, overlap: float,
         (700, 512, 0.25, 32, 2, 416),
         (30, 512, 0.25, 32, 1, 30),  # does not hang over the edge
         (128, 128, 0.5, 16, 1, 128),
+        (992, 128, 0.25, 8, 10, 128),  # eight of 160 would compute as many
     ],
 )
 def test_tiles_of_known_images(length: int, tile: int, overlap: float, stride: int, count: int, size: int) -> None:
