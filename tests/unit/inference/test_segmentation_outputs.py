@@ -4,6 +4,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import h5py
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -15,6 +17,7 @@ from scan2seg.cli import main
 from scan2seg.errors import InputError
 from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
 from scan2seg.inference.members import Member
+from scan2seg.storage import create_volume, creating, open_array
 
 
 def test_one_damaged_file_is_named_and_the_others_are_finished(tmp_path: Path) -> None:
@@ -141,3 +144,27 @@ def test_some_that_fail_end_the_command_with_2_and_leave_the_others(
     said = capsys.readouterr()
     assert "b.png" in said.err and "1 of the inputs could not be segmented" in said.err
     assert (tmp_path / "out/a.png").is_file() and not (tmp_path / "out/b.png").exists()
+
+
+def test_half_written_and_empty_volumes_are_named_and_the_others_are_finished(tmp_path: Path) -> None:
+    checkpoint, inputs = write_model(tmp_path, kind="volume"), tmp_path / "in"
+    inputs.mkdir()
+    volume = np.stack([make_image(seed)[0] for seed in range(6)])
+    for name in ("whole", "cut", "tiny"):
+        pixels = volume if name != "tiny" else volume[:1, :3, :2]
+        nibabel.save(nibabel.Nifti1Image(pixels.transpose(2, 1, 0), np.eye(4)), inputs / f"{name}.nii.gz")
+    (inputs / "cut.nii.gz").write_bytes((inputs / "cut.nii.gz").read_bytes()[:2000])
+    with creating(inputs / "gaps.zarr") as group:
+        create_volume(group, (6, 24, 33), per_shard=2)[:] = volume
+    next(path for path in (inputs / "gaps.zarr/volume/c").rglob("*") if path.is_file()).unlink()
+    with h5py.File(inputs / "none.h5", "w") as file:
+        file["raw"] = np.zeros((0, 5, 5), np.float32)
+    (inputs / "nothing.tif").write_bytes(b"")
+    problems = segment(checkpoint, tmp_path / "out", inputs)
+    for name in ("cut", "gaps", "none", "nothing"):
+        assert any(name in line and "\n" not in line for line in problems), (name, problems)
+        assert not list((tmp_path / "out").glob(f"{name}*")), name
+    assert len(problems) == 4
+    for name, shape in {"whole": volume.shape, "tiny": (1, 3, 2)}.items():
+        assert open_array(tmp_path / f"out/{name}.zarr", "label").shape == shape
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
