@@ -2,8 +2,8 @@
 
     python benchmarks/reconstruction_error.py results/simulations/NAME-KEY/labels.zarr results/*/NAME-*/volume.zarr
 
-Voxels count whose 27 neighbours are of one class, within 0.94 of the slice's radius: elsewhere a voxel holds a mixture, or
-is outside of what was projected. Volumes are in units per pixel, as the simulation is.
+Voxels count whose 27 neighbours are of one class, within 0.94 of the radius of a slice: elsewhere a voxel is a mixture,
+or outside of what was projected. Volumes are in units per pixel, as the simulation is.
 """
 
 import argparse

@@ -43,6 +43,9 @@ DATASETS = {
         classes: [dark, bright]
         split: {strategy: grouped}
         """,
+    "deep": """
+        source: {kind: volume, volumes: {four: {images: ../../one.nii}}}
+        """,
     "grouped": """
         source:
           kind: images
@@ -61,7 +64,7 @@ ensembles: {both: [busy, levels]}
 saliency: true
 score_parts: 2
 studies: {rates: {model: small, sampler: grid, space: {loss: {values: [cross_entropy, dice]}}}}
-segment: {datasets: [fresh], trained_on: pillar, model: levels, tiff: true}
+segment: {datasets: [fresh, unseen, deep], trained_on: pillar, model: levels, tiff: true}
 """
 
 

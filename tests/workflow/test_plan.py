@@ -10,6 +10,8 @@ from pipeline import Pipeline
 from scan2seg.catalogue import Catalogue
 from scan2seg.catalogue.jobs import jobs
 from scan2seg.config.experiment import load_experiment
+from scan2seg.config.training import InferenceSettings
+from scan2seg.inference.model_choice import find_members
 
 pytestmark = pytest.mark.slow
 OF_A_PLAN = {"plan_inference", "predict_stack", "score_prediction", "score_parts", "time_inference", "segment_scan"}
@@ -51,6 +53,8 @@ def test_whatever_applies_the_model_uses_its_plan(planned: Pipeline, monkeypatch
     attributes = json.loads((folder / "prediction.zarr/zarr.json").read_text())["attributes"]
     used = attributes["provenance"]["settings"]["inference"]
     assert {key: used[key] for key in plan["inference"]} == plan["inference"]
+    (member,) = find_members(folder.parent)
+    assert member.inference == InferenceSettings.model_validate(used)
     page = (planned.folder / "results/reports/tiny/index.html").read_text()
     assert "Plans of inference" in page and page.count(">chosen<") == 2  # the heading of a column, and one row
     monkeypatch.chdir(planned.folder)
