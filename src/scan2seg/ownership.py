@@ -30,6 +30,8 @@ HEARTBEAT = 10.0
 SILENCE = 90.0
 """Seconds without one after which an owner on another host is taken for dead."""
 POLL = 1.0
+_HELD: set[Path] = set()
+"""Outputs that this process owns."""
 
 
 @contextmanager
@@ -61,11 +63,26 @@ def owning(
             info("made by process %s on %s meanwhile: taken as it is", made.get("process"), made.get("host"))
             yield False
             return
-        with _beating(file, mine):
+        with _beating(file, mine), _holding(outputs):
             yield True
         _write(_record(file), {**mine, "finished": time.time(), "outputs": _names(outputs), **describe()})
     finally:
         _release(file, mine)
+
+
+@contextmanager
+def _holding(outputs: Sequence[Path]) -> Iterator[None]:
+    held = {output.absolute() for output in outputs}
+    _HELD.update(held)
+    try:
+        yield
+    finally:
+        _HELD.difference_update(held)
+
+
+def is_owned(output: Path) -> bool:
+    """Tell whether this process owns an output, so that no other one writes it, on any host."""
+    return output.absolute() in _HELD
 
 
 @contextmanager

@@ -61,6 +61,12 @@ class Decision:
         """Return both as JSON values, under these names."""
         return asdict(self)
 
+    @classmethod
+    def recall(cls, described: dict[str, Any]) -> "Decision":
+        """Return what ``describe`` described."""
+        check = described["precision_check"]
+        return cls(described["precision"], None if check is None else PrecisionCheck(**check))
+
 
 FLOAT32 = Decision("float32")
 """What needs no trust."""

@@ -32,7 +32,7 @@ def record(settings: Mapping[str, Any], inputs: Iterable[Path | str] = ()) -> di
         "settings": json.loads(json.dumps(settings, default=str)),
         "inputs": describe_inputs([Path(path) for path in inputs]),
         "python": platform.python_version(),
-        "libraries": _versions(),
+        "libraries": versions(),
         "hardware": describe_hardware(),
     }
 
@@ -142,7 +142,8 @@ def _processor() -> str:
 
 
 @cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries that compute."""
     found = {}
     for name in _LIBRARIES:
         try:

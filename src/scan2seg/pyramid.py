@@ -41,6 +41,10 @@ class Pyramid:
         """
         ome: Any = group.attrs["ome"]
         datasets = ome["multiscales"][0]["datasets"]
+        # an earlier try may have made them
+        for level in datasets[1:]:
+            del group[level["path"]]
+        del datasets[1:]
         fine: Any = group[name]
         self.levels: list[_Level] = []
         step = 1

@@ -11,7 +11,7 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,27 +22,42 @@ FOREIGN_SECONDS = 7 * 86400.0
 
 
 @contextmanager
-def replacing(target: Path | str) -> Iterator[Path]:
+def replacing(
+    target: Path | str, goes_on: Callable[[Path], bool] | None = None, *, alone: bool = False
+) -> Iterator[Path]:
     """Yield a path beside the target to write a file or folder to; on success it takes the target's place.
 
     After an error or a kill the target is as it was before, and nothing that looks finished is left.
+
+    Args:
+        target: the file or folder.
+        goes_on: tells of what a dead writer left whether it is to be gone on with; one such is yielded. What a signal
+            ends is then left for the next writer.
+        alone: whether nobody else can be writing this target, on another host neither.
 
     Raises:
         InputError: the disk is full.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _mend(target)
     partial = _beside(target, "partial")
+    kept = False
+    if goes_on is not None:
+        _take_over(target, partial, goes_on, alone)
+    _mend(target, partial if goes_on is not None else None, alone)
     try:
         yield partial
         _put(partial, target)
+    except (SystemExit, KeyboardInterrupt):
+        kept = goes_on is not None
+        raise
     except Exception as error:
         if is_full_disk(error):
             raise InputError(f"{target}: the disk is full; nothing was written. Free space and run again") from None
         raise
     finally:
-        _remove(partial)
+        if not kept:
+            _remove(partial)
 
 
 @contextmanager
@@ -99,11 +114,25 @@ def _put(new: Path, target: Path) -> None:
         _remove(old)
 
 
-def _mend(target: Path) -> None:
+def _take_over(target: Path, partial: Path, goes_on: Callable[[Path], bool], alone: bool) -> None:
+    """Give what a dead writer left, and may be gone on with, the name that this process writes to."""
+    for left in sorted(target.parent.glob(f".{glob.escape(target.name)}.*.partial")):
+        if _is_written(left, target, alone) or not goes_on(left):
+            continue
+        if left != partial:
+            _remove(partial)
+            # another process may be faster
+            with suppress(FileNotFoundError):
+                os.replace(left, partial)
+        return
+    _remove(partial)
+
+
+def _mend(target: Path, kept: Path | None = None, alone: bool = False) -> None:
     """Finish what a killed writer of this target left: an old version goes back if there is no other, the rest goes."""
     leftovers = target.parent.glob(f".{glob.escape(target.name)}.*")
     for left in sorted(leftovers, key=lambda path: path.suffix):
-        if left.suffix not in (".old", ".partial") or _is_written(left, target):
+        if left == kept or left.suffix not in (".old", ".partial") or _is_written(left, target, alone):
             continue
         if left.suffix == ".old" and not os.path.lexists(target):
             os.replace(left, target)
@@ -119,12 +148,13 @@ def _host() -> str:
     return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) or "host"
 
 
-def _is_written(left: Path, target: Path) -> bool:
+def _is_written(left: Path, target: Path, alone: bool = False) -> bool:
     """Say whether somebody may still write this: the process of its name, or, on another host, anyone lately."""
-    who = left.name.removeprefix(f".{target.name}.").split(".")[:-1]
-    if len(who) != 2 or not who[1].isdigit():
-        # of another target, whose name begins like this one
+    who = _writer(left, target)
+    if len(who) != 2:
         return True
+    if alone:
+        return False
     host, process = who[0], int(who[1])
     if host != _host():
         return time.time() - _last_change(left) < FOREIGN_SECONDS
@@ -138,6 +168,12 @@ def _is_written(left: Path, target: Path) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     return True
+
+
+def _writer(left: Path, target: Path) -> list[str]:
+    """Return host and process number of a name; something else is of another target, whose name begins like it."""
+    who = left.name.removeprefix(f".{target.name}.").split(".")[:-1]
+    return who if len(who) == 2 and who[1].isdigit() else []
 
 
 def _last_change(path: Path) -> float:

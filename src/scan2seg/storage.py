@@ -47,7 +47,12 @@ def read_json(path: Path | str) -> Any:
 def creating(target: Path | str) -> Iterator[zarr.Group]:
     """Yield a new Zarr group that becomes the target when the block ends without an error."""
     with replacing(target) as partial:
-        yield zarr.open_group(str(partial), mode="w", zarr_format=3)
+        yield open_writable(partial, anew=True)
+
+
+def open_writable(path: Path, *, anew: bool) -> zarr.Group:
+    """Open a Zarr group for writing, empty or with what it holds."""
+    return zarr.open_group(str(path), mode="w" if anew else "r+", zarr_format=3)
 
 
 def open_store(path: Path | str) -> zarr.Group:

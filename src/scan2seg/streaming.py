@@ -34,6 +34,7 @@ def plan_slabs(
     halo: int = 0,
     enough: int = 1,
     step: int = 1,
+    start: int = 0,
     memory: int | None = None,
 ) -> list[slice]:
     """Cut the first axis of an array into slabs of whole shards, of about equal length.
@@ -47,15 +48,16 @@ def plan_slabs(
         halo: slices on each side of a slab that its result needs.
         enough: slices that keep all threads busy.
         step: slabs begin at a multiple of it.
+        start: the first slice of the first slab, where slabs of such a plan ended before.
         memory: in bytes; by default what the job may still take, less a reserve.
     """
     memory = int(available_memory() * SHARE) if memory is None else memory
     unit = math.lcm(shards(target)[0].stop, step)
     fitting = (memory // slice_bytes - 2 * halo) // unit
     wanted = -(-max(enough, SLICES_A_HALO * halo) // unit)
-    units = -(-target.shape[0] // unit)
+    units = -(-(target.shape[0] - start) // unit)
     count = -(-units // max(min(fitting, wanted), 1))
-    edges = [min(units * place // count * unit, target.shape[0]) for place in range(count)] + [target.shape[0]]
+    edges = [start + units * place // max(count, 1) * unit for place in range(count)] + [target.shape[0]]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
@@ -65,10 +67,9 @@ def surround(slab: slice, halo: int, count: int) -> slice:
 
 
 def count_computed(slabs: Sequence[slice], halo: int) -> float:
-    """Return how many slices are computed, halos included, for each slice of the volume."""
-    count = slabs[-1].stop
-    blocks = [surround(slab, halo, count) for slab in slabs]
-    return float(sum(block.stop - block.start for block in blocks) / count)
+    """Return how many slices are computed, halos included, for each slice of the slabs."""
+    blocks = [surround(slab, halo, slabs[-1].stop) for slab in slabs]
+    return float(sum(block.stop - block.start for block in blocks) / (slabs[-1].stop - slabs[0].start))
 
 
 def stream(
@@ -96,6 +97,8 @@ def stream(
     """
     edges = {edge for shard in shards(target) for edge in (shard.start, shard.stop)}
     assert all({slab.start, slab.stop} <= edges for slab in slabs), "slabs must be whole shards of the target"
+    if not slabs:
+        return
     writing: Future[None] | None = None
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         coming = reader.submit(read, slabs[0])

@@ -1,7 +1,8 @@
 """Denoises a reconstructed volume: all steps on one slab after the other, one read and one write of each voxel."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from scan2seg import logging, provenance, storage
 from scan2seg.config.base import Chosen
+from scan2seg.continuation import Unfinished, continuing
+from scan2seg.device import choose_device
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.pyramid import Pyramid
@@ -77,49 +80,84 @@ def denoise_scan(
     attributes: Json = dict(storage.open_store(volume).attrs)
     fill = _middle_value(volume, source)
     halo = sum(_reach(step) for step in steps)
-    ready = prepare_steps(steps, _read_middle(source, halo, fill, steps), threads)
     depth, height, width = source[0].shape
-    replaced = 0
+    shape, pixel_size = (depth, height, width), attributes.get("pixel_size")
+    content = [[step.content(), choose_device(getattr(step.parameters, "device", "cpu"))] for step in steps]
+    with continuing(output, content, [volume]) as unfinished:
+        group = unfinished.group
+        ready = _prepare(unfinished, steps, lambda: _read_middle(source, halo, fill, steps), threads)
+        target = unfinished.array("volume", lambda: storage.create_volume(group, shape, pixel_size=pixel_size))
+        pyramid, start, replaced = Pyramid(group, "volume"), 0, 0
+        for part, number in unfinished.go_through([target]):
+            pyramid.add(np.asarray(target[part]))
+            start, replaced = part.stop, replaced + number
 
-    def denoise(place: slice, slab: Slab) -> Volume:
-        nonlocal replaced
-        block = slab.block
-        for step in ready:
-            block = step.run(block, threads)
-        replaced += slab.replaced
-        return block[slab.before : slab.before + place.stop - place.start]
+        def write(place: slice, result: tuple[Volume, int]) -> None:
+            nonlocal replaced
+            target[place] = result[0]
+            pyramid.add(result[0])
+            replaced += result[1]
+            unfinished.finish(place, result[1])
 
-    with storage.creating(output) as group:
-        target = storage.create_volume(group, (depth, height, width), pixel_size=attributes.get("pixel_size"))
-        slabs = plan(volume, target, steps, halo, threads, memory)
-        pyramid = Pyramid(group, "volume")
-
-        def write(place: slice, values: Volume) -> None:
-            target[place] = values
-            pyramid.add(values)
-
-        stream(slabs, lambda place: _read(source, place, halo, fill), denoise, write, target, "denoise")
+        slabs = plan(volume, target, steps, halo, threads, memory, start)
+        read = partial(_read, source, halo, fill)
+        stream(slabs, read, partial(_denoise, ready, threads), write, target, "denoise")
         _describe(group, attributes, steps, ready, replaced, volume)
 
 
+def _denoise(steps: Sequence[Step], threads: int, place: slice, slab: Slab) -> tuple[Volume, int]:
+    """Return the denoised slices of a place, and how many values in it were replaced."""
+    block = slab.block
+    for step in steps:
+        block = step.run(block, threads)
+    return block[slab.before : slab.before + place.stop - place.start], slab.replaced
+
+
 def plan(
-    volume: Path, target: Any, steps: Sequence[Chosen], halo: int, threads: int, memory: int | None
+    volume: Path,
+    target: Any,
+    steps: Sequence[Chosen],
+    halo: int,
+    threads: int,
+    memory: int | None = None,
+    start: int = 0,
 ) -> list[slice]:
     """Choose the slabs, and say so where memory makes their halos most of the work."""
     parts = max([1, *(count_splits(step) for step in steps)])
     copies = max((getattr(step.module, "COPIES", _COPIES) for step in steps), default=0)
     # a block that is read, one that is computed, its mask and copies, and one whose middle is written
     slice_bytes = 4 * target.shape[1] * target.shape[2] * (3 * parts + copies + 1)
-    slabs = plan_slabs(target, slice_bytes, halo=halo, enough=2 * threads, memory=memory)
-    computed = count_computed(slabs, halo)
+    slabs = plan_slabs(target, slice_bytes, halo=halo, enough=2 * threads, start=start, memory=memory)
+    computed = count_computed(slabs, halo) if slabs else 1.0
     if computed > MOST_COMPUTED:
         enough = 2 * halo / (MOST_COMPUTED - 1) + 2 * halo
         logging.warn(
             "%s: memory is enough for slabs of %d slices, of which each needs %d more on both sides, so %.1f times the "
             "volume is computed; a job of %.0f MB (mem_mb) would compute %.1f times",
-            volume, slabs[0].stop, halo, computed, enough * slice_bytes / SHARE / 1e6, MOST_COMPUTED,
+            volume, slabs[0].stop - slabs[0].start, halo, computed, enough * slice_bytes / SHARE / 1e6, MOST_COMPUTED,
         )  # fmt: skip
     return slabs
+
+
+def _prepare(unfinished: Unfinished, steps: Sequence[Chosen], sample: Callable[[], Volume], threads: int) -> list[Step]:
+    """Prepare the steps as the first try did: a network that is trained again need not come out the same."""
+
+    def measure() -> dict[str, NDArray[Any]]:
+        return {
+            f"{number}/{name}/{part}": np.asarray(content)
+            for number, step in enumerate(prepare_steps(steps, sample(), threads))
+            for name, value in step.measured.items()
+            for part, content in (value if isinstance(value, Mapping) else {"": value}).items()
+        }
+
+    measured: list[dict[str, Any]] = [{} for _ in steps]
+    for place, content in unfinished.remember("measured", measure).items():
+        number, name, part = place.split("/", 2)
+        if part:
+            measured[int(number)].setdefault(name, {})[part] = content
+        else:
+            measured[int(number)][name] = content.item()
+    return [Step(step.module, step.parameters, found) for step, found in zip(steps, measured, strict=True)]
 
 
 def prepare_steps(steps: Sequence[Chosen], sample: Volume, threads: int = 1) -> list[Step]:
@@ -168,7 +206,7 @@ def _reach(step: Chosen) -> int:
     return int(step.module.depth(step.parameters)[0])
 
 
-def _read(source: Source, place: slice, halo: int, fill: float) -> Slab:
+def _read(source: Source, halo: int, fill: float, place: slice) -> Slab:
     around = surround(place, halo, source[0].shape[0])
     blocks = [np.asarray(array[around], np.float32) for array in source]
     block = np.stack(blocks) if len(blocks) > 1 else blocks[0]
@@ -187,7 +225,7 @@ def _middle(source: Source, slices: int = _SAMPLE_SLICES) -> slice:
 
 def _read_middle(source: Source, halo: int, fill: float, steps: Sequence[Chosen]) -> Volume:
     wanted = (getattr(step.module, "SAMPLE_SLICES", _SAMPLE_SLICES) for step in steps)
-    return _read(source, _middle(source, max(wanted, default=1)), halo, fill).block
+    return _read(source, halo, fill, _middle(source, max(wanted, default=1))).block
 
 
 def _middle_value(volume: Path, source: Source) -> float:

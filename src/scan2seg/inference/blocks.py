@@ -1,10 +1,12 @@
 """Work over the shards of a store with Dask: a block is exactly one shard, so that no two writers share one."""
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import zarr
 
+from scan2seg.continuation import Unfinished
 from scan2seg.logging import progress
 from scan2seg.storage import shard_length, shards
 
@@ -21,7 +23,11 @@ def block_length(item: Sequence[int], dtype: Any, count: int, depth: int) -> int
 
 
 def run_blocks(
-    work: Callable[[slice], Result], targets: Sequence[zarr.Array[Any]], label: str | None, workers: int = 2
+    work: Callable[[slice], Result],
+    targets: Sequence[zarr.Array[Any]],
+    label: str | None,
+    workers: int = 2,
+    unfinished: Unfinished | None = None,
 ) -> list[Result]:
     """Call ``work`` for the slice of every shard of the targets, several at a time; return the results in order.
 
@@ -30,6 +36,8 @@ def run_blocks(
         targets: arrays with the same shards along their first axis.
         label: what the progress line says; None for none.
         workers: threads; two let one read and write while the other computes.
+        unfinished: the store of the targets, of which finished blocks are left as they are and others recorded, with
+            the result of the work, which is then JSON.
 
     Raises:
         AssertionError: the targets' shards differ, which would let two blocks write to one shard.
@@ -38,12 +46,17 @@ def run_blocks(
 
     blocks = shards(targets[0])
     assert all(shards(target) == blocks for target in targets), "blocks must be whole shards of every target"
+    lock = threading.Lock()
     counted_blocks = iter(range(len(blocks)))
     bar = progress(counted_blocks, label, total=len(blocks)) if label else counted_blocks
 
     def counted(block: slice) -> Result:
-        result = work(block)
-        next(bar, None)
+        found: list[Result] = unfinished.find(block, targets) if unfinished is not None else []
+        result = found[0] if found else work(block)
+        if unfinished is not None and not found:
+            unfinished.finish(block, result)
+        with lock:
+            next(bar, None)
         return result
 
     tasks = [dask.delayed(counted, pure=False)(block) for block in blocks]

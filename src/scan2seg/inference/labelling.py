@@ -1,13 +1,16 @@
 """The labels of images and volumes: slices in, classes out, whatever they are read from and written to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.continuation import Unfinished
 from scan2seg.inference.blocks import run_blocks
+from scan2seg.inference.members import Ensemble
 from scan2seg.inference.tiling import Predictor
+from scan2seg.precision import Decision
 from scan2seg.slices import mirror_places
 from scan2seg.sources import Item, read_item
 
@@ -25,7 +28,12 @@ def label_image(image: NDArray[np.float32], predictor: Predictor) -> NDArray[np.
 
 
 def label_volume(
-    read: Slice, count: int, target: Any, predictor: Predictor, advance: Callable[[int], None] | None = None
+    read: Slice,
+    count: int,
+    target: Any,
+    predictor: Predictor,
+    advance: Callable[[int], None] | None = None,
+    unfinished: Unfinished | None = None,
 ) -> NDArray[np.int64]:
     """Write the classes of a volume, shard by shard, and return the voxels of each class.
 
@@ -35,8 +43,13 @@ def label_volume(
         target: Zarr array (z, y, x) uint8.
         predictor: the model; what it knew of another volume is forgotten.
         advance: told of the voxels of every slice that is done; without it there is a progress bar of shards.
+        unfinished: the store of the target, where it may be continued.
     """
     predictor.forget_volumes()
+    members: Sequence[Predictor] = predictor.members if isinstance(predictor, Ensemble) else [predictor]
+    for note in unfinished.notes if unfinished is not None else []:
+        for member, decision in zip(members, note["decisions"], strict=True):
+            member.decision = Decision.recall(decision)
 
     def read_slab(slices: range) -> NDArray[np.float32]:
         n = predictor.neighbours
@@ -44,7 +57,7 @@ def label_volume(
         planes = {place: read(place) for chosen in places.values() for place in chosen}
         return np.stack([np.concatenate([planes[place] for place in places[index]]) for index in slices], axis=1)
 
-    def label_block(block: slice) -> NDArray[np.int64]:
+    def label_block(block: slice) -> dict[str, Any]:
         found = np.empty((block.stop - block.start, *target.shape[1:]), np.uint8)
         walk = predictor.walk_labels(read_slab, range(block.start, block.stop), range(count))
         for place, labels in enumerate(walk):
@@ -52,9 +65,11 @@ def label_volume(
             if advance is not None:
                 advance(found[place].size)
         target[block] = found
-        return np.bincount(found.ravel(), minlength=len(predictor.classes))
+        voxels = np.bincount(found.ravel(), minlength=len(predictor.classes))
+        return {"counts": voxels.tolist(), "decisions": [member.decision.describe() for member in members]}
 
-    counts: NDArray[np.int64] = np.sum(run_blocks(label_block, [target], None if advance else "segmenting"), axis=0)
+    blocks = run_blocks(label_block, [target], None if advance else "segmenting", unfinished=unfinished)
+    counts: NDArray[np.int64] = np.sum([block["counts"] for block in blocks], axis=0, dtype=np.int64)
     return counts
 
 

@@ -1,6 +1,7 @@
 """Predicting the test images of a stack."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scan2seg.config.training import InferenceSettings
+from scan2seg.continuation import Unfinished, continuing
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
@@ -18,9 +20,10 @@ from scan2seg.inference.blocks import block_length, run_blocks
 from scan2seg.inference.plan import read_plan
 from scan2seg.inference.tiling import Predictor, Reader, choose_classes
 from scan2seg.logging import info
+from scan2seg.precision import Decision
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
-from scan2seg.storage import create_array, creating, open_store, read_json
+from scan2seg.storage import create_array, open_store, read_json
 
 
 def predict_stack(
@@ -61,28 +64,35 @@ def predict_stack(
     if not indices:
         raise InputError(f"{split}: holds no {part} images to predict")
     check_channels(store["image"], predictor, checkpoint, stack)
-    with creating(output) as group:
-        predict_images(store, indices, group, predictor)
-        used = [stack, split, checkpoint, *([plan] if plan is not None else [])]
+    used = [stack, split, checkpoint, *([plan] if plan is not None else [])]
+    content = [inference.model_dump(mode="json"), part, predictor.device]
+    with continuing(output, content, used) as unfinished:
+        predict_images(store, indices, unfinished, predictor)
+        group = unfinished.group
         provenance = record({"inference": inference.model_dump(mode="json"), "part": part}, used)
         group.attrs.update({"split": part, "classes": predictor.classes, **predictor.decision.describe()})
         group.attrs["provenance"] = provenance
     info("%d images on %s in %s", len(indices), predictor.device, predictor.decision.precision)
 
 
-def predict_images(store: zarr.Group, indices: list[int], group: zarr.Group, predictor: Predictor) -> None:
+def predict_images(store: zarr.Group, indices: list[int], unfinished: Unfinished, predictor: Predictor) -> None:
     """Write the predictions of images of a stack, and which ones they are, shard by shard."""
     image: Any = store["image"]
-    targets = _create_targets(group, len(indices), image.shape[2:], predictor)
+    targets = _create_targets(unfinished, len(indices), image.shape[2:], predictor)
     volumes = list_volumes(store)
+    for note in unfinished.notes:
+        predictor.decision = Decision.recall(note)
 
-    def predict_block(block: slice) -> None:
+    def predict_block(block: slice) -> dict[str, Any]:
         runs = find_runs(volumes, indices[block])
         for target, values in zip(targets, _predict_runs(store, runs, targets, predictor), strict=True):
             target[block] = values
+        return predictor.decision.describe()
 
-    run_blocks(predict_block, targets, "predicting")
-    index = group.create_array("index", shape=(len(indices),), dtype="int64", chunks=(len(indices),))
+    run_blocks(predict_block, targets, "predicting", unfinished=unfinished)
+    shape = (len(indices),)
+    create = partial(unfinished.group.create_array, "index", shape=shape, dtype="int64", chunks=shape)
+    index = unfinished.array("index", create)
     index[:] = np.asarray(indices)
 
 
@@ -98,16 +108,18 @@ def check_channels(image: Any, predictor: Predictor, checkpoint: Path, stack: Pa
 
 
 def _create_targets(
-    group: zarr.Group, count: int, size: tuple[int, int], predictor: Predictor
+    unfinished: Unfinished, count: int, size: tuple[int, int], predictor: Predictor
 ) -> list[zarr.Array[Any]]:
     """Create ``label`` and, where asked for, ``probability``, with the same images in a shard."""
     classes, keep = len(predictor.classes), predictor.settings.probabilities
     item, dtype = ((classes, *size), "float16") if keep else (size, "uint8")
     length = block_length(item, dtype, count, predictor.tile[0])
-    targets = [create_array(group, "label", (count, *size), "uint8", per_shard=length, axes="myx", fill_value=IGNORE)]
+    create = partial(create_array, unfinished.group, per_shard=length)
+    labels = partial(create, "label", (count, *size), "uint8", axes="myx", fill_value=IGNORE)
+    targets = [unfinished.array("label", labels)]
     if keep:
-        shape = (count, classes, *size)
-        targets.append(create_array(group, "probability", shape, "float16", per_shard=length, axes="mkyx"))
+        probabilities = partial(create, "probability", (count, classes, *size), "float16", axes="mkyx")
+        targets.append(unfinished.array("probability", probabilities))
     return targets
 
 

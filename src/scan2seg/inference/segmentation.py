@@ -9,6 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from scan2seg.appearance import warn_of_unlike
+from scan2seg.continuation import Unfinished, continuing
 from scan2seg.device import set_threads
 from scan2seg.errors import InputError
 from scan2seg.inference.blocks import block_length
@@ -20,7 +21,7 @@ from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.provenance import record
 from scan2seg.pyramid import add_levels
-from scan2seg.storage import create_volume, creating, open_store, write_json
+from scan2seg.storage import create_volume, open_store, write_json
 
 
 def segment_scan(
@@ -59,11 +60,12 @@ def segment_scan(
     if predictor.model.channels != 2 * predictor.neighbours + 1:
         raise InputError(f"{members[0].checkpoint}: was trained on images of several channels; a volume has one")
     unlike = _find_differences(volume, stack, differences)
-    with creating(labels) as group:
-        counts = _write_labels(group, source, predictor)
-        settings = {"model": model, "inference": describe_inference(members)}
-        provenance = record(settings, [volume, *(member.checkpoint for member in members)])
-        group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
+    settings = {"model": model, "inference": describe_inference(members)}
+    used = [volume, *(member.checkpoint for member in members)]
+    with continuing(labels, [settings, predictor.device], used) as unfinished:
+        counts = _write_labels(unfinished, source, predictor)
+        provenance = record(settings, used)
+        unfinished.group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
     if tiff is not None:
         write_volume_tiff(tiff, labels)
     shares = {name: float(count / counts.sum()) for name, count in zip(predictor.classes, counts, strict=True)}
@@ -81,12 +83,16 @@ def _find_differences(volume: Path, stack: Path | None, differences: Sequence[st
     return unlike
 
 
-def _write_labels(group: zarr.Group, source: zarr.Group, predictor: Predictor) -> NDArray[np.int64]:
+def _write_labels(unfinished: Unfinished, source: zarr.Group, predictor: Predictor) -> NDArray[np.int64]:
     """Segment the volume of a store into ``label``, shard by shard; return the voxels of each class."""
     array: Any = source["volume"]
     pixel_size: Any = source.attrs.get("pixel_size")
     length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
-    target = create_volume(group, array.shape, "uint8", pixel_size=pixel_size, per_shard=length, name="label")
-    counts = label_volume(lambda index: np.asarray(array[index], np.float32)[None], array.shape[0], target, predictor)
-    add_levels(group, "label")
+    form: dict[str, Any] = {"pixel_size": pixel_size, "per_shard": length, "name": "label"}
+    target = unfinished.array("label", lambda: create_volume(unfinished.group, array.shape, "uint8", **form))
+    counts = label_volume(
+        lambda index: np.asarray(array[index], np.float32)[None], array.shape[0], target, predictor,
+        unfinished=unfinished,
+    )  # fmt: skip
+    add_levels(unfinished.group, "label")
     return counts

@@ -24,6 +24,15 @@ class Counts:
         """Return it for attributes."""
         return dict(vars(self))
 
+    def since(self, before: dict[str, int]) -> dict[str, int]:
+        """Return what has come since a state that ``as_dict`` returned."""
+        return {name: number - before[name] for name, number in vars(self).items()}
+
+    def add(self, more: dict[str, int]) -> None:
+        """Add what ``since`` returned."""
+        for name, number in more.items():
+            setattr(self, name, getattr(self, name) + number)
+
 
 def check_counts(counts: Counts, scan: Scan, settings: ReconstructionSettings, slices: int) -> None:
     """Stop as soon as more values are bad than ``maximum_bad`` allows of a volume of so many slices.

@@ -27,8 +27,9 @@ class Rows:
         self._block: NDArray[Any] = np.empty((0, 0, 0))
         self._start = self._stop = 0
 
-    def read(self, start: int, stop: int) -> NDArray[Any]:
+    def read(self, rows: slice) -> NDArray[Any]:
         """Return rows of all projections, (projections, rows, columns)."""
+        start, stop = rows.start, rows.stop
         if not self._start <= start < stop <= self._stop:
             self._start, self._stop = start, min(max(stop, start + self._at_once), self._scan.shape[1])
             self._block = self._scan.read_rows(self._start, self._stop)
@@ -51,7 +52,7 @@ def readable_by_rows(scan: Scan, rows: slice, at_once: int, output: Path) -> Ite
     Raises:
         OSError: the disk is full.
     """
-    needed = rows.stop - rows.start
+    needed = max(rows.stop - rows.start, 0)
     if min(scan.projections.rows_per_read, needed) <= MOST_READS * at_once:
         yield scan
         return

@@ -1,7 +1,7 @@
 """The stage: a raw scan becomes a volume, one slab of sinograms at a time; reading, computing and writing overlap."""
 
-import math
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scan2seg import provenance, storage
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan
+from scan2seg.continuation import Unfinished, continuing
+from scan2seg.device import choose_device
 from scan2seg.errors import InputError
 from scan2seg.memory import available_memory
 from scan2seg.orientation import turn
@@ -25,11 +27,10 @@ from scan2seg.reconstruction.geometry import Geometry, choose_rows, make_geometr
 from scan2seg.reconstruction.opening import choose_projections, open_configured
 from scan2seg.reconstruction.rows import Rows, readable_by_rows
 from scan2seg.reconstruction.sampling import Sampling
+from scan2seg.reconstruction.slab_plan import row_bytes, rows_at_once, slice_bytes, window_length
 from scan2seg.streaming import SHARE, plan_slabs, stream
 
 Sinograms = NDArray[np.float32]
-_READ_SHARE = 4
-"""Pieces of files that are taller than a slab are kept in so many parts of the memory, two of them at a time."""
 
 
 @dataclass
@@ -125,21 +126,30 @@ def reconstruct_scan(
         geometry = make_geometry(scan, settings, centre.value)
         sampling = Sampling.of(scan.angles, geometry.size)
         sampling.warn(scan.path.name)
-        raw = scan_files(source, settings)
+        raw, device = scan_files(source, settings), choose_device(settings.device)
         correction.counts = Counts(bad_pixels=_count_bad_pixels(correction.fields, first, last))
-        with storage.creating(output) as group:
-            shape = (geometry.slices, *(part.stop - part.start for part in geometry.crop))
-            volumes = [storage.create_volume(group, shape, pixel_size=geometry.pixel_size)]
-            length = (volumes[0].shards or volumes[0].chunks)[0]
-            for number in range(splits):
-                part = storage.create_array(group, f"part{number}", shape, "float32", per_shard=length, axes="zyx")
-                volumes.append(part)
-            _reconstruct(correction, geometry, volumes, Pyramid(group, "volume"), output, memory)
+        content = [source.model_dump(mode="json"), settings.model_dump(mode="json"), splits, device]
+        with continuing(output, content, raw) as unfinished:
+            volumes = _open_volumes(unfinished, geometry, splits)
+            _reconstruct(correction, geometry, unfinished, volumes, output, memory)
             check_counts(correction.counts, scan, settings, geometry.slices)
             report_counts(correction.counts, scan, settings)
             made = {"centre": centre.as_dict(), "angles": sampling.as_dict()}
             record = provenance.record(settings.model_dump(mode="json"), raw)
-            group.attrs.update({**made, **_describe(correction, geometry), "provenance": record})
+            unfinished.group.attrs.update({**made, **_describe(correction, geometry), "provenance": record})
+
+
+def _open_volumes(unfinished: Unfinished, geometry: Geometry, splits: int) -> list[Any]:
+    """Create the volume and those from sets of projections, or find what an earlier try made of them."""
+    group, (rows, columns) = unfinished.group, geometry.crop
+    shape = (geometry.slices, rows.stop - rows.start, columns.stop - columns.start)
+    size = geometry.pixel_size
+    volumes = [unfinished.array("volume", lambda: storage.create_volume(group, shape, pixel_size=size))]
+    form: dict[str, Any] = {"per_shard": (volumes[0].shards or volumes[0].chunks)[0], "axes": "zyx"}
+    for name in (f"part{number}" for number in range(splits)):
+        create = partial(storage.create_array, group, name, shape, "float32", **form)
+        volumes.append(unfinished.array(name, create))
+    return volumes
 
 
 def _count_bad_pixels(fields: Fields | None, first: int, last: int) -> int:
@@ -199,79 +209,55 @@ def _backproject(
 
 
 def _reconstruct(
-    correction: Correction, geometry: Geometry, volumes: list[Any], pyramid: Pyramid, output: Path, memory: int
+    correction: Correction, geometry: Geometry, unfinished: Unfinished, volumes: list[Any], output: Path, memory: int
 ) -> None:
-    """Compute slab after slab while the next is read and the one before is written."""
-    scan, settings = correction.scan, correction.settings
-    window = _correction_window(correction, volumes[0])
-    at_once = _rows_at_once(scan, memory)
-    slabs = plan_slabs(
-        volumes[0],
-        _slice_bytes(correction, geometry, len(volumes)),
-        halo=correction.halo // settings.binning,
-        enough=2 * correction.threads,
-        step=window or 2,
-        memory=memory - 2 * at_once * _row_bytes(scan),
-    )
+    """Compute slab after slab while the next is read and the one before is written, behind what is finished."""
+    scan, settings, counts = correction.scan, correction.settings, correction.counts
+    pyramid, start = Pyramid(unfinished.group, "volume"), 0
+    for finished, number in unfinished.go_through(volumes):
+        pyramid.add(np.asarray(volumes[0][finished]))
+        counts.add(number)
+        start = finished.stop
+    halo = correction.halo // settings.binning
+    window, at_once = window_length(halo, volumes[0]), rows_at_once(scan, memory)
+    enough, left = 2 * correction.threads, memory - 2 * at_once * row_bytes(scan)
+    size = slice_bytes(scan, geometry, settings, len(volumes))
+    slabs = plan_slabs(volumes[0], size, halo=halo, enough=enough, step=window or 2, start=start, memory=left)
+    rows = {(slab.start, slab.stop): _rows_of(correction, geometry, slab) for slab in slabs}
 
-    def rows_of(part: slice) -> slice:
-        start, stop = (geometry.first_row + place * settings.binning for place in (part.start, part.stop))
-        return slice(*correction.rows_to_read(start, stop))
-
-    def compute(slab: slice, raw: NDArray[Any]) -> list[Sinograms]:
-        start, parts = rows_of(slab).start, []
-        for first in range(slab.start, slab.stop, window or slab.stop - slab.start):
-            part = slice(first, min(first + (window or slab.stop), slab.stop))
-            rows = rows_of(part)
-            sinograms = correction.sinograms(raw[:, rows.start - start : rows.stop - start], rows.start)
-            before = (geometry.first_row + part.start * settings.binning - rows.start) // settings.binning
-            parts.append(sinograms[before : before + part.stop - part.start])
-        corrected = np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(parts[0])
+    def compute(slab: slice, raw: NDArray[Any]) -> tuple[list[Sinograms], dict[str, int]]:
+        before = counts.as_dict()
+        corrected = _correct(correction, geometry, slab, raw, window)
         slices = slices_of(correction, geometry, corrected, correction.threads, len(volumes) - 1)
-        check_counts(correction.counts, scan, settings, geometry.slices)
-        return slices
+        check_counts(counts, scan, settings, geometry.slices)
+        return slices, counts.since(before)
 
-    def write(slab: slice, slices: list[Sinograms]) -> None:
-        for volume, values in zip(volumes, slices, strict=True):
+    def write(slab: slice, result: tuple[list[Sinograms], dict[str, int]]) -> None:
+        for volume, values in zip(volumes, result[0], strict=True):
             volume[slab] = values
-        pyramid.add(slices[0])
+        pyramid.add(result[0][0])
+        unfinished.finish(slab, result[1])
 
-    seen = rows_of(slice(0, geometry.slices))
-    longest = max(rows_of(slab).stop - rows_of(slab).start for slab in slabs)
-    with readable_by_rows(scan, seen, max(at_once, longest), output) as readable:
-        reader = Rows(readable, at_once if readable is scan else 1)
-        stream(
-            slabs,
-            lambda slab: reader.read(rows_of(slab).start, rows_of(slab).stop),
-            compute,
-            write,
-            volumes[0],
-            "reconstruct",
-        )
+    at_once = max([at_once, *(seen.stop - seen.start for seen in rows.values())])
+    with readable_by_rows(scan, _rows_of(correction, geometry, slice(start, geometry.slices)), at_once, output) as file:
+        reader = Rows(file, at_once if file is scan else 1)
+        read = lambda slab: reader.read(rows[slab.start, slab.stop])  # noqa: E731
+        stream(slabs, read, compute, write, volumes[0], "reconstruct")
 
 
-def _correction_window(correction: Correction, volume: Any) -> int:
-    """Return how many slices phase retrieval filters at a time, 0 without it.
-
-    Its filter sees all rows that it is given, if only faintly, so that these must not depend on the slabs.
-    """
-    unit = math.lcm(storage.shards(volume)[0].stop, 2)
-    return -(-correction.halo // correction.settings.binning // unit) * unit
+def _rows_of(correction: Correction, geometry: Geometry, part: slice) -> slice:
+    """Return the detector rows that slices are made from, halo included."""
+    start, stop = (geometry.first_row + place * correction.settings.binning for place in (part.start, part.stop))
+    return slice(*correction.rows_to_read(start, stop))
 
 
-def _row_bytes(scan: Scan) -> int:
-    return scan.shape[0] * scan.shape[2] * 4
-
-
-def _rows_at_once(scan: Scan, memory: int) -> int:
-    """Return how many rows to read at least: a stored piece, where so much memory can be spared."""
-    return max(1, min(scan.projections.rows_per_read, scan.shape[1], memory // _READ_SHARE // 2 // _row_bytes(scan)))
-
-
-def _slice_bytes(correction: Correction, geometry: Geometry, volumes: int) -> int:
-    """Return what a slice takes: raw rows that are read and used, transmissions, buffers of gridding, slices."""
-    row, binning = _row_bytes(correction.scan), correction.settings.binning
-    size, projections = geometry.size, correction.scan.shape[0]
-    # two slices share a transform: spectra twice as wide as the detector, a grid 1.25 times as fine as the slice
-    buffers = 12 * projections * size + 11 * size**2
-    return 3 * row * binning + row // binning + buffers + 4 * size**2 * (1 + 2 * volumes)
+def _correct(correction: Correction, geometry: Geometry, slab: slice, raw: NDArray[Any], window: int) -> Sinograms:
+    """Make sinograms of the raw rows of a slab, of a window of slices at a time where there is one."""
+    first, binning, parts = _rows_of(correction, geometry, slab).start, correction.settings.binning, []
+    for start in range(slab.start, slab.stop, window or slab.stop - slab.start):
+        part = slice(start, min(start + (window or slab.stop), slab.stop))
+        rows = _rows_of(correction, geometry, part)
+        sinograms = correction.sinograms(raw[:, rows.start - first : rows.stop - first], rows.start)
+        before = (geometry.first_row + start * binning - rows.start) // binning
+        parts.append(sinograms[before : before + part.stop - start])
+    return np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(parts[0])

@@ -1,0 +1,181 @@
+"""Stores that are made over several tries: what a killed job has finished is kept, and the next one goes on behind it.
+
+The store lies beside its target until it is complete (``replacement``), with a record of what decides its content and
+of every part that is finished. A later try takes it over where the content is to be the same: equal settings, inputs
+of the same size and time, equal code and libraries. Any other starts anew.
+"""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from scan2seg import logging, provenance
+from scan2seg.ownership import is_owned
+from scan2seg.replacement import replacing
+from scan2seg.storage import open_writable, shards
+
+_RECORD = ".unfinished"
+Arrays = dict[str, NDArray[Any]]
+
+
+class Unfinished:
+    """A store that is being made, and what of it is finished."""
+
+    def __init__(self, folder: Path, content: str) -> None:
+        """Open the store of an earlier try, or make a new one."""
+        self._folder, self._lock = folder, threading.Lock()
+        self._notes = {(start, stop): note for start, stop, note in _read(folder, content) or ()}
+        self.continued = bool(self._notes)
+        """Whether an earlier try has finished a part."""
+        self.group = open_writable(folder, anew=not self.continued)
+        if not self.continued:
+            (folder / _RECORD).write_text(json.dumps(content) + "\n", "utf-8")
+
+    def array(self, name: str, create: Callable[[], zarr.Array[Any]]) -> zarr.Array[Any]:
+        """Return the array of the earlier try, or create it."""
+        found = self.group.get(name) if self.continued else None
+        return found if isinstance(found, zarr.Array) else create()
+
+    def finish(self, part: slice, note: Any = None) -> None:
+        """Record that a part along the first axis is written in all arrays, with a note (JSON) for the next try."""
+        # not made anew where another process has taken the store over
+        with self._lock, (self._folder / _RECORD).open("r+", encoding="utf-8") as file:
+            file.seek(0, os.SEEK_END)
+            file.write(json.dumps([part.start, part.stop, note]) + "\n")
+
+    @property
+    def notes(self) -> list[Any]:
+        """The notes of all parts that an earlier try has finished."""
+        return list(self._notes.values())
+
+    def find(self, part: slice, arrays: Sequence[zarr.Array[Any]]) -> list[Any]:
+        """Return the note of a part in a list, which is empty where the part is not finished or cannot be read.
+
+        What is there of such a part is deleted: zarr reads a shard before it writes to it.
+        """
+        key = (part.start, part.stop)
+        if key in self._notes and all(_is_intact(array, part) for array in arrays):
+            return [self._notes[key]]
+        for file in (file for array in arrays for file, _ in _files(array, part)) if self.continued else ():
+            file.unlink(missing_ok=True)
+        return []
+
+    def go_through(self, arrays: Sequence[zarr.Array[Any]]) -> Iterator[tuple[slice, Any]]:
+        """Yield the finished parts, with their notes, in order from the first slice on, up to the first gap."""
+        stop = 0
+        for part in (slice(*key) for key in sorted(self._notes)):
+            if part.start != stop or not (note := self.find(part, arrays)):
+                break
+            yield part, note[0]
+            stop = part.stop
+        if stop:
+            logging.info("going on at %d of %d", stop, arrays[0].shape[0])
+        self._notes = {key: note for key, note in self._notes.items() if key[1] <= stop}
+        self.find(slice(stop, arrays[0].shape[0]), arrays)
+
+    def remember(self, name: str, make: Callable[[], Arrays]) -> Arrays:
+        """Return arrays that all parts depend on as the first try made them, though they would come out otherwise."""
+        file = self._folder / f".{name}.npz"
+        with suppress(OSError, ValueError), np.load(file, allow_pickle=False) as found:
+            return {key: found[key] for key in found.files}
+        made = make()
+        with replacing(file) as partial, partial.open("wb") as opened:
+            np.savez(opened, allow_pickle=False, **made)
+        return made
+
+    def close(self) -> None:
+        """Take away what is of use to an unfinished store alone; the record goes first."""
+        (self._folder / _RECORD).unlink()
+        for file in self._folder.glob(".*.npz"):
+            file.unlink()
+
+
+@contextmanager
+def continuing(target: Path, settings: Any, inputs: Sequence[Path | str]) -> Iterator[Unfinished]:
+    """Yield a store that becomes the target when the block ends without an error; see ``Unfinished``.
+
+    A kill, or a signal that ends the program, leaves it for the next try; an error removes it.
+
+    Args:
+        target: the Zarr store.
+        settings: all that decides its content but the inputs; JSON-ready.
+        inputs: what it is made from.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    content = provenance.fingerprint(
+        [settings, [_stamp(Path(path)) for path in inputs], _code(), provenance.versions()]
+    )
+
+    def is_same(left: Path) -> bool:
+        return bool(_read(left, content))
+
+    with replacing(target, is_same, alone=is_owned(target)) as partial:
+        unfinished = Unfinished(partial, content)
+        yield unfinished
+        unfinished.close()
+
+
+def _read(folder: Path, content: str) -> list[tuple[int, int, Any]] | None:
+    """Return the finished parts of an unfinished store, None where there is none of this content."""
+    try:
+        first, *lines = (folder / _RECORD).read_text("utf-8").splitlines()
+        if json.loads(first) != content:
+            return None
+    except (OSError, ValueError):
+        return None
+    parts = []
+    for line in lines:
+        # the last may have been cut off
+        with suppress(ValueError):
+            start, stop, note = json.loads(line)
+            parts.append((start, stop, note))
+    return parts
+
+
+def _files(array: zarr.Array[Any], part: slice) -> Iterator[tuple[Path, slice]]:
+    """Yield the file of each shard of a part, with the slices in it; a shard holds the other axes whole."""
+    store, metadata, length = array.store_path.store, array.metadata, shards(array)[0].stop
+    folder = Path(str(getattr(store, "root", ""))) / array.store_path.path
+    for start in range(part.start, part.stop, length):
+        name = metadata.encode_chunk_key((start // length, *[0] * (array.ndim - 1)))
+        yield folder / name, slice(start, min(start + length, part.stop))
+
+
+def _is_intact(array: zarr.Array[Any], part: slice) -> bool:
+    """Tell whether a part can be read: a node that fails may take what it had written with it."""
+    try:
+        for file, shard in _files(array, part):
+            if not file.stat().st_size:
+                return False
+            np.asarray(array[shard])
+    except Exception:  # damaged shards make the codecs raise nearly anything
+        return False
+    return True
+
+
+def _stamp(path: Path) -> list[Any]:
+    """Return what tells an input from a later one under its name: files, bytes and the latest time of change."""
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    states = [file.stat() for file in files if not file.name.startswith(".snakemake")]
+    return [str(path), len(states), sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)]
+
+
+@cache
+def _code() -> str:
+    """Return a hash of the package's source."""
+    package, digest = Path(__file__).parent, hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()

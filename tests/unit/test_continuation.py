@@ -1,0 +1,308 @@
+"""A killed stage goes on behind the last part that it had finished, with the same result; another content starts anew."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+from analytic import disc_sinogram, write_scan
+
+from scan2seg import storage
+from scan2seg.checkpoint import SegmentationModel, save_checkpoint
+from scan2seg.config.base import Plugin
+from scan2seg.config.training import InferenceSettings
+from scan2seg.continuation import Unfinished, continuing
+from scan2seg.inference import tiling
+from scan2seg.inference.prediction import predict_stack
+from scan2seg.normalisation import Normalisation
+from scan2seg.ownership import owning
+
+SIZE, SLICES = 24, 14
+# two slices in a shard of 32-bit images, eight of labels
+SHARD = 2 * SIZE**2 * 4
+
+STAGE = """
+import sys
+from pathlib import Path
+from scan2seg import storage
+storage.TARGET_SHARD_BYTES = {shard}
+stage, folder, output = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+if stage == "reconstruct":
+    from scan2seg.config.reconstruction import ReconstructionSettings
+    from scan2seg.config.scan_files import RawScan
+    from scan2seg.reconstruction.scan import reconstruct_scan
+    settings = ReconstructionSettings(**{settings})
+    reconstruct_scan(RawScan(projections=folder / "scan.h5"), output, settings, splits=2, memory=1)
+elif stage == "denoise":
+    from scan2seg.config.base import Plugin
+    from scan2seg.denoising.scan import denoise_scan
+    step = dict(method="noise2inverse", steps=5, width=4, crop=16, batch=2, device="cpu", splits=2)
+    steps = [Plugin("denoising").resolve({{**step, **{settings}}}), Plugin("denoising").resolve("median")]
+    denoise_scan(folder / "volume.zarr", output, steps, memory=1)
+else:
+    from scan2seg.config.training import InferenceSettings
+    inference = InferenceSettings(**{settings})
+    if stage == "predict":
+        from scan2seg.inference.prediction import predict_stack
+        predict_stack(folder / "stack.zarr", folder / "split.json", folder / "checkpoint.pt", output, inference)
+    else:
+        from scan2seg.inference.members import Member
+        from scan2seg.inference.segmentation import segment_scan
+        summary = output.with_suffix(".json")
+        members = [Member(folder / "checkpoint.pt", inference), Member(folder / "checkpoint2.pt", inference)]
+        segment_scan(folder / "volume.zarr", members, output, summary, model="m")
+"""
+DYING = """
+import os, signal
+from scan2seg.continuation import Unfinished
+finish, left = Unfinished.finish, [{parts}]
+def finish_or_die(self, part, note=None):
+    finish(self, part, note)
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+Unfinished.finish = finish_or_die
+"""
+COUNTING = """
+import atexit, sys
+from scan2seg.continuation import Unfinished
+finish, parts = Unfinished.finish, []
+def count(self, part, note=None):
+    parts.append((part.start, part.stop))
+    finish(self, part, note)
+Unfinished.finish = count
+atexit.register(lambda: print("finished", sorted(parts)))
+"""
+SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "reconstruct": ({"centre": 11.5}, {"centre": 11.0}),
+    "denoise": ({}, {"seed": 1}),
+    "predict": (
+        {"precision": "float32", "probabilities": True},
+        {"precision": "float32", "probabilities": True, "overlap": 0.5},
+    ),
+    "segment": ({"precision": "float32"}, {"precision": "float32", "overlap": 0.5}),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that the four stages read."""
+    import torch
+
+    made = tmp_path_factory.mktemp("inputs")
+    rng = np.random.default_rng(0)
+    degrees = np.linspace(0, 180, 31)
+    sinograms = [disc_sinogram(SIZE, np.deg2rad(degrees), 11.5, [(0, z - 7, 6, 0.02)]) for z in range(SLICES)]
+    write_scan(made / "scan.h5", np.stack(sinograms), degrees)
+    with storage.creating(made / "volume.zarr") as group:
+        for name in ("volume", "part0", "part1"):
+            values = rng.normal(size=(SLICES, SIZE, SIZE)).astype(np.float32)
+            values[3, 2, 2] = np.nan if name != "volume" else 0
+            shape, create = values.shape, storage.create_volume if name == "volume" else storage.create_array
+            (create(group, shape) if name == "volume" else create(group, name, shape, "float32"))[:] = values
+    with storage.creating(made / "stack.zarr") as group:
+        images = rng.normal(size=(SLICES, 1, SIZE, SIZE)).astype(np.float32)
+        storage.create_array(group, "image", images.shape, "float32")[:] = images
+        group.create_array("size", data=np.full((SLICES, 2), SIZE, np.int32))
+        group.attrs.update({"groups": ["g"] * SLICES, "names": [str(i) for i in range(SLICES)]})
+    storage.write_json(made / "split.json", {"train": [], "validation": [], "test": list(range(SLICES))})
+    torch.manual_seed(0)
+    architecture = Plugin("architectures").resolve({"method": "unet", "encoder": None, "width": 4, "depth": 2})
+    model = SegmentationModel(architecture, Normalisation(1), 1, 2)
+    facts = {"classes": ["a", "b"], "patch_size": [16, 16], "neighbours": 0}
+    save_checkpoint(made / "checkpoint.pt", model.eval(), facts)
+    model = SegmentationModel(architecture, Normalisation(1), 1, 2)
+    save_checkpoint(made / "checkpoint2.pt", model.eval(), facts)
+    return made
+
+
+def run(stage: str, folder: Path, output: Path, settings: dict[str, Any], around: str = COUNTING) -> Any:
+    shard = SIZE**2 * 2 if stage == "segment" else SHARD
+    script = around + STAGE.format(shard=shard, settings=settings)
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-c", script, stage, str(folder), str(output)]
+    return subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+
+
+def content(path: Path) -> dict[str, Any]:
+    group = zarr.open_group(str(path), mode="r")
+    kept = {key: value for key, value in group.attrs.items() if "provenance" not in key}
+    return {**{name: np.asarray(array) for name, array in group.arrays()}, "attributes": kept}
+
+
+def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert found.keys() == expected.keys() and found["attributes"] == expected["attributes"]
+    for name in found.keys() - {"attributes"}:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+
+
+def finished(result: Any) -> list[tuple[int, int]]:
+    assert result.returncode == 0, result.stderr
+    return [tuple(part) for part in eval(result.stdout.split("finished ")[1])]
+
+
+@pytest.mark.parametrize(
+    "stage", [pytest.param("denoise", marks=pytest.mark.slow), "reconstruct", "predict", "segment"]
+)
+def test_a_killed_stage_computes_the_rest_alone_and_the_result_is_the_same(
+    stage: str, folder: Path, tmp_path: Path
+) -> None:
+    settings, others = SETTINGS[stage]
+    parts = finished(run(stage, folder, tmp_path / "whole.zarr", settings))
+    assert len(parts) >= 3
+    number = random.Random().randrange(1, len(parts))
+    killed = run(stage, folder, tmp_path / "killed.zarr", settings, DYING.format(parts=number))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (partial,) = tmp_path.glob(".killed.zarr.*.partial")
+    recorded = [tuple(json.loads(line)[:2]) for line in (partial / ".unfinished").read_text().splitlines()[1:]]
+    # the other thread may have finished one more
+    assert not (tmp_path / "killed.zarr").exists() and number <= len(recorded) < len(parts)
+    shutil.copytree(partial, tmp_path / partial.name.replace("killed", "other"))
+    assert finished(run(stage, folder, tmp_path / "killed.zarr", settings)) == sorted(set(parts) - set(recorded))
+    assert_equal(content(tmp_path / "killed.zarr"), content(tmp_path / "whole.zarr"))
+    assert finished(run(stage, folder, tmp_path / "other.zarr", others)) == parts
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_precision_that_the_first_try_has_chosen_holds(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "TARGET_SHARD_BYTES", SIZE**2 * 2)
+    words = [folder / name for name in ("stack.zarr", "split.json", "checkpoint.pt")]
+    finish = Unfinished.finish
+
+    def finish_and_end(unfinished: Unfinished, part: slice, note: Any = None) -> None:
+        finish(unfinished, part, note)
+        raise SystemExit(143)
+
+    monkeypatch.setattr(Unfinished, "finish", finish_and_end)
+    inference = InferenceSettings(precision="bfloat16")
+    with pytest.raises(SystemExit):
+        predict_stack(*words, tmp_path / "p.zarr", inference)
+    (partial,) = tmp_path.glob(".p.zarr.*.partial")
+    note = json.loads((partial / ".unfinished").read_text().splitlines()[1])[2]
+    assert note["precision"] == "bfloat16" and note["precision_check"]["agrees"]
+    monkeypatch.setattr(Unfinished, "finish", finish)
+    monkeypatch.setattr(tiling, "compare_precision", lambda *_: pytest.fail("compared again"))
+    predict_stack(*words, tmp_path / "p.zarr", inference)
+    assert storage.open_store(tmp_path / "p.zarr").attrs["precision_check"] == note["precision_check"]
+
+
+def begin(target: Path, settings: object = 1, inputs: tuple[Path, ...] = (), stop: int = 4) -> list[tuple[int, int]]:
+    """Write a store of six slices, two by two, until a slice; return what was written."""
+    written = []
+    with continuing(target, settings, inputs) as unfinished:
+        array = unfinished.array("a", lambda: storage.create_array(unfinished.group, "a", (6, 3), "int64", per_shard=2))
+        for part in storage.shards(array):
+            if part.start >= stop:
+                raise SystemExit(143)
+            if not unfinished.find(part, [array]):
+                array[part] = np.arange(part.start, part.stop)[:, None]
+                unfinished.finish(part, {"from": part.start})
+                written.append((part.start, part.stop))
+    return written
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """A store of which two thirds are finished, made from a file."""
+    (tmp_path / "input").write_text("1")
+    with pytest.raises(SystemExit):
+        begin(tmp_path / "a.zarr", inputs=(tmp_path / "input",))
+    return tmp_path / "a.zarr"
+
+
+def go_on(left: Path, settings: object = 1) -> list[tuple[int, int]]:
+    written = begin(left, settings, (left.with_name("input"),), 6)
+    assert np.asarray(storage.open_array(left, "a"))[:, 0].tolist() == list(range(6))
+    assert sorted(path.name for path in left.parent.iterdir()) == ["a.zarr", "input"]
+    assert sorted(path.name for path in left.iterdir()) == ["a", "zarr.json"]
+    return written
+
+
+def test_the_rest_is_made_and_nothing_of_the_record_stays(left: Path) -> None:
+    assert go_on(left) == [(4, 6)]
+
+
+def test_other_settings_another_input_and_another_code_start_anew(left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(go_on(left, settings=2)) == 3
+    left.with_name("input").write_text("22")
+    with pytest.raises(SystemExit):
+        begin(left, inputs=(left.with_name("input"),))
+    assert go_on(left) == [(4, 6)]
+    with pytest.raises(SystemExit):
+        begin(left, inputs=(left.with_name("input"),))
+    monkeypatch.setattr("scan2seg.continuation._code", lambda: "another")
+    assert len(go_on(left)) == 3
+
+
+def test_a_changed_input_starts_anew(left: Path) -> None:
+    left.with_name("input").write_text("22")
+    assert len(go_on(left)) == 3
+
+
+@pytest.mark.parametrize("damage", ["lost", "empty", "zeros", "cut record"])
+def test_a_part_that_a_failed_node_lost_is_made_again(left: Path, damage: str) -> None:
+    (partial,) = left.parent.glob(".a.zarr.*.partial")
+    shard, record = partial / "a" / "c" / "1" / "0", partial / ".unfinished"
+    size = shard.stat().st_size
+    if damage == "lost":
+        shard.unlink()
+    elif damage == "cut record":
+        record.write_text(record.read_text()[:-5])
+    else:
+        shard.write_bytes(bytes(size if damage == "zeros" else 0))
+    assert go_on(left) == [(2, 4), (4, 6)]
+
+
+def test_an_error_leaves_nothing(tmp_path: Path) -> None:
+    def fail() -> None:
+        with continuing(tmp_path / "a.zarr", 1, []) as unfinished:
+            unfinished.finish(slice(0, 1))
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_another_host_left_is_gone_on_with_only_by_the_owner_of_the_output(left: Path) -> None:
+    (partial,) = left.parent.glob(".a.zarr.*.partial")
+    foreign = partial.rename(left.parent / ".a.zarr.elsewhere.17.partial")
+    assert len(begin(left, inputs=(left.with_name("input"),), stop=6)) == 3
+    assert foreign.exists()
+    shutil.rmtree(left)
+    with owning([left], "stage", "content", 0.0) as needed:
+        assert needed
+        assert begin(left, inputs=(left.with_name("input"),), stop=6) == [(4, 6)]
+    assert not foreign.exists()
+
+
+def test_who_has_lost_the_store_to_another_process_does_not_put_it_in_place(left: Path) -> None:
+    other = left.parent / ".a.zarr.elsewhere.17.partial"
+    with (  # noqa: PT012
+        pytest.raises(FileNotFoundError),
+        continuing(left, 1, [left.with_name("input")]) as unfinished,
+    ):
+        (partial,) = left.parent.glob(".a.zarr.*.partial")
+        partial.rename(other)
+        unfinished.finish(slice(4, 6))
+    assert not left.exists() and other.exists()
+
+
+def test_what_all_parts_depend_on_is_what_the_first_try_made(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    first = Unfinished(folder, "content")
+    made = {"x": np.array([1.5]), "y/z": np.array(2)}
+    assert first.remember("measured", lambda: made)["x"] == 1.5
+    first.finish(slice(0, 1))
+    found = Unfinished(folder, "content").remember("measured", lambda: pytest.fail("made again"))
+    assert {key: value.tolist() for key, value in found.items()} == {"x": [1.5], "y/z": 2}
