@@ -5,7 +5,6 @@ of every part that is finished. A later try takes it over where the content is t
 of the same size and time, equal code and libraries. Any other starts anew.
 """
 
-import hashlib
 import json
 import os
 import threading
@@ -173,9 +172,8 @@ def _stamp(path: Path) -> list[Any]:
 
 
 @cache
-def _code() -> str:
-    """Return a hash of the package's source."""
-    package, digest = Path(__file__).parent, hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        digest.update(f"{file.relative_to(package)}\n".encode() + file.read_bytes())
-    return digest.hexdigest()
+def _code() -> list[list[Any]]:
+    """Return what tells the package's source from another: names, sizes and times, without reading any."""
+    package = Path(__file__).parent
+    states = [(str(file.relative_to(package)), file.stat()) for file in sorted(package.rglob("*.py"))]
+    return [[name, state.st_size, state.st_mtime_ns] for name, state in states]
