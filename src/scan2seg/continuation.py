@@ -32,13 +32,22 @@ class Unfinished:
 
     def __init__(self, folder: Path, content: str) -> None:
         """Open the store of an earlier try, or make a new one."""
-        self._folder, self._lock = folder, threading.Lock()
+        self._folder, self._content, self._lock = folder, content, threading.Lock()
         self._notes = {(start, stop): note for start, stop, note in _read(folder, content) or ()}
         self.continued = bool(self._notes)
         """Whether an earlier try has finished a part."""
         self.group = open_writable(folder, anew=not self.continued)
         if not self.continued:
-            (folder / _RECORD).write_text(json.dumps(content) + "\n", "utf-8")
+            self._begin_record()
+
+    def begin_anew(self) -> None:
+        """Throw away all that is finished, also by this try."""
+        self._notes, self.continued = {}, False
+        self.group = open_writable(self._folder, anew=True)
+        self._begin_record()
+
+    def _begin_record(self) -> None:
+        (self._folder / _RECORD).write_text(json.dumps(self._content) + "\n", "utf-8")
 
     def array(self, name: str, create: Callable[[], zarr.Array[Any]]) -> zarr.Array[Any]:
         """Return the array of the earlier try, or create it."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scan2seg.config.image_reading import Reading
 from scan2seg.config.labels import LabelMapping
 from scan2seg.config.source import ScanVolume, StackSource
+from scan2seg.continuation import Unfinished, continuing
 from scan2seg.cropping import crop_to_foreground
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
@@ -31,7 +32,7 @@ from scan2seg.logging import info, progress, warn
 from scan2seg.pixel_types import TooNarrowError, find_type, store_as
 from scan2seg.provenance import record
 from scan2seg.sources import Item, input_paths, list_items, read_item
-from scan2seg.storage import create_array, creating, open_store, shards
+from scan2seg.storage import create_array, open_store, shards
 
 
 def assemble_stack(
@@ -65,49 +66,76 @@ def assemble_stack(
     height, width = (max(item.size[axis] for item in items) for axis in (0, 1))
     read = _make_reader(source, classes, channels, (height, width), labelled)
     kind = find_type(read_item(items[0], channels))
-    with creating(output) as group:
+    shapes = (len(items), channels, height, width), (len(items), height, width)
+    settings = _settings(source, scans, classes)
+    with continuing(output, [settings, pixel_size], input_paths(source, scans)) as unfinished:
         while True:
-            shapes = (len(items), channels, height, width), (len(items), height, width)
-            image = create_array(group, "image", shapes[0], kind, axes="ncyx")
-            per_shard = (image.shards or image.chunks)[0]
-            label = create_array(group, "label", shapes[1], "uint8", axes="nyx", fill_value=IGNORE, per_shard=per_shard)
             try:
-                hashes, held = _write_images(items, image, label, read, threads)
+                hashes, held = _write_images(items, unfinished, shapes, kind, read, threads)
                 break
             except TooNarrowError as error:
                 info("images need %s, begun anew", error.wider)
                 kind = error.wider
-                del group["image"], group["label"]
+                unfinished.begin_anew()
+        group = unfinished.group
         _report_unnamed([name for name, one in held if holds_no_named_colour(one, source, classes)], len(items), source)
         counts: NDArray[np.int64] = np.sum([one for _, one in held], axis=0)
-        _write_attributes(group, items, classes, sizes, labelled, hashes, _record(source, scans, classes), counts)
+        _write_attributes(
+            group, items, classes, sizes, labelled, hashes, record(settings, input_paths(source, scans)), counts
+        )
         group.attrs["reading"] = Reading.of(source).model_dump(mode="json")
     _report(items, classes, counts, labelled)
 
 
 def _write_images(
-    items: Sequence[Item], image: zarr.Array[Any], label: zarr.Array[Any], read: "ItemReader", threads: int
+    items: Sequence[Item],
+    unfinished: Unfinished,
+    shapes: tuple[tuple[int, ...], tuple[int, ...]],
+    kind: np.dtype[Any],
+    read: "ItemReader",
+    threads: int,
 ) -> tuple[list[str], list[tuple[str, NDArray[np.int64]]]]:
     """Write images and labels shard by shard; return the hash of each image, and its name and the pixels of each label.
+
+    What an earlier try has finished is not read again.
 
     Raises:
         TooNarrowError: the type of the images does not hold the values of one.
     """
+    group = unfinished.group
+    image = unfinished.array("image", lambda: create_array(group, "image", shapes[0], kind, axes="ncyx"))
+    form: Json = {"axes": "nyx", "fill_value": IGNORE, "per_shard": (image.shards or image.chunks)[0]}
+    label = unfinished.array("label", lambda: create_array(group, "label", shapes[1], "uint8", **form))
     hashes, held = list[str](), list[tuple[str, NDArray[np.int64]]]()
     with ThreadPoolExecutor(threads) as pool:
         for block in progress(shards(image), "assembling", total=len(shards(image))):
-            results = list(pool.map(lambda item: read(item, image.dtype), items[block]))
-            image[block] = np.stack([result[0] for result in results])
-            label[block] = np.stack([result[1] for result in results])
-            hashes.extend(result[2] for result in results)
-            held.extend((item.name, result[3]) for item, result in zip(items[block], results, strict=True))
+            notes = unfinished.find(block, [image, label])
+            if not notes:
+                results = list(pool.map(lambda item: read(item, image.dtype), items[block]))
+                image[block] = np.stack([result[0] for result in results])
+                label[block] = np.stack([result[1] for result in results])
+                notes = [[[digest, _list_pixels(counts)] for _, _, digest, counts in results]]
+                unfinished.finish(block, notes[0])
+            hashes.extend(digest for digest, _ in notes[0])
+            held.extend((item.name, _count(pixels)) for item, (_, pixels) in zip(items[block], notes[0], strict=True))
     return hashes, held
 
 
-def _record(source: StackSource, scans: Mapping[str, ScanVolume], classes: Sequence[str]) -> Json:
+def _list_pixels(counts: NDArray[np.int64]) -> list[list[int]]:
+    """Return the labels that an image holds, each with its pixels, JSON-ready."""
+    return [[int(label), int(counts[label])] for label in np.flatnonzero(counts)]
+
+
+def _count(pixels: list[list[int]]) -> NDArray[np.int64]:
+    counts = np.zeros(256, np.int64)
+    for label, count in pixels:
+        counts[label] = count
+    return counts
+
+
+def _settings(source: StackSource, scans: Mapping[str, ScanVolume], classes: Sequence[str]) -> Json:
     files = {name: volume.model_dump(mode="json") for name, volume in scans.items()}
-    settings = {"source": source.model_dump(mode="json"), "scans": files, "classes": list(classes)}
-    return record(settings, input_paths(source, scans))
+    return {"source": source.model_dump(mode="json"), "scans": files, "classes": list(classes)}
 
 
 def read_classes(stack: Path | str) -> list[str]:

@@ -14,16 +14,21 @@ import numpy as np
 import pytest
 import zarr
 from analytic import disc_sinogram, write_scan
+from helpers import make_images
+from PIL import Image
 
-from scan2seg import storage
+from scan2seg import stack, storage
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.base import Plugin
+from scan2seg.config.images import ImageSource
 from scan2seg.config.training import InferenceSettings
 from scan2seg.continuation import Unfinished, continuing
 from scan2seg.inference import tiling
 from scan2seg.inference.prediction import predict_stack
 from scan2seg.normalisation import Normalisation
 from scan2seg.ownership import owning
+from scan2seg.sources import Item
+from scan2seg.stack import assemble_stack
 
 SIZE, SLICES = 24, 14
 # two slices in a shard of 32-bit images, eight of labels
@@ -306,3 +311,43 @@ def test_what_all_parts_depend_on_is_what_the_first_try_made(tmp_path: Path) -> 
     first.finish(slice(0, 1))
     found = Unfinished(folder, "content").remember("measured", lambda: pytest.fail("made again"))
     assert {key: value.tolist() for key, value in found.items()} == {"x": [1.5], "y/z": 2}
+
+
+@pytest.mark.parametrize("wider", [False, True], ids=["one type", "a later image is of a wider type"])
+def test_a_killed_assembling_reads_only_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wider: bool
+) -> None:
+    monkeypatch.setattr(storage, "TARGET_SHARD_BYTES", 2 * 40 * 40 * (2 if wider else 1))
+    make_images(tmp_path, count=9)
+    if wider:
+        path = tmp_path / "images/cell_01.png"
+        Image.fromarray(np.asarray(Image.open(path)).astype(np.uint16) * 200).save(path)
+    values = {"label_values": {"a": 0, "b": 100, "c": 200}, "intensities": "stored"}
+    given = {"kind": "images", "images": str(tmp_path / "images/*"), "labels": str(tmp_path / "labels/*"), **values}
+    source, read, seen = ImageSource.model_validate(given), stack.read_item, list[str]()
+    assemble_stack(source, tmp_path / "whole.zarr", classes=["a", "b", "c"])
+
+    def killed(item: Item, *rest: Any) -> Any:
+        if item.name == "cell_06":
+            raise KeyboardInterrupt
+        return read(item, *rest)
+
+    def watched(item: Item, *rest: Any) -> Any:
+        seen.append(item.name)
+        return read(item, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stack, "read_item", killed)
+        with pytest.raises(KeyboardInterrupt):
+            assemble_stack(source, tmp_path / "stack.zarr", classes=["a", "b", "c"])
+    assert not (tmp_path / "stack.zarr").exists()
+    monkeypatch.setattr(stack, "read_item", watched)
+    assemble_stack(source, tmp_path / "stack.zarr", classes=["a", "b", "c"])
+    # the first image tells the type, and those from the shard of the seventh on were not finished
+    assert seen == ["cell_00", "cell_06", "cell_07", "cell_08"]
+    made, whole = (storage.open_store(tmp_path / name) for name in ("stack.zarr", "whole.zarr"))
+    for name in ("image", "label", "size"):
+        assert made[name].dtype == whole[name].dtype and np.array_equal(made[name], whole[name]), name
+    attributes = [{**group.attrs.asdict(), "provenance": None} for group in (made, whole)]
+    assert attributes[0] == attributes[1]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -1,6 +1,6 @@
 """The winner put to work on images and volumes in files: shares of the classes, and some of the labels to look at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from scan2seg import storage
 from scan2seg.documents import Json
-from scan2seg.errors import InputError
 from scan2seg.readers.images import read_image
 from scan2seg.reporting import tables
 from scan2seg.reporting.content import LabelledFilesInput, read_optional_json
-from scan2seg.reporting.panels import Colour, class_colours, label_uri, picture_uri, to_grey
+from scan2seg.reporting.panels import Colour, class_colours, label_uri
 from scan2seg.reporting.pictures import Picture
 from scan2seg.reporting.segmentations import SegmentationSummary
 from scan2seg.reporting.tables import Table
@@ -36,27 +35,20 @@ def summarise_labelled_files(entry: LabelledFilesInput) -> SegmentationSummary |
         words = f"{len(unlike)} of the files, such as {name}: {'; '.join(differences)}"
         facts.append(("unlike the training data", words))
     chosen = [list(files)[place] for place in sorted({*np.linspace(0, len(files) - 1, _SHOWN).round().astype(int)})]
-    pictures = [picture for name in chosen for picture in _draw(folder, name, files[name], colours)]
+    pictures = [_draw(folder, name, colours) for name in chosen]
     legend = list(zip(classes, (f"rgb{colour}" for colour in colours), strict=False))
     return SegmentationSummary(entry["dataset"], facts, _shares(files, classes), pictures, legend, None)
 
 
-def _draw(folder: Path, name: str, facts: Json, colours: list[Colour]) -> Iterator[Picture]:
-    """Yield the image of a file, where it is one, and its labels; of a volume the labels of its middle slice."""
+def _draw(folder: Path, name: str, colours: list[Colour]) -> Picture:
+    """Draw the labels of a file, of a volume those of its middle slice; the files themselves are not looked at."""
     labels = folder / name
-    if labels.suffix == ".zarr":
-        array: Any = storage.open_array(labels, "label")
-        middle = array.shape[0] // 2
-        plane: NDArray[Any] = np.asarray(array[middle])
-        yield Picture(f"{name}: labels of slice {middle + 1} of {array.shape[0]}", label_uri(plane, colours))
-        return
-    try:
-        pixels = np.asarray(read_image(Path(facts["input"])), np.float32)
-        yield Picture(name, picture_uri(to_grey(pixels if pixels.ndim == 2 else pixels.mean(axis=2))))
-    except (InputError, OSError):
-        # it may be elsewhere by now; the labels are ours
-        pass
-    yield Picture(f"labels of {name}", label_uri(np.asarray(read_image(labels)), colours))
+    if labels.suffix != ".zarr":
+        return Picture(f"labels of {name}", label_uri(np.asarray(read_image(labels)), colours))
+    array: Any = storage.open_array(labels, "label")
+    middle = array.shape[0] // 2
+    plane: NDArray[Any] = np.asarray(array[middle])
+    return Picture(f"{name}: labels of slice {middle + 1} of {array.shape[0]}", label_uri(plane, colours))
 
 
 def _shares(files: Mapping[str, Json], classes: list[str]) -> Table:
