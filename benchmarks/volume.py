@@ -1,10 +1,10 @@
 """From counts in HDF5 to a denoised volume in Zarr: wall time against the kernels alone, and peak memory.
 
-    python benchmarks/volume.py                # 256 slices of 1024 pixels from 1200 projections, then twice the slices
+    python benchmarks/volume.py                # 128 and 256 slices of 1024 pixels, 64 of 2048
     python benchmarks/volume.py --slices 32    # less of the same
 
 Each run is a process of its own, so that its peak memory is its own. The kernels alone are the same functions, on
-rows that are in memory already, without reading and writing.
+rows that are in memory already, without reading and writing, on all threads. The two take turns; ratios are medians.
 """
 
 import argparse
@@ -39,8 +39,8 @@ def write_scan(path, slices, size, projections):
         file["exchange/theta"] = np.rad2deg(angles)
 
 
-def run(path, output, threads):
-    """Reconstruct and denoise as the pipeline does; print seconds and peak memory as JSON."""
+def run(path, output, threads, rounds):
+    """Reconstruct and denoise as the pipeline does, in turn with the kernels alone; print seconds and peak as JSON."""
     from scan2seg.config.base import Plugin
     from scan2seg.config.reconstruction import ReconstructionSettings
     from scan2seg.config.scan_files import RawScan
@@ -51,15 +51,23 @@ def run(path, output, threads):
     settings = ReconstructionSettings(device="cpu")
     steps = [Plugin("denoising").resolve({"method": "non_local_means", "device": "cpu"})]
     warm_up(path, settings, steps, threads)
-    started = time.perf_counter()
-    stage.reconstruct_scan(RawScan(projections=path), Path(output), settings, threads)
-    denoise_scan(Path(output), Path(f"{output}.denoised"), steps, threads)
-    wall = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    with open_scan(path) as scan:
-        kernels = kernels_alone(scan, settings, threads, stage)
-    kernels += denoising_alone(Path(output), steps, threads)
-    print(json.dumps({"wall": wall, "kernels": kernels, "peak": peak}))
+    found = []
+    for _ in range(rounds):
+        started = read_clocks()
+        stage.reconstruct_scan(RawScan(projections=path), Path(output), settings, threads)
+        between = read_clocks()
+        denoise_scan(Path(output), Path(f"{output}.denoised"), steps, threads)
+        whole = [(between - started).tolist(), (read_clocks() - between).tolist()]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        with open_scan(path) as scan:
+            kernels = [kernels_alone(scan, settings, threads, stage), denoising_alone(Path(output), steps, threads)]
+        found.append({"whole": whole, "kernels": kernels, "peak": peak})
+    print(json.dumps(found))
+
+
+def read_clocks():
+    """Seconds of the wall and of the processor."""
+    return np.array([time.perf_counter(), time.process_time()])
 
 
 def denoising_alone(volume, steps, threads):
@@ -72,10 +80,10 @@ def denoising_alone(volume, steps, threads):
     (step,) = prepare_steps(steps, block, threads)
     seconds = []
     for _ in range(4):
-        started = time.perf_counter()
+        started = read_clocks()
         step.run(block, threads)
-        seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds)) / len(block) * array.shape[0]
+        seconds.append(read_clocks() - started)
+    return (np.median(seconds, axis=0) / len(block) * array.shape[0]).tolist()
 
 
 def warm_up(path, settings, steps, threads):
@@ -93,45 +101,53 @@ def warm_up(path, settings, steps, threads):
 
 
 def kernels_alone(scan, settings, threads, stage):
-    """Seconds that all slabs would take without reading and writing, from a few of them."""
-    correction = stage.Correction(scan, settings, threads)
+    """Seconds that all slabs would take on all threads without reading and writing, from a few of them."""
+    from scan2seg.reconstruction.fields import read_needed
+
     geometry = stage.make_geometry(scan, settings, scan.shape[2] / 2)
-    rows = max(1, 32 * 2**20 // (geometry.size**2 * 4))
+    rows = max(2 * threads, 32 * 2**20 // (geometry.size**2 * 4))
+    correction = stage.Correction(scan, settings, threads, read_needed(scan, settings, slice(0, scan.shape[1])))
     seconds = []
     for start in range(0, min(4 * rows, scan.shape[1] - rows + 1), rows):
         raw = scan.read_rows(start, start + rows)
-        started = time.perf_counter()
+        started = read_clocks()
         stage.slices_of(correction, geometry, correction.sinograms(raw, start), threads)
-        seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds)) / rows * scan.shape[1]
+        seconds.append(read_clocks() - started)
+    return (np.median(seconds, axis=0) / rows * scan.shape[1]).tolist()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--slices", type=int, default=256)
-    parser.add_argument("--size", type=int, default=1024)
-    parser.add_argument("--projections", type=int, default=1200)
+    parser.add_argument(
+        "--slices", type=int, default=128, help="of 1024 pixels; twice as many, and half as many of 2048"
+    )
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--folder", default=None, help="where to put the scans: 1.3 GB for 512 slices")
+    parser.add_argument("--folder", default=None, help="where to put the scans: 1.3 GB for 512 slices of 1024 pixels")
     parser.add_argument("--run", nargs=2, default=None, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
-        run(*arguments.run, arguments.threads)
+        run(*arguments.run, arguments.threads, arguments.rounds)
         return
-    print(f"{'slices':>7} {'wall s':>8} {'kernels s':>10} {'wall / kernels':>15} {'peak MB':>8}")
-    for slices in (arguments.slices, 2 * arguments.slices):
+    count = arguments.slices
+    print("whole / kernels alone, by the wall and by the processor's seconds")
+    print(f"{'pixels':>7} {'slices':>7} {'wall s':>8} {'both':>12} {'reconstruct':>12} {'denoise':>12} {'peak MB':>8}")
+    for size, projections, slices in ((1024, 1200, count), (1024, 1200, 2 * count), (2048, 1500, count // 2)):
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
             scan = Path(folder) / "scan.h5"
-            write_scan(scan, slices, arguments.size, arguments.projections)
-            command = [sys.executable, __file__, "--threads", str(arguments.threads)]
+            write_scan(scan, slices, size, projections)
+            command = [sys.executable, __file__, "--threads", str(arguments.threads), "--rounds", str(arguments.rounds)]
             result = subprocess.run(
                 [*command, "--run", str(scan), f"{folder}/volume.zarr"], capture_output=True, text=True
             )
             if result.returncode:
                 sys.exit(result.stderr)
             found = json.loads(result.stdout.splitlines()[-1])
-        ratio = found["wall"] / found["kernels"]
-        print(f"{slices:7} {found['wall']:8.2f} {found['kernels']:10.2f} {ratio:15.2f} {found['peak']:8.0f}")
+        whole, kernels = (np.array([turn[key] for turn in found]) for key in ("whole", "kernels"))
+        ratios = [np.median(whole.sum(axis=1) / kernels.sum(axis=1), axis=0), *np.median(whole / kernels, axis=0)]
+        columns = " ".join(f"{wall:6.2f}{processor:6.2f}" for wall, processor in ratios)
+        line = f"{size:7} {slices:7} {np.median(whole.sum(axis=1)[:, 0]):8.2f} {columns}"
+        print(f"{line} {found[0]['peak']:8.0f}", flush=True)
 
 
 if __name__ == "__main__":
