@@ -29,8 +29,9 @@ def row_bytes(scan: Scan) -> int:
 
 
 def rows_at_once(scan: Scan, memory: int) -> int:
-    """Return how many rows to read at least: a stored piece of the file, where so much memory can be spared."""
-    return max(1, min(scan.projections.rows_per_read, scan.shape[1], memory // _READ_SHARE // row_bytes(scan)))
+    """Return how many rows to read at least: a stored piece of the file, where so much memory can be spared, else 1."""
+    piece = min(scan.projections.rows_per_read, scan.shape[1])
+    return piece if piece * row_bytes(scan) <= memory // _READ_SHARE else 1
 
 
 def slice_bytes(scan: Scan, geometry: Geometry, settings: ReconstructionSettings, volumes: int) -> int:
