@@ -9,12 +9,12 @@ from typing import Any
 
 from scan2seg.catalogue.jobs import Job
 from scan2seg.ownership import find_owner, owner_file
+from scan2seg.remaining import find_epoch
 from scan2seg.slurm.submissions import read_all
 
 STATES = ("done", "running", "queued", "waiting", "failed")
 """In the order in which they are shown; queued is what Slurm has and has not started."""
 LINE = re.compile(r"^\d\d:\d\d:\d\d \w+: (?P<level>INFO|WARNING|ERROR) (?P<text>.*)$")
-EPOCH = re.compile(r"^epoch (\d+)/(\d+): .*\(.* at most (\d+) s left\)$")
 _TAIL = 20_000
 
 
@@ -80,7 +80,7 @@ def _read_lines(log: Path) -> list[tuple[str, str]]:
 def _describe_progress(lines: list[tuple[str, str]], log: Path) -> str:
     """Return the epoch and the time left of a training, else what the job said last."""
     texts = [text for level, text in lines if level == "INFO"]
-    epoch = next((match for text in reversed(texts) if (match := EPOCH.match(text))), None)
+    epoch = find_epoch(reversed(texts))
     if epoch is None:
         return texts[-1] if texts else ""
     left = max(0.0, float(epoch[3]) - (time.time() - log.stat().st_mtime))

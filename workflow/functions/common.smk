@@ -24,6 +24,7 @@ from scan2seg.errors import InputError
 from scan2seg.imports import script_modules, share_source
 from scan2seg.logging import warn_once
 from scan2seg.plugins import module_name
+from scan2seg.remaining import remaining_minutes
 from scan2seg.results_folder import check_results
 from scan2seg.slurm.plugin import extend_plugin
 from scan2seg.sources import list_once

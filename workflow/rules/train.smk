@@ -22,7 +22,7 @@ rule train_model:
     threads: recipe_threads
     resources:
         mem_mb=model_resource("mem_mb"),
-        runtime=model_resource("runtime"),
+        runtime=training_minutes,
         slurm_partition=own_partition,
         slurm_account=CLUSTER.account,
         nodes=node_count,
