@@ -4,6 +4,7 @@ The file is a dictionary of tensors and JSON values, saved by torch and loaded w
 that a model from elsewhere cannot run code.
 """
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,11 @@ def save_checkpoint(path: Path, model: SegmentationModel, description: Json) -> 
         "state": {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()},
         "description": description,
     }
+    # torch's own writer says of a full disk no more than "iostream error"
+    written = io.BytesIO()
+    torch.save(content, written)
     with replacing(path) as partial:
-        torch.save(content, partial)
+        partial.write_bytes(written.getbuffer())
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel, Json]:

@@ -6,7 +6,7 @@ mean. New images are unlike the training images where the median distance of the
 training windows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ _USUAL = 98
 """Per cent of the training windows."""
 _LEAST = 0.01
 """Of the largest standard deviation of a feature: those that hardly change in training are no measure of anything."""
-_LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 def describe_features(model: SegmentationModel, windows: Iterable[NDArray[np.float32]]) -> Json | None:
@@ -29,10 +28,10 @@ def describe_features(model: SegmentationModel, windows: Iterable[NDArray[np.flo
 
     None for models on volumes, and for models without layers.
     """
-    layer = _find_last_layer(model)
-    if layer is None:
+    seen = list(_see(model, windows))
+    if not seen:
         return None
-    values = np.stack([_see(model, layer, window) for window in windows])
+    values = np.stack(seen)
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     found = {"mean": mean.tolist(), "deviation": np.maximum(deviation, _LEAST * deviation.max(initial=0)).tolist()}
     distances = [_distance(value, found) for value in values]
@@ -43,10 +42,9 @@ def compare_features(
     model: SegmentationModel, windows: Iterable[NDArray[np.float32]], trained: Json | None
 ) -> list[str]:
     """Say that a network sees something else in windows (c, y, x) of new images than in training, with numbers."""
-    layer = _find_last_layer(model)
-    if trained is None or layer is None:
+    if trained is None:
         return []
-    distance = float(np.median([_distance(_see(model, layer, window), trained) for window in windows]))
+    distance = float(np.median([_distance(value, trained) for value in _see(model, windows)]))
     usual = float(trained["usual_distance"])
     if distance <= usual:
         return []
@@ -61,30 +59,38 @@ def _distance(value: NDArray[np.float64], trained: Json) -> float:
     return float(np.sqrt(np.mean(parts**2)))
 
 
-def _find_last_layer(model: SegmentationModel) -> nn.Module | None:
-    """Return the layer that gives the classes: the last with as many outputs as there are."""
-    if model.dimensions != 2:
-        return None
-    found = None
-    for layer in model.network.modules():
-        if isinstance(layer, _LAYERS):
-            count = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
-            found = layer if count == model.classes else found
-    return found
+def _see(model: SegmentationModel, windows: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float64]]:
+    """Yield the features (n,) of windows (c, y, x), in float32; nothing of a model that has no such layer.
+
+    The layer that decides the classes is the last to be called of those with as many outputs as there are: networks
+    that learn under deep supervision have others, which rest afterwards.
+    """
+    layers = [layer for layer in model.network.modules() if _count_outputs(layer) == model.classes]
+    seen: list[Tensor] = []
+    hooks = [layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach())) for layer in layers]
+    try:
+        for window in windows if layers and model.dimensions == 2 else ():
+            seen.clear()
+            _run(model.eval(), window)
+            if not seen:
+                return
+            features = seen[-1].float()
+            axes = [axis for axis in range(features.ndim) if axis != 1]
+            yield features.mean(dim=axes).cpu().numpy().astype(np.float64)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _count_outputs(layer: nn.Module) -> int | None:
+    if isinstance(layer, nn.Linear):
+        return layer.out_features
+    return layer.out_channels if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) else None
 
 
 @torch.inference_mode()
-def _see(model: SegmentationModel, layer: nn.Module, window: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the features (n,) of a window (c, y, x), in float32."""
+def _run(model: SegmentationModel, window: NDArray[np.float32]) -> None:
     image = window
     if model.normalisation.per_image:
         image = standardise(window[:, None], measure_images(lambda _: window[:, None], range(1)))[:, 0]
-    seen: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
-    try:
-        model.eval()(torch.from_numpy(np.ascontiguousarray(image))[None].to(model.normalisation.shift.device))
-    finally:
-        hook.remove()
-    features = seen[-1].float()
-    axes = [axis for axis in range(features.ndim) if axis != 1]
-    return features.mean(dim=axes).cpu().numpy().astype(np.float64)
+    model(torch.from_numpy(np.ascontiguousarray(image, np.float32))[None].to(model.normalisation.shift.device))

@@ -49,6 +49,22 @@ def test_what_is_seen_does_not_depend_on_other_calls_and_leaves_no_hook() -> Non
 
 @pytest.mark.parametrize(
     "architecture",
+    [
+        {"method": "unet_plus_plus", "encoder": None, "width": 4, "depth": 2, "deep_supervision": True},
+        {"method": "deeplabv3_plus", "encoder": "resnet18"},
+        {"method": "resunet"},
+        {"method": "sd_unet"},
+    ],
+    ids=lambda architecture: architecture["method"],
+)
+def test_networks_of_other_builds_are_seen_into_too(architecture: dict[str, Any]) -> None:
+    model, windows = make_model(**architecture), textures(6, 1.5, 0)
+    trained = describe_features(model, windows)
+    assert trained is not None and compare_features(model, windows, trained) == []
+
+
+@pytest.mark.parametrize(
+    "architecture",
     [{"method": "otsu"}, {"method": "unet_3d", "features": [4, 4, 4, 4, 8, 4]}],
     ids=["no layers", "volumes"],
 )

@@ -1,6 +1,5 @@
 """Killed jobs, full disks and bad input: one clear message, nothing that looks finished, and a rerun that completes."""
 
-import hashlib
 import json
 import os
 import re
@@ -8,13 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from disks import on_its_own_disk
 from pipeline import STAGES, Pipeline
 
 
@@ -72,69 +70,6 @@ def test_a_run_killed_at_every_stage_completes_and_equals_an_undisturbed_one(
     assert not list(disturbed.folder.rglob("*.partial"))
 
 
-PAGE = 4096
-# from which a stage goes on
-STATES = {"training", "unfinished"}
-
-
-class Disk:
-    """The results folder of a pipeline as a file system of its own, whose size and mode change while it is used."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def remount(self, options: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{options}", str(self.folder)], check=True)
-
-    def grow(self) -> None:
-        self.remount("size=2g,nr_inodes=100k")
-
-    def fill(self, outputs: list[Path]) -> None:
-        """Leave room for the two files that say who works, and for an eighth of the outputs of a stage."""
-        files = [path for output in outputs for path in (output, *output.rglob("*"))]
-        pages = sum(-(-path.stat().st_size // PAGE) for path in files if path.is_file() and not path.is_symlink())
-        used = os.statvfs(self.folder)
-        if pages:
-            self.remount(f"size={(used.f_blocks - used.f_bfree + 2 + pages // 8) * PAGE}")
-        else:
-            # links take no pages, but each an entry
-            self.remount(f"nr_inodes={used.f_files - used.f_ffree + 2 + len(files) // 8}")
-
-    def snapshot(self) -> dict[str, str]:
-        """Return what lies there: hashes of files and targets of links, without logs and states of unfinished work."""
-        found = {}
-        for path in sorted(self.folder.rglob("*")):
-            name = path.relative_to(self.folder)
-            if name.parts[0] in ("logs", "benchmarks") or STATES & set(name.parts):
-                continue
-            if path.is_symlink():
-                found[str(name)] = os.readlink(path)
-            else:
-                found[str(name)] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
-        return found
-
-
-@contextmanager
-def on_its_own_disk(pipeline: Pipeline) -> Iterator[Disk]:
-    """Put a copy of the results on a file system of its own for a while."""
-    if os.geteuid() != 0:
-        pytest.skip("a file system for the results needs root")
-    results, kept = pipeline.folder / "results", pipeline.folder / "kept"
-    results.rename(kept)
-    results.mkdir()
-    try:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=2g,nr_inodes=100k", "results", str(results)]
-        made = subprocess.run(mount, capture_output=True, text=True, check=False)
-        if made.returncode:
-            pytest.skip(f"no file system for the results: {made.stderr}")
-        subprocess.run(["cp", "-a", f"{kept}/.", str(results)], check=True)
-        yield Disk(results)
-    finally:
-        subprocess.run(["umount", "--lazy", str(results)], check=False)
-        results.rmdir()
-        kept.rename(results)
-
-
 def outputs_of(pipeline: Pipeline) -> dict[str, list[Path]]:
     """Return the outputs of one job of each stage, of the one that makes least."""
     found: dict[str, list[Path]] = {}
@@ -146,7 +81,7 @@ def outputs_of(pipeline: Pipeline) -> dict[str, list[Path]]:
 
 @pytest.mark.slow
 def test_results_that_are_read_only_are_refused_before_the_first_job(whole: Pipeline) -> None:
-    with on_its_own_disk(whole) as disk:
+    with on_its_own_disk(whole.folder) as disk:
         before = disk.snapshot()
         disk.remount("ro")
         result = whole.run("--forcerun", "simulate_scan")
@@ -160,7 +95,7 @@ def test_results_that_are_read_only_are_refused_before_the_first_job(whole: Pipe
 def test_a_disk_that_is_full_in_any_stage_loses_nothing_and_one_more_command_finishes(whole: Pipeline) -> None:
     outputs = outputs_of(whole)
     assert set(outputs) == set(STAGES)
-    with on_its_own_disk(whole) as disk:
+    with on_its_own_disk(whole.folder) as disk:
         before = disk.snapshot()
         for rule in STAGES:
             disk.fill(outputs[rule])

@@ -104,7 +104,7 @@ def test_a_moved_folder_names_its_models_anew_and_they_give_our_labels(
         prediction = storage.open_store(run / "prediction.zarr")
         stack = next((tmp_path / "moved/stacks").glob(f"{dataset}-*/stack.zarr"))
         images = np.asarray(storage.open_array(stack, "image")[:])[np.asarray(prediction["index"][:])]  # type: ignore[index]
-        labels = mlflow.pyfunc.load_model(f"models:/{version.name}@best").predict(images)
+        labels = mlflow.pyfunc.load_model(f"models:/{version.name}@best").predict(images.astype(np.float32))
         assert np.array_equal(labels, np.asarray(prediction["label"][:]))  # type: ignore[index]
 
 

@@ -1,6 +1,7 @@
 """The state of an unfinished run on disk: whole or not at all, with the one before kept until then."""
 
 import errno
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,11 @@ class WholeFiles(TorchCheckpointIO):
         partial = target.with_name(f".{target.name}.partial")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            # torch's own writer gives no reason of its own when the disk is full
+            written = io.BytesIO()
+            torch.save(checkpoint, written)
             with partial.open("wb") as file:
-                torch.save(checkpoint, file)
+                file.write(written.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
             if target.exists():
@@ -40,11 +44,6 @@ class WholeFiles(TorchCheckpointIO):
             os.replace(partial, target)
         except OSError as error:
             raise _explain(error, target) from None
-        except RuntimeError as error:
-            # torch's writer of zip files gives no reason of its own
-            if isinstance(error.__context__, OSError):
-                raise _explain(error.__context__, target) from None
-            raise
         finally:
             partial.unlink(missing_ok=True)
 

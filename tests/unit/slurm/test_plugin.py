@@ -100,6 +100,8 @@ class Site:
             ],
             cwd=self.folder, env=self.slurm.environment(), text=True,
             stdout=(self.folder / "output").open("w"), stderr=subprocess.STDOUT,
+            # a test runner in the background ignores the interrupt, and its children would inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )  # fmt: skip
         self.processes.append(process)
         return process
