@@ -40,6 +40,14 @@ def test_images_alike_are_passed_and_others_are_named_with_numbers(per_image: bo
     assert "features lie" in line and f"up to {trained['usual_distance']:.3g} is usual" in line
 
 
+def test_windows_in_other_places_do_not_make_an_image_unlike() -> None:
+    """The middle of a specimen, where training windows held its edge: most windows differ, some are as in training."""
+    model = make_model(**UNET)
+    trained = describe_features(model, textures(40, 1.5, 0))
+    assert compare_features(model, [*textures(6, 5.0, 2), *textures(3, 1.5, 1)], trained) == []
+    assert compare_features(model, [*textures(8, 5.0, 2), *textures(1, 1.5, 1)], trained) != []
+
+
 def test_what_is_seen_does_not_depend_on_other_calls_and_leaves_no_hook() -> None:
     model = make_model(**UNET)
     windows = textures(10, 1.5, 0)
