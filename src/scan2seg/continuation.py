@@ -174,10 +174,10 @@ def _is_intact(array: zarr.Array[Any], part: slice) -> bool:
 
 
 def _stamp(path: Path) -> list[Any]:
-    """Return what tells an input from a later one under its name: files, bytes and the latest time of change."""
-    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
-    states = [file.stat() for file in files if not file.name.startswith(".snakemake")]
-    return [str(path), len(states), sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)]
+    """Return what tells an input from a later one under its name: size and time of change of every file of it."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    states = [(str(file), file.stat()) for file in files if not file.name.startswith(".snakemake")]
+    return [str(path), provenance.fingerprint([(name, state.st_size, state.st_mtime_ns) for name, state in states])]
 
 
 @cache

@@ -34,6 +34,7 @@ def remaining_minutes(asked: int, log: Path) -> int:
     except OSError:
         return asked
     epoch = find_epoch(reversed(lines))
-    if epoch is None:
+    # one that finished says nothing of the next, which begins anew
+    if epoch is None or " INFO finished in " in lines[-1]:
         return asked
     return min(asked, math.ceil(float(epoch[3]) * _MARGIN / 60) + _START_MINUTES)

@@ -16,5 +16,7 @@ def test_what_is_left_is_asked_for_with_a_margin_and_never_more_than_all(tmp_pat
         LINE.format(1, 99 * 60) + LINE.format(50, 3000) + "12:50:10 train_model: INFO epoch 51/100: step 3 of 9\n"
     )
     assert remaining_minutes(240, log) == 75 + 10
+    log.write_text(LINE.format(100, 0) + "13:40:00 train_model: INFO finished in 6000 s\n")
+    assert remaining_minutes(240, log) == 240
     log.write_text(LINE.format(1, 990 * 60))
     assert remaining_minutes(240, log) == 240

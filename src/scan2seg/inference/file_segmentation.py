@@ -116,7 +116,8 @@ def segment_found(
             try:
                 _segment(each, application)
             except InputError as error:
-                problems.append(str(error))
+                said, path = str(error), str(each.paths[0])
+                problems.append(said if path in said else f"{path}: {said}")
             except OSError as error:
                 problems.append(f"{each.paths[0]}: {error.filename or output}: {error.strerror}")
     if output.is_dir():
@@ -143,7 +144,7 @@ def _segment(found: Input, application: Application) -> None:
     _check_input(found, items[0], application)
     facts = (_segment_volume if found.is_volume else _segment_image)(found, items, labels, application)
     provenance = record(application.identity["settings"], [*found.paths]) | {"model": application.identity["inputs"]}
-    describe(labels, mark, {**facts, "provenance": provenance})
+    describe(labels, found.paths[0], mark, {**facts, "provenance": provenance})
 
 
 def _stamps(found: Input) -> list[list[int]]:
@@ -176,7 +177,7 @@ def _segment_image(found: Input, items: list[Item], target: Path, application: A
     labels = restore_image(label_image(pixels, predictor), size)
     structure = Microstructure(len(classes))
     structure.add(labels, np.ones(size, np.bool_), edge or 1.0)
-    claim(target)
+    claim(target, found.paths[0])
     write_image(target, labels)
     application.advance(labels.size)
     described = {name: structure.describe(index) for index, name in enumerate(classes)}
@@ -194,7 +195,7 @@ def _segment_volume(found: Input, items: list[Item], target: Path, application: 
     seen = items[0].pixel_size or application.options.pixel_size
     unlike = _compare(found, [read_pixels(items[place], predictor) for place in chosen], seen, application)
     particles = VolumeParticles(len(classes), spacing or (1.0, 1.0, 1.0))
-    claim(target)
+    claim(target, found.paths[0])
     with creating(target) as group:
         length = block_length(volume.shape[1:], "uint8", volume.shape[0], predictor.tile[0])
         labels = create_volume(

@@ -1,9 +1,11 @@
 """What ``scan2seg segment`` writes: labels, what they tell in a JSON file beside each, and a table of all.
 
-Nothing is replaced that the command did not write itself: its files have a JSON file with an ``identity`` beside them.
+Nothing is replaced that the command did not write itself: its files have a JSON file beside them with an ``identity``,
+and what was ``written``, so that labels that somebody corrected since are told from those of the model.
 """
 
 import csv
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.inference.label_files import file_beside
 from scan2seg.inference.segmentation_inputs import Input
+from scan2seg.logging import warn
 from scan2seg.readers.images import TIFF_SUFFIXES
 from scan2seg.sources import natural_key
 from scan2seg.sources.volume_files import case_name
@@ -89,19 +92,47 @@ def _is_ours(labels: Path) -> bool:
 def is_done(labels: Path, original: Path, identity: str) -> bool:
     """Tell whether labels are there, whole, of this identity: model, way and file."""
     facts = _read_facts(facts_of(labels))
-    beside = file_beside(labels, original)
-    whole = labels.exists() and (beside is None or beside.exists())
-    return whole and facts is not None and facts["identity"] == identity
+    done = facts is not None and facts["identity"] == identity
+    done = done and all(path.exists() for path in _files_of(labels, original))
+    for path in _find_changed(labels, original) if done else ():
+        warn("%s: was changed since it was written; it stays, and its numbers are those of before", path)
+    return done
 
 
-def claim(labels: Path) -> None:
-    """Say that labels are about to be written; until they are described, they are not done, and nobody else's."""
+def claim(labels: Path, original: Path) -> None:
+    """Say that labels are about to be written; until they are described, they are not done, and nobody else's.
+
+    Raises:
+        InputError: labels are there that were changed since this command wrote them.
+    """
+    for path in _find_changed(labels, original):
+        raise InputError(f"{path}: was changed since this command wrote it; move it, or give another folder")
     write_json(facts_of(labels), {"identity": None})
 
 
-def describe(labels: Path, identity: str, facts: Json) -> None:
+def describe(labels: Path, original: Path, identity: str, facts: Json) -> None:
     """Write what finished labels tell."""
-    write_json(facts_of(labels), {"identity": identity, **facts})
+    written = {path.name: _measure(path) for path in _files_of(labels, original)}
+    write_json(facts_of(labels), {"identity": identity, "written": written, **facts})
+
+
+def _files_of(labels: Path, original: Path) -> list[Path]:
+    return list(filter(None, (labels, file_beside(labels, original))))
+
+
+def _find_changed(labels: Path, original: Path) -> list[Path]:
+    """List the labels that are no longer what was written."""
+    written = (_read_facts(facts_of(labels)) or {}).get("written", {})
+    present = [path for path in _files_of(labels, original) if path.exists() and path.name in written]
+    return [path for path in present if _measure(path) != written[path.name]]
+
+
+def _measure(path: Path) -> list[int | str]:
+    """Return the hash of a file; of a store, which programs do not edit by the way, how many files and bytes it has."""
+    if path.is_file():
+        return [hashlib.sha256(path.read_bytes()).hexdigest()]
+    sizes = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
+    return [len(sizes), sum(sizes)]
 
 
 def read_all_facts(output: Path) -> dict[str, Json]:

@@ -168,3 +168,26 @@ def test_half_written_and_empty_volumes_are_named_and_the_others_are_finished(tm
     for name, shape in {"whole": volume.shape, "tiny": (1, 3, 2)}.items():
         assert open_array(tmp_path / f"out/{name}.zarr", "label").shape == shape
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_labels_that_somebody_corrected_are_neither_replaced_nor_taken_for_the_model_s(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint, out = write_model(tmp_path, kind="volume"), tmp_path / "out"
+    write_images(tmp_path / "in", "a.png", "b.png")
+    volume = np.stack([make_image(seed)[0] for seed in range(3)])
+    nibabel.save(nibabel.Nifti1Image(volume.transpose(2, 1, 0), np.eye(4)), tmp_path / "in/v.nii.gz")
+    assert segment(checkpoint, out, tmp_path / "in") == []
+    corrected = np.zeros((24, 33), np.uint8)
+    Image.fromarray(corrected).save(out / "a.png")
+    nibabel.save(nibabel.Nifti1Image(np.zeros((33, 24, 3), np.uint8), np.eye(4)), out / "v.nii.gz")
+    kept, time = {name: (out / name).read_bytes() for name in ("a.png", "v.nii.gz")}, (out / "b.png").stat().st_mtime_ns
+    assert segment(checkpoint, out, tmp_path / "in") == []
+    assert caplog.text.count("was changed since it was written") == 2
+    other = Member(checkpoint, SETTINGS.model_copy(update={"flips": True}))
+    problems = segment_inputs([other], [tmp_path / "in"], out, FileOptions())
+    assert len(problems) == 2 and all("was changed since this command wrote it; move it" in line for line in problems)
+    assert {name: (out / name).read_bytes() for name in kept} == kept
+    assert (out / "b.png").stat().st_mtime_ns > time
+    (out / "a.png").unlink()
+    assert len(segment_inputs([other], [tmp_path / "in"], out, FileOptions())) == 1

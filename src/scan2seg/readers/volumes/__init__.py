@@ -92,8 +92,13 @@ def choose_key(names: list[str], key: str | None, path: Path) -> str:
     listed = ", ".join(names) or "none"
     if key is not None:
         raise InputError(f"{path}: has no three-dimensional array '{key}'; it has {listed}")
-    if len(names) != 1:
-        raise InputError(f"{path}: holds {len(names)} three-dimensional arrays ({listed}); name one with images_key")
+    if not names:
+        raise InputError(f"{path}: holds no three-dimensional array")
+    if len(names) > 1:
+        raise InputError(
+            f"{path}: holds {len(names)} three-dimensional arrays ({listed}); name one with images_key or labels_key, "
+            "for scan2seg segment with --key"
+        )
     return names[0]
 
 
