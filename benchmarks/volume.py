@@ -97,7 +97,7 @@ def warm_up(path, settings, steps, threads):
     with open_scan(path) as scan:
         correction = stage.Correction(scan, settings, threads)
         geometry = stage.make_geometry(scan, settings, scan.shape[2] / 2)
-        stage.slices_of(correction, geometry, correction.sinograms(scan.read_rows(0, 2), 0), threads)
+        stage.slices_of(correction, geometry, correction.sinograms(scan.read_rows(0, 2), 0, 2), threads)
 
 
 def kernels_alone(scan, settings, threads, stage):
@@ -111,7 +111,7 @@ def kernels_alone(scan, settings, threads, stage):
     for start in range(0, min(4 * rows, scan.shape[1] - rows + 1), rows):
         raw = scan.read_rows(start, start + rows)
         started = read_clocks()
-        stage.slices_of(correction, geometry, correction.sinograms(raw, start), threads)
+        stage.slices_of(correction, geometry, correction.sinograms(raw, start, start + rows), threads)
         seconds.append(read_clocks() - started)
     return (np.median(seconds, axis=0) / rows * scan.shape[1]).tolist()
 

@@ -64,10 +64,8 @@ def centre_gallery(
         scan = choose_projections(whole, settings)
         geometries = [make_geometry(scan, settings, centre) for centre in centres]
         correction = Correction(scan, settings, threads)
-        first, last = correction.rows_to_read(geometries[0].first_row, geometries[0].last_row)
-        sinograms = correction.sinograms(scan.read_rows(first, last), first)
-        wanted = (geometries[0].first_row - first) // binning
-        sinogram = sinograms[wanted : wanted + 1]
+        rows = geometries[0].first_row, geometries[0].last_row
+        sinogram = correction.sinograms(scan.read_rows(*correction.rows_to_read(*rows)), *rows)
         images = [slices_of(correction, geometry, sinogram.copy(), threads)[0][0] for geometry in geometries]
     low, high = np.percentile(np.concatenate([image.ravel() for image in images]), (1, 99.5))
     across = math.ceil(math.sqrt(len(images)))

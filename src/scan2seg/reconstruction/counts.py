@@ -11,7 +11,7 @@ from scan2seg.readers.scan import Scan
 
 @dataclass
 class Counts:
-    """What had to be mended, over the whole scan, in values of the projections."""
+    """What had to be mended, over all rows that become slices, in values of the projections; each is counted once."""
 
     nonfinite: int = 0
     clipped: int = 0
@@ -43,7 +43,7 @@ def check_counts(counts: Counts, scan: Scan, settings: ReconstructionSettings, s
     Raises:
         InputError: too many are bad.
     """
-    total = max(counts.values, scan.shape[0] * scan.shape[2] * slices * settings.binning)
+    total = scan.shape[0] * scan.shape[2] * slices * settings.binning
     if counts.nonfinite + counts.clipped <= settings.maximum_bad * total:
         return
     raise InputError(

@@ -19,8 +19,8 @@ Sinograms = NDArray[np.float32]
 
 def transmissions(
     raw: NDArray[Any], fields: Fields | None, moments: NDArray[np.float64] | None = None, threads: int = 1
-) -> tuple[Sinograms, int]:
-    """Divide by the beam, (projections, rows, columns) to (rows, projections, columns); count what is not finite.
+) -> tuple[Sinograms, NDArray[np.int64]]:
+    """Divide by the beam, (projections, rows, columns) to (rows, projections, columns); count what is not finite a row.
 
     The count leaves out the bad pixels, which are the detector's. Flats are interpolated to the moments at which the
     projections were taken; without any they are counted from 0.
@@ -44,7 +44,7 @@ def transmissions(
         bad[row] = _divide(raw[:, row], dark[row], beams[:, row], before, after, share, result[row])
 
     _each(work, rows, threads)
-    return result, int(bad.sum())
+    return result, bad
 
 
 def _each(work: Any, count: int, threads: int) -> None:
@@ -70,13 +70,13 @@ def _divide(raw: Any, dark: Any, beams: Any, before: Any, after: Any, share: Any
     return bad
 
 
-def fill(sinograms: Sinograms, empty: float = 0.0, threads: int = 1) -> int:
-    """Replace, in place, what is not finite by interpolation within its own sinogram; return how many slices are empty.
+def fill(sinograms: Sinograms, empty: float = 0.0, threads: int = 1) -> NDArray[np.bool_]:
+    """Replace, in place, what is not finite by interpolation within its own sinogram; return which rows are empty.
 
     Along the columns first; whole lines from the projections before and after; a sinogram without any finite value
     becomes ``empty``.
     """
-    lost = np.zeros(len(sinograms), np.int64)
+    lost = np.zeros(len(sinograms), np.bool_)
 
     def work(row: int) -> None:
         sinogram = sinograms[row]
@@ -93,10 +93,10 @@ def fill(sinograms: Sinograms, empty: float = 0.0, threads: int = 1) -> int:
                 sinogram[line] = sinogram[a] + part * (sinogram[b] - sinogram[a])
         else:
             sinogram[:] = empty
-            lost[row] = 1
+            lost[row] = True
 
     _each(work, len(sinograms), threads)
-    return int(lost.sum())
+    return lost
 
 
 @compiled
@@ -125,15 +125,21 @@ def _fill_lines(sinogram: Any) -> bool:
     return left_over
 
 
-def remove_zingers(sinograms: Sinograms, threshold: float, threads: int = 1) -> int:
-    """Replace, in place, values more than ``threshold`` above the median of their 3 x 3 neighbours; return how many."""
+def remove_zingers(sinograms: Sinograms, threshold: float, threads: int = 1) -> NDArray[np.int64]:
+    """Replace, in place, values far above the median of their 3 x 3 neighbours; return how many there were a row.
+
+    Args:
+        sinograms: (rows, projections, columns).
+        threshold: how far.
+        threads: for computing.
+    """
     found = np.zeros(len(sinograms), np.int64)
 
     def work(row: int) -> None:
         found[row] = _remove_zingers(sinograms[row], threshold)
 
     _each(work, len(sinograms), threads)
-    return int(found.sum())
+    return found
 
 
 @compiled

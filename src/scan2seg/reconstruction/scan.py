@@ -70,26 +70,60 @@ class Correction:
         above = min(self.halo, first // binning * binning)
         return first - above, min(last + self.halo, self.scan.shape[1])
 
-    def sinograms(self, raw: NDArray[Any], start: int) -> Sinograms:
-        """Correct raw counts (projections, rows, columns) of the rows from ``start``; binned, halo included."""
-        s, counts = self.settings, self.counts
-        rows = slice(start, start + raw.shape[1])
-        if self.fields is None:
-            fields = read_needed(self.scan, s, rows, self.threads)
+    def sinograms(self, raw: NDArray[Any], first: int, last: int, window: int = 0) -> Sinograms:
+        """Correct and bin raw counts (projections, rows, columns), and count what is mended in the wanted rows.
+
+        Args:
+            raw: of the rows that ``rows_to_read`` names.
+            first: the first wanted row of the detector.
+            last: behind the last wanted one.
+            window: how many binned rows phase is retrieved of at a time; 0 for all of them.
+
+        Returns:
+            The wanted rows, binned, (rows, projections, columns).
+        """
+        s, counts, start = self.settings, self.counts, self.rows_to_read(first, last)[0]
+        above, length = (first - start) // s.binning, (last - first) // s.binning
+        sinograms = self._transmissions(raw, start, slice(first - start, last - start))
+        if not s.already_logarithm and self.phase_length is not None:
+            sinograms = self._retrieve_phase(sinograms, first, last, window)
         else:
-            fields = self.fields.of_rows(rows.start, rows.stop)
-        sinograms, bad = preprocessing.transmissions(raw, fields, self.scan.moments, self.threads)
-        counts.nonfinite += bad
-        counts.values += raw.size
-        counts.empty_slices += preprocessing.fill(sinograms, 0.0 if s.already_logarithm else 1.0, self.threads)
-        if s.zinger_threshold is not None and not s.already_logarithm:
-            counts.zingers += preprocessing.remove_zingers(sinograms, s.zinger_threshold, self.threads)
-        sinograms = preprocessing.bin_pixels(sinograms, s.binning)
+            sinograms = np.ascontiguousarray(sinograms[above : above + length])
         if not s.already_logarithm:
-            if self.phase_length is not None:
-                preprocessing.retrieve_phase(sinograms, self.phase_length, self.threads)
             counts.clipped += s.binning**2 * preprocessing.minus_logarithm(sinograms, s.minimum_transmission)
         return sinograms
+
+    def _transmissions(self, raw: NDArray[Any], start: int, own: slice) -> Sinograms:
+        """Take all steps that are taken row by row on the rows from ``start``, counting those of the rows ``own``."""
+        s, counts, stop = self.settings, self.counts, start + raw.shape[1]
+        if self.fields is None:
+            fields = read_needed(self.scan, s, slice(start, stop), self.threads)
+        else:
+            fields = self.fields.of_rows(start, stop)
+        sinograms, bad = preprocessing.transmissions(raw, fields, self.scan.moments, self.threads)
+        counts.nonfinite += int(bad[own].sum())
+        counts.values += raw[:, own].size
+        empty = preprocessing.fill(sinograms, 0.0 if s.already_logarithm else 1.0, self.threads)
+        counts.empty_slices += int(empty[own].sum())
+        if s.zinger_threshold is not None and not s.already_logarithm:
+            zingers = preprocessing.remove_zingers(sinograms, s.zinger_threshold, self.threads)
+            counts.zingers += int(zingers[own].sum())
+        return preprocessing.bin_pixels(sinograms, s.binning)
+
+    def _retrieve_phase(self, sinograms: Sinograms, first: int, last: int, window: int) -> Sinograms:
+        """Filter binned transmissions, halo included, a window and its own halo at a time; return the wanted rows."""
+        binning, length, start = self.settings.binning, self.phase_length or 0.0, self.rows_to_read(first, last)[0]
+        result = np.empty(((last - first) // binning, *sinograms.shape[1:]), np.float32)
+        step = (window or len(result)) * binning
+        for begin in range(first, last, step):
+            end = min(begin + step, last)
+            seen = [(row - start) // binning for row in self.rows_to_read(begin, end)]
+            part = sinograms[slice(*seen)].copy()
+            preprocessing.retrieve_phase(part, length, self.threads)
+            target = result[(begin - first) // binning : (end - first) // binning]
+            before = (begin - start) // binning - seen[0]
+            target[:] = part[before : before + len(target)]
+        return result
 
 
 def reconstruct_scan(
@@ -223,11 +257,12 @@ def _reconstruct(
     enough, left = 2 * correction.threads, memory - 2 * at_once * row_bytes(scan)
     size = slice_bytes(scan, geometry, settings, len(volumes))
     slabs = plan_slabs(volumes[0], size, halo=halo, enough=enough, step=window or 2, start=start, memory=left)
-    rows = {(slab.start, slab.stop): _rows_of(correction, geometry, slab) for slab in slabs}
+    own = partial(_rows_of, geometry, settings.binning)
+    rows = {(slab.start, slab.stop): slice(*correction.rows_to_read(*own(slab))) for slab in slabs}
 
     def compute(slab: slice, raw: NDArray[Any]) -> tuple[list[Sinograms], dict[str, int]]:
         before = counts.as_dict()
-        corrected = _correct(correction, geometry, slab, raw, window)
+        corrected = correction.sinograms(raw, *own(slab), window)
         slices = slices_of(correction, geometry, corrected, correction.threads, len(volumes) - 1)
         check_counts(counts, scan, settings, geometry.slices)
         return slices, counts.since(before)
@@ -239,25 +274,13 @@ def _reconstruct(
         unfinished.finish(slab, result[1])
 
     at_once = max([at_once, *(seen.stop - seen.start for seen in rows.values())])
-    with readable_by_rows(scan, _rows_of(correction, geometry, slice(start, geometry.slices)), at_once, output) as file:
+    needed = slice(*correction.rows_to_read(*own(slice(start, geometry.slices))))
+    with readable_by_rows(scan, needed, at_once, output) as file:
         reader = Rows(file, at_once if file is scan else 1)
         read = lambda slab: reader.read(rows[slab.start, slab.stop])  # noqa: E731
         stream(slabs, read, compute, write, volumes[0], "reconstruct")
 
 
-def _rows_of(correction: Correction, geometry: Geometry, part: slice) -> slice:
-    """Return the detector rows that slices are made from, halo included."""
-    start, stop = (geometry.first_row + place * correction.settings.binning for place in (part.start, part.stop))
-    return slice(*correction.rows_to_read(start, stop))
-
-
-def _correct(correction: Correction, geometry: Geometry, slab: slice, raw: NDArray[Any], window: int) -> Sinograms:
-    """Make sinograms of the raw rows of a slab, of a window of slices at a time where there is one."""
-    first, binning, parts = _rows_of(correction, geometry, slab).start, correction.settings.binning, []
-    for start in range(slab.start, slab.stop, window or slab.stop - slab.start):
-        part = slice(start, min(start + (window or slab.stop), slab.stop))
-        rows = _rows_of(correction, geometry, part)
-        sinograms = correction.sinograms(raw[:, rows.start - first : rows.stop - first], rows.start)
-        before = (geometry.first_row + start * binning - rows.start) // binning
-        parts.append(sinograms[before : before + part.stop - start])
-    return np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(parts[0])
+def _rows_of(geometry: Geometry, binning: int, part: slice) -> tuple[int, int]:
+    """Return the detector rows that slices are of, without a halo."""
+    return geometry.first_row + part.start * binning, geometry.first_row + part.stop * binning

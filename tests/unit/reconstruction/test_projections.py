@@ -76,7 +76,7 @@ def test_flats_are_interpolated_to_the_moments_of_the_projections_that_stay(tmp_
         with open_configured(RawScan(projections=path), chosen) as whole:
             scan = choose_projections(whole, chosen)
             scan.flats = scan.flats.select(np.arange(10), np.repeat([-1.0, 120.0], 5))
-            sinograms[count] = Correction(scan, chosen).sinograms(scan.read_rows(0, 3), 0)
+            sinograms[count] = Correction(scan, chosen).sinograms(scan.read_rows(0, 3), 0, 3)
     kept = np.arange(7) * 120 // 7
     assert np.array_equal(sinograms[7], sinograms[None][:, kept])
     assert np.abs(sinograms[7] - integrals(HALF_TURN)[:, kept]).max() < 1e-3

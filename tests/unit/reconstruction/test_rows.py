@@ -118,6 +118,30 @@ def test_the_volume_is_the_same_to_the_last_bit_whatever_the_memory(
             np.testing.assert_array_equal(found, least)
 
 
+@pytest.mark.parametrize("binning", [1, 2])
+def test_what_is_mended_is_counted_once_with_phase_retrieval_and_without_whatever_the_slabs(
+    scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, binning: int
+) -> None:
+    broken = tmp_path / "scan.h5"
+    broken.write_bytes(scan.read_bytes())
+    with h5py.File(broken, "a") as file:
+        counts = file["exchange/data"][:].astype(np.float32)
+        del file["exchange/data"]
+        counts[:, 2:5] = counts[:7, 9] = counts[:, 15] = np.nan
+        counts[30, 5, 7] = counts[40, 22, 20] = 10 * counts[30, 5, 7]
+        file["exchange/data"] = counts
+    common = {"centre": 31.2, "rows": (2, 22), "binning": binning, "maximum_bad": 0.21}
+    found = []
+    for phase in ({}, PHASE):
+        for slices, memory in ((1, 1), (2, 1), (2, 3 * 10**6), (ROWS, 10**9)):
+            monkeypatch.setattr(storage, "TARGET_SHARD_BYTES", slices * (COLUMNS // binning) ** 2 * 4)
+            run(RawScan(projections=broken), tmp_path, memory, **common, **phase)
+            found.append(storage.open_store(tmp_path / "out.zarr").attrs["corrections"])
+    once = {"nonfinite": (4 * PROJECTIONS + 7) * COLUMNS, "empty_slices": 4, "zingers": 1, "clipped": 0}
+    expected = {**once, "bad_pixels": 0, "values": 20 * PROJECTIONS * COLUMNS}
+    assert found == [expected] * 8
+
+
 def test_a_copy_holds_the_wanted_rows_of_the_chosen_projections(scan: Path, tmp_path: Path) -> None:
     with open_scan(scan) as whole:
         chosen = whole.take(np.arange(1, PROJECTIONS, 3))
