@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scan2seg.errors import InputError
-
 
 def add_commands(commands: Any) -> None:
     """Add the commands to the parser's."""
@@ -27,7 +25,7 @@ def add_commands(commands: Any) -> None:
     segment.add_argument("--dataset", help="of a report with several datasets: whose winner")
     segment.add_argument("--key", help="name of the array in HDF5 and Zarr files, where there are several")
     segment.add_argument(
-        "--pixel-size", type=_length, help="edge of a pixel in micrometres, where the files do not say it"
+        "--pixel-size", type=_length, help="edge of a pixel in micrometres, in place of what the files say"
     )
     segment.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute (auto)")
     segment.add_argument("--threads", type=_positive, default=None, help="processor cores (those of the job)")
@@ -75,7 +73,7 @@ def _segment(given: argparse.Namespace) -> None:
     volumes as OME-Zarr, and TIFF and NIfTI as such too, with its header. Beside each stands a JSON file with areas,
     particles and sizes, and summary.csv has them all. What is done is not done again; what cannot be read is named at
     the end, and the others are finished. Nothing is replaced that this command did not write."""
-    from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
+    from scan2seg.inference.file_segmentation import FileOptions, refuse_unfinished, segment_inputs
     from scan2seg.inference.members import Member
     from scan2seg.inference.model_choice import find_members
 
@@ -89,8 +87,7 @@ def _segment(given: argparse.Namespace) -> None:
     options = FileOptions(given.device, given.key, given.pixel_size, threads)
     problems = segment_inputs(members, given.inputs, given.output, options)
     print(given.output / "summary.csv")
-    if problems:
-        raise InputError("\n".join([*problems, f"{len(problems)} of the inputs could not be segmented, see above"]))
+    refuse_unfinished(problems)
 
 
 def _export(given: argparse.Namespace) -> None:

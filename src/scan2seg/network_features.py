@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from scan2seg.architectures.any_size import head_channels
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.documents import Json
 from scan2seg.normalisation import measure_images, standardise
@@ -64,10 +65,11 @@ def _distance(value: NDArray[np.float64], trained: Json) -> float:
 def _see(model: SegmentationModel, windows: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float64]]:
     """Yield the features (n,) of windows (c, y, x), in float32; nothing of a model that has no such layer.
 
-    The layer that decides the classes is the last to be called of those with as many outputs as there are: networks
+    The layer that decides the classes is the last to be called of those with as many outputs as that needs: networks
     that learn under deep supervision have others, which rest afterwards.
     """
-    layers = [layer for layer in model.network.modules() if _count_outputs(layer) == model.classes]
+    outputs = head_channels(model.architecture.get("output", "softmax"), model.classes)
+    layers = [layer for layer in model.network.modules() if _count_outputs(layer) == outputs]
     seen: list[Tensor] = []
     hooks = [layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach())) for layer in layers]
     try:

@@ -8,6 +8,7 @@ import numpy as np
 import zarr
 
 from scan2seg.errors import InputError
+from scan2seg.inference.segmentation_outputs import facts_of
 from scan2seg.provenance import locate_inputs
 from scan2seg.readers.volumes import open_volume, suffixes
 from scan2seg.storage import open_store, read_json
@@ -50,11 +51,13 @@ def list_layers(path: Path) -> list[Layer]:
 
     Args:
         path: the folder of a run (images, true and predicted labels, probabilities where they were kept), of a
-            segmentation (the volume and its labels), or a Zarr store of either, or of a volume.
+            segmentation (volumes and their labels), or a Zarr store of either, or of a volume.
 
     Raises:
         InputError: it is none of these.
     """
+    if path.is_dir() and (path / "labels").is_dir():
+        return [layer for store in sorted((path / "labels").rglob("*.zarr")) for layer in list_layers(store)]
     found = [path / name for name in ("prediction.zarr", "labels.zarr") if (path / name).is_dir()]
     store = found[0] if found else path
     if store.suffix != ".zarr" or not store.is_dir():
@@ -83,7 +86,7 @@ def _of_prediction(store: Path, group: zarr.Group) -> list[Layer]:
 
 def _of_input(store: Path, group: zarr.Group) -> list[Layer]:
     """Return the volume that labels are of; nothing where it is not found, or no volume that can be opened."""
-    facts = store.with_name(f"{store.name}.json")
+    facts = facts_of(store)
     if facts.is_file():
         source = Path(read_json(facts).get("input", ""))
     elif "provenance" in group.attrs:
@@ -94,10 +97,11 @@ def _of_input(store: Path, group: zarr.Group) -> list[Layer]:
         return [_of_array(given, "volume", "image")]
     if not source.exists() or not source.name.lower().endswith(tuple(suffixes())):
         return []
-    return [_of_file(source)]
+    return [_of_file(source, _of_array(group, "label", "labels").scale)]
 
 
-def _of_file(path: Path) -> Layer:
+def _of_file(path: Path, scale: list[float]) -> Layer:
+    """Return a volume of any form, at the scale of its labels."""
     import dask
     import dask.array as da
 
@@ -106,7 +110,7 @@ def _of_file(path: Path) -> Layer:
     planes = [
         da.from_delayed(dask.delayed(volume.plane)(0, index), shape, volume.dtype) for index in range(volume.shape[0])
     ]
-    return Layer(path.name, "image", [da.stack(planes)], list(volume.spacing or ()))
+    return Layer(path.name, "image", [da.stack(planes)], scale)
 
 
 def _of_array(group: zarr.Group, name: str, kind: Literal["image", "labels"]) -> Layer:

@@ -20,7 +20,8 @@ def make_model(per_image: bool = False, **architecture: Any) -> SegmentationMode
     normalisation = Normalisation(1, per_image=per_image)
     if not per_image:
         normalisation.fill(np.array([0.0]), np.array([1.0]))
-    return SegmentationModel(Plugin("architectures").resolve(architecture), normalisation, 1, 3).eval()
+    classes = 2 if architecture.get("output") == "sigmoid" else 3
+    return SegmentationModel(Plugin("architectures").resolve(architecture), normalisation, 1, classes).eval()
 
 
 def textures(count: int, size: float, seed: int) -> list[np.ndarray]:
@@ -62,8 +63,9 @@ def test_what_is_seen_does_not_depend_on_other_calls_and_leaves_no_hook() -> Non
         {"method": "deeplabv3_plus", "encoder": "resnet18"},
         {"method": "resunet"},
         {"method": "sd_unet"},
+        {"method": "unet", "encoder": None, "width": 4, "depth": 2, "output": "sigmoid"},
     ],
-    ids=lambda architecture: architecture["method"],
+    ids=lambda architecture: f"{architecture['method']} {architecture.get('output', '')}".strip(),
 )
 def test_networks_of_other_builds_are_seen_into_too(architecture: dict[str, Any]) -> None:
     model, windows = make_model(**architecture), textures(6, 1.5, 0)

@@ -8,6 +8,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 from example_segmentation import make_image, segment, write_model
 
 from scan2seg import pyramid
@@ -82,6 +83,16 @@ def test_labels_of_a_file_are_shown_on_it(tmp_path: Path, shown: dict[str, Any])
     assert main(["view", str(tmp_path / "out/v.zarr")]) == 0
     assert (shown["v.nii"][1].compute() == volume).all()
     assert shown["v.nii"][2]["scale"] == shown["label"][2]["scale"] == [1000, 2000, 3000]
+
+
+def test_a_folder_of_labelled_files_shows_its_volumes_at_one_scale(tmp_path: Path, shown: dict[str, Any]) -> None:
+    volume = np.stack([make_image(seed)[0] for seed in range(4)])
+    tifffile.imwrite(tmp_path / "v.tif", volume, photometric="minisblack")
+    model, labels = write_model(tmp_path, kind="volume"), tmp_path / "more-0123abcd/labels"
+    segment(model, labels, tmp_path / "v.tif", pixel_size=0.5)
+    assert main(["view", str(labels.parent)]) == 0
+    assert list(shown) == ["v.tif", "label"]
+    assert shown["v.tif"][2]["scale"] == shown["label"][2]["scale"] == [0.5] * 3
 
 
 def test_without_napari_or_anything_to_show_one_sentence_says_so(

@@ -6,6 +6,8 @@ from scan2seg.catalogue.runs import Training
 from scan2seg.catalogue.thing import Dependencies, Thing
 from scan2seg.catalogue.volumes import Volume
 from scan2seg.config.dataset import Dataset
+from scan2seg.config.images import ImageSource
+from scan2seg.config.volumes import VolumeSource
 from scan2seg.documents import Json
 
 
@@ -82,14 +84,21 @@ class Segmentation(Application):
 
 @dataclass(frozen=True)
 class FileSegmentation(Application):
-    """The labels of a dataset's images or volumes, file by file."""
+    """The labels of a dataset's images or volumes, file by file; labels that it may have itself are not looked at."""
 
     dataset: Dataset
 
     @property
+    def source(self) -> ImageSource | VolumeSource:
+        """Where the images are."""
+        source = self.dataset.source
+        assert isinstance(source, ImageSource | VolumeSource), "scans are segmented as volumes"
+        return source.without_labels()
+
+    @property
     def content(self) -> Json:
-        """Where the images are, and what is applied to them; labels that they may have are not looked at."""
-        source = self.dataset.stack_source().model_dump(mode="json")
+        """Where the images are, and what is applied to them."""
+        source = self.source.model_dump(mode="json")
         return {"source": source, "pixel_size": self.dataset.pixel_size, **self.choice()}
 
     @property
@@ -106,6 +115,6 @@ class FileSegmentation(Application):
         """Return the images, and the code of the segmentation, of the readers of its files and of the architectures."""
         from scan2seg.sources.files import stack_dependencies
 
-        found = stack_dependencies(self.dataset.source)
+        found = stack_dependencies(self.source)
         own = ("scan2seg.inference.dataset_segmentation", *self.architecture_modules())
         return replace(found, modules=(*own, *found.modules))

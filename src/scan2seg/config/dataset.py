@@ -35,7 +35,7 @@ class Dataset(Settings):
     allow_absent_classes: bool = False
     """Let classes pass that no training label holds, as a published list of categories may have them."""
     pixel_size: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Size of a pixel of the files in micrometres, where they do not say it; ``resize`` changes it with the pixels."""
+    """Size of a pixel of the files in micrometres, in place of what they say; ``resize`` changes it with the pixels."""
     split: SplitSettings = SplitSettings()
     """How the images are divided."""
     published: list[PublishedRow] = []

@@ -53,6 +53,12 @@ class ImageSource(LabelMapping, ImageDenoising):
     """Keep of every image, test images too, one part of (height, width): where the label holds most pixels of any class
     but the first, or the middle where it holds none. Scores on such parts are not those of whole images."""
 
+    def without_labels(self) -> Self:
+        """Return the source of the images alone."""
+        parts = {name: getattr(self, name) for name in ("train", "validation", "test")}
+        bare = {name: part and part.model_copy(update={"labels": None}) for name, part in parts.items()}
+        return self.model_copy(update={"labels": None, **bare})
+
     @model_validator(mode="after")
     def _check_files(self) -> Self:
         if (self.images is None) == (self.train is None):

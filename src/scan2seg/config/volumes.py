@@ -77,6 +77,15 @@ class VolumeSource(LabelMapping, ImageDenoising):
     standardise: bool = False
     """Subtract each volume's mean and divide by its standard deviation, a channel at a time."""
 
+    def without_labels(self) -> Self:
+        """Return the source of the volumes alone."""
+        bare: Any = self.volumes
+        if isinstance(bare, VolumeFiles):
+            bare = bare.model_copy(update={"labels": None})
+        elif bare is not None:
+            bare = {name: files.model_copy(update={"labels": None}) for name, files in bare.items()}
+        return self.model_copy(update={"labels": None, "volumes": bare})
+
     @model_validator(mode="after")
     def _check_files(self) -> Self:
         if (self.volumes is None) == (self.folders is None):

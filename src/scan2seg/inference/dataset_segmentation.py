@@ -7,15 +7,14 @@ from pathlib import Path
 from scan2seg.config.images import ImageSource
 from scan2seg.config.source import StackSource
 from scan2seg.config.volumes import VolumeSource
-from scan2seg.errors import InputError
-from scan2seg.inference.file_segmentation import FileOptions, segment_found
+from scan2seg.inference.file_segmentation import FileOptions, refuse_unfinished, segment_found
 from scan2seg.inference.members import Member, describe_inference
 from scan2seg.inference.segmentation_inputs import Input
 from scan2seg.inference.segmentation_outputs import facts_of, output_name, read_all_facts
 from scan2seg.logging import info
 from scan2seg.provenance import record
 from scan2seg.replacement import discard
-from scan2seg.sources.images import image_files
+from scan2seg.sources.images import input_files
 from scan2seg.sources.volume_files import as_folder, find_volumes
 from scan2seg.storage import write_json
 
@@ -41,7 +40,7 @@ def segment_dataset(
         labels: the folder to write; see ``file_segmentation.segment_inputs``.
         summary: summary.json: the model, and of every file what its labels tell.
         model: its run, MODEL/REPLICATE, for the summary.
-        pixel_size: edge of a pixel of the images in micrometres, where their files do not say it.
+        pixel_size: edge of a pixel of the images in micrometres, in place of what their files say.
         threads: processor cores.
 
     Raises:
@@ -54,8 +53,7 @@ def segment_dataset(
     unfinished = labels.with_name("unfinished")
     _discard_others(unfinished, inputs)
     problems = segment_found(members, lambda _: inputs, unfinished, options)
-    if problems:
-        raise InputError("\n".join([*problems, f"{len(problems)} of {len(inputs)} could not be segmented, see above"]))
+    refuse_unfinished(problems)
     files = read_all_facts(unfinished)
     if labels.exists():
         discard(labels)
@@ -85,8 +83,9 @@ def list_inputs(source: ImageSource | VolumeSource) -> list[Input]:
     Raises:
         InputError: a pattern matches nothing, or slices of a volume are not all images of one folder.
     """
+    source = source.without_labels()
     if isinstance(source, ImageSource):
-        files = image_files(source)
+        files = [Path(file) for file in input_files(source)]
         root = Path(os.path.commonpath([file.parent for file in files]))
         return [Input((file,), str(file.relative_to(root)), False) for file in files]
     found = []

@@ -18,7 +18,7 @@ from scan2seg.evaluation.volume_particles import VolumeParticles
 from scan2seg.inference.blocks import block_length
 from scan2seg.inference.label_files import write_image, write_volume_beside
 from scan2seg.inference.label_grid import restore_image, restore_plane
-from scan2seg.inference.labelling import image_channels, label_image, label_volume, read_pixels
+from scan2seg.inference.labelling import image_channels, label_image, label_volume, read_pixels, walk_volume
 from scan2seg.inference.members import Member, describe_inference, load_predictor
 from scan2seg.inference.segmentation_inputs import Input, find_inputs
 from scan2seg.inference.segmentation_outputs import (
@@ -32,12 +32,12 @@ from scan2seg.inference.segmentation_outputs import (
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import counting_pixels
 from scan2seg.network_features import compare_features
-from scan2seg.provenance import fingerprint, record
-from scan2seg.pyramid import add_levels
-from scan2seg.readers.volumes import Volume
+from scan2seg.provenance import describe_inputs, fingerprint, record
+from scan2seg.pyramid import Pyramid
+from scan2seg.readers.volumes import Spacing, Volume
 from scan2seg.sources import Item
 from scan2seg.sources.resampling import choose_spacing, find_ratios
-from scan2seg.storage import create_volume, creating
+from scan2seg.storage import create_volume, creating, shards
 
 _SAMPLE_SLICES = 5
 """Of a volume, whose looks are compared with those of the training images."""
@@ -52,20 +52,22 @@ class FileOptions:
     key: str | None = None
     """Of the array in HDF5 and Zarr files; needed only where there are several."""
     pixel_size: float | None = None
-    """Edge of a pixel of the images in micrometres, where their files do not say it."""
+    """Edge of a pixel of the images in micrometres, in place of what their files say."""
     threads: int = 1
     """Processor cores."""
 
 
 @dataclass(frozen=True)
-class Application:
+class AppliedModel:
     """A model, how it is applied, and where its labels go."""
 
     predictor: Predictor
     reading: Reading
     output: Path
-    identity: Json
-    """What the labels depend on beside the input: with the same, a finished one is not made again."""
+    settings: Json
+    """How it is applied and files are read."""
+    checkpoints: list[Json]
+    """Its files, with a hash of each; labels with equal ones, and equal settings and inputs, are not made again."""
     advance: Callable[[int], None]
     """Told of the pixels that are done."""
     options: FileOptions
@@ -107,14 +109,14 @@ def segment_found(
     inputs = find(predictor)
     check_outputs(inputs, output)
     settings = {"inference": describe_inference(members), "key": options.key, "pixel_size": options.pixel_size}
-    identity = record(settings, [member.checkpoint for member in members])
+    checkpoints = describe_inputs([member.checkpoint for member in members])
     problems = []
     total = sum(each.count_pixels(reading, options.key) for each in inputs)
     with counting_pixels("segmenting", total) as advance:
-        application = Application(predictor, reading, output, identity, advance, options)
+        applied = AppliedModel(predictor, reading, output, settings, checkpoints, advance, options)
         for each in inputs:
             try:
-                _segment(each, application)
+                _segment(each, applied)
             except InputError as error:
                 said, path = str(error), str(each.paths[0])
                 problems.append(said if path in said else f"{path}: {said}")
@@ -125,6 +127,16 @@ def segment_found(
     return problems
 
 
+def refuse_unfinished(problems: Sequence[str]) -> None:
+    """Raise what ``segment_inputs`` returned as one error, if there is anything.
+
+    Raises:
+        InputError: some inputs could not be segmented.
+    """
+    if problems:
+        raise InputError("\n".join([*problems, f"{len(problems)} of the inputs could not be segmented, see above"]))
+
+
 def _find_reading(predictor: Predictor, checkpoint: Path) -> Reading:
     content = predictor.description.get("reading")
     if content is None:
@@ -132,18 +144,18 @@ def _find_reading(predictor: Predictor, checkpoint: Path) -> Reading:
     return Reading.model_validate(content)
 
 
-def _segment(found: Input, application: Application) -> None:
+def _segment(found: Input, applied: AppliedModel) -> None:
     """Segment one input, unless that is done."""
-    labels = application.output / output_name(found)
-    identity = {"input": [str(path.resolve()) for path in found.paths], "stamps": _stamps(found)}
-    mark = fingerprint({**identity, **{name: application.identity[name] for name in ("settings", "inputs")}})
+    labels = applied.output / output_name(found)
+    paths = [str(path.resolve()) for path in found.paths]
+    mark = fingerprint([paths, _stamps(found), applied.settings, applied.checkpoints])
     if is_done(labels, found.paths[0], mark):
-        application.advance(found.count_pixels(application.reading, application.options.key))
+        applied.advance(found.count_pixels(applied.reading, applied.options.key))
         return
-    items = found.read_items(application.reading, application.options.key)
-    _check_input(found, items[0], application)
-    facts = (_segment_volume if found.is_volume else _segment_image)(found, items, labels, application)
-    provenance = record(application.identity["settings"], [*found.paths]) | {"model": application.identity["inputs"]}
+    items = found.read_items(applied.reading, applied.options.key)
+    _check_input(found, items[0], applied)
+    facts = (_segment_volume if found.is_volume else _segment_image)(found, items, labels, applied)
+    provenance = record(applied.settings, [*found.paths]) | {"model": applied.checkpoints}
     describe(labels, found.paths[0], mark, {**facts, "provenance": provenance})
 
 
@@ -153,12 +165,12 @@ def _stamps(found: Input) -> list[list[int]]:
     return [[file.stat().st_size, file.stat().st_mtime_ns] for file in files]
 
 
-def _check_input(found: Input, item: Item, application: Application) -> None:
+def _check_input(found: Input, item: Item, applied: AppliedModel) -> None:
     """Refuse an image where the model sees volumes, and a volume of other channels than the model was trained on.
 
     A grey image stands for a coloured one, but one sequence of a patient for no other.
     """
-    predictor, path = application.predictor, found.paths[0]
+    predictor, path = applied.predictor, found.paths[0]
     if not found.is_volume and (predictor.model.dimensions == 3 or predictor.neighbours):
         raise InputError(f"{path}: is a single image; the model sees neighbouring slices too: give the volume")
     wanted = image_channels(predictor)
@@ -167,33 +179,30 @@ def _check_input(found: Input, item: Item, application: Application) -> None:
         raise InputError(f"{path}: has {item.channels} channels ({files}), the model was trained on {wanted}")
 
 
-def _segment_image(found: Input, items: list[Item], target: Path, application: Application) -> Json:
-    predictor, classes = application.predictor, application.predictor.classes
+def _segment_image(found: Input, items: list[Item], target: Path, applied: AppliedModel) -> Json:
+    predictor, classes = applied.predictor, applied.predictor.classes
     (item,) = items
     size = found.read_size()
     pixels = read_pixels(item, predictor)
-    edge = item.pixel_size or application.options.pixel_size
-    unlike = _compare(found, [pixels], edge and edge * item.pixel_scale, application)
+    edge = applied.options.pixel_size or item.pixel_size
+    unlike = _compare(found, [pixels], edge and edge * item.pixel_scale, applied)
     labels = restore_image(label_image(pixels, predictor), size)
     structure = Microstructure(len(classes))
     structure.add(labels, np.ones(size, np.bool_), edge or 1.0)
     claim(target, found.paths[0])
     write_image(target, labels)
-    application.advance(labels.size)
+    applied.advance(labels.size)
     described = {name: structure.describe(index) for index, name in enumerate(classes)}
     return _facts(found, list(size), edge, unlike) | {"classes": described}
 
 
-def _segment_volume(found: Input, items: list[Item], target: Path, application: Application) -> Json:
-    predictor, classes = application.predictor, application.predictor.classes
-    volume = found.open_volume(application.reading, application.options.key)
+def _segment_volume(found: Input, items: list[Item], target: Path, applied: AppliedModel) -> Json:
+    predictor, classes = applied.predictor, applied.predictor.classes
+    volume = found.open_volume(applied.reading, applied.options.key)
     chosen = np.unique(np.linspace(0, len(items) - 1, _SAMPLE_SLICES).round().astype(int)).tolist()
-    spacing = volume.spacing
-    if spacing is None and application.options.pixel_size:
-        spacing = (application.options.pixel_size,) * 3
-    edge = volume.pixel_size() or application.options.pixel_size
-    seen = items[0].pixel_size or application.options.pixel_size
-    unlike = _compare(found, [read_pixels(items[place], predictor) for place in chosen], seen, application)
+    spacing, edge, stretch = _measure_voxels(volume, applied.options.pixel_size)
+    seen = items[0].pixel_size and items[0].pixel_size * stretch
+    unlike = _compare(found, [read_pixels(items[place], predictor) for place in chosen], seen or edge, applied)
     particles = VolumeParticles(len(classes), spacing or (1.0, 1.0, 1.0))
     claim(target, found.paths[0])
     with creating(target) as group:
@@ -201,51 +210,56 @@ def _segment_volume(found: Input, items: list[Item], target: Path, application: 
         labels = create_volume(
             group, volume.shape, "uint8", pixel_size=edge, spacing=spacing, per_shard=length, name="label"
         )
-        _label(items, labels, volume, application)
-        for index in range(volume.shape[0]):
-            particles.add(np.asarray(labels[index]))
-        add_levels(group, "label")
+        _label(items, labels, volume, applied)
+        pyramid = Pyramid(group, "label")
+        for shard in shards(labels):
+            planes: NDArray[np.uint8] = np.asarray(labels[shard])
+            pyramid.add(planes)
+            for plane in planes:
+                particles.add(plane)
         group.attrs["classes"] = classes
     write_volume_beside(target, found.paths[0])
     described = {name: particles.describe(index) for index, name in enumerate(classes)}
     return _facts(found, list(volume.shape), edge, unlike) | {"spacing": spacing, "classes": described}
 
 
-def _label(items: list[Item], labels: Any, volume: Volume, application: Application) -> None:
+def _label(items: list[Item], labels: Any, volume: Volume, applied: AppliedModel) -> None:
     """Write the labels of a volume on the grid of its file, also where its slices were cut or resampled otherwise."""
-    predictor, reading = application.predictor, application.reading
+    predictor, reading = applied.predictor, applied.reading
 
     def read(index: int) -> NDArray[np.float32]:
         return read_pixels(items[index], predictor)
 
     if reading.axis == 0 and reading.spacing is None:
-        label_volume(read, len(items), labels, predictor, application.advance)
+        label_volume(read, len(items), labels, predictor, applied.advance)
         return
     # on another grid, as large in memory as the labels
-    cut = np.empty((len(items), *items[0].size), np.uint8)
-    label_volume(read, len(items), _Memory(cut), predictor, application.advance)
+    cut = np.stack(list(walk_volume(read, len(items), predictor, applied.advance)))
     turned = np.moveaxis(cut, 0, reading.axis)
     own = volume.spacing or (1.0, 1.0, 1.0)
     ratios = find_ratios(choose_spacing(own, reading.spacing), own)
-    for index in range(labels.shape[0]):
-        labels[index] = restore_plane(turned, index, labels.shape, ratios)
+    for shard in shards(labels):
+        planes = [restore_plane(turned, index, labels.shape, ratios) for index in range(shard.start, shard.stop)]
+        labels[shard] = np.stack(planes)
 
 
-class _Memory:
-    """Lets an array in memory stand for a Zarr array of one shard."""
+def _measure_voxels(volume: Volume, pixel_size: float | None) -> tuple[Spacing | None, float | None, float]:
+    """Return the spacing of the voxels, the edge of a pixel, and what a given pixel size stretches the file's by.
 
-    def __init__(self, array: NDArray[np.uint8]) -> None:
-        self.array, self.shape, self.chunks, self.shards = array, array.shape, array.shape, None
+    As in a stack, a given size takes the place of what the file says and stretches all three distances alike.
+    """
+    said = volume.pixel_size()
+    if pixel_size is None:
+        return volume.spacing, said, 1.0
+    if volume.spacing is None or said is None:
+        return (pixel_size, pixel_size, pixel_size), pixel_size, 1.0
+    z, y, x = (length * pixel_size / said for length in volume.spacing)
+    return (z, y, x), pixel_size, pixel_size / said
 
-    def __setitem__(self, place: slice, values: NDArray[np.uint8]) -> None:
-        self.array[place] = values
 
-
-def _compare(
-    found: Input, images: list[NDArray[np.float32]], edge: float | None, application: Application
-) -> list[str]:
+def _compare(found: Input, images: list[NDArray[np.float32]], edge: float | None, applied: AppliedModel) -> list[str]:
     """Return and warn of what makes an input unlike the training images; the edge is that of a pixel as it is read."""
-    model, description = application.predictor.model, application.predictor.description
+    model, description = applied.predictor.model, applied.predictor.description
     # level, spread and noise are taken off, or divided by, before such a model sees them
     judged = ("scale",) if model.normalisation.per_image else MEASURES
     unlike = compare_pixel_size(edge, description.get("pixel_size"))

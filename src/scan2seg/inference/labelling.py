@@ -1,6 +1,6 @@
 """The labels of images and volumes: slices in, classes out, whatever they are read from and written to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,30 @@ def label_image(image: NDArray[np.float32], predictor: Predictor) -> NDArray[np.
     return np.stack(list(walk)).reshape(image.shape[1:])
 
 
+def walk_volume(
+    read: Slice, count: int, predictor: Predictor, advance: Callable[[int], None], wanted: range | None = None
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield the classes (y, x) of slices of a volume, in order; all of them where none are named.
+
+    Args:
+        read: reads a slice.
+        count: slices of the volume.
+        predictor: the model; what it knew of another volume has to be forgotten.
+        advance: told of the voxels of every slice that is done.
+        wanted: the slices.
+    """
+
+    def read_slab(slices: range) -> NDArray[np.float32]:
+        n = predictor.neighbours
+        places = {index: mirror_places(range(index - n, index + n + 1), range(count)) for index in slices}
+        planes = {place: read(place) for chosen in places.values() for place in chosen}
+        return np.stack([np.concatenate([planes[place] for place in places[index]]) for index in slices], axis=1)
+
+    for labels in predictor.walk_labels(read_slab, wanted or range(count), range(count)):
+        advance(labels.size)
+        yield labels
+
+
 def label_volume(
     read: Slice,
     count: int,
@@ -51,19 +75,9 @@ def label_volume(
         for member, decision in zip(members, note["decisions"], strict=True):
             member.decision = Decision.recall(decision)
 
-    def read_slab(slices: range) -> NDArray[np.float32]:
-        n = predictor.neighbours
-        places = {index: mirror_places(range(index - n, index + n + 1), range(count)) for index in slices}
-        planes = {place: read(place) for chosen in places.values() for place in chosen}
-        return np.stack([np.concatenate([planes[place] for place in places[index]]) for index in slices], axis=1)
-
     def label_block(block: slice) -> dict[str, Any]:
-        found = np.empty((block.stop - block.start, *target.shape[1:]), np.uint8)
-        walk = predictor.walk_labels(read_slab, range(block.start, block.stop), range(count))
-        for place, labels in enumerate(walk):
-            found[place] = labels
-            if advance is not None:
-                advance(found[place].size)
+        walk = walk_volume(read, count, predictor, advance or (lambda _: None), range(block.start, block.stop))
+        found = np.stack(list(walk))
         target[block] = found
         voxels = np.bincount(found.ravel(), minlength=len(predictor.classes))
         return {"counts": voxels.tolist(), "decisions": [member.decision.describe() for member in members]}

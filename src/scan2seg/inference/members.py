@@ -13,6 +13,7 @@ from scan2seg.config.training import InferenceSettings
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.inference.tiling import Predictor, Reader, choose_classes
+from scan2seg.precision import Decision
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Ensemble(Predictor):
         """Take models of the same classes that see the same of an image."""
         vars(self).update(vars(members[0]))
         self.members = members
+
+    @property
+    def decision(self) -> Decision:  # type: ignore[override]
+        """The precision of the first member, which it decides on its first tiles."""
+        return self.members[0].decision
 
     def walk(
         self, read: Reader, wanted: range, volume: range, finish: Callable[[Tensor], Tensor] = torch.clone

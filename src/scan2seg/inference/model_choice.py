@@ -25,7 +25,8 @@ def find_members(path: Path, dataset: str | None = None) -> list[Member]:
     best on validation images.
 
     Args:
-        path: checkpoint.pt, the folder of a run or of an exported model, or results/reports/EXPERIMENT.
+        path: checkpoint.pt, the folder of a run, of one application of it or of an exported model, or
+            results/reports/EXPERIMENT.
         dataset: of a report with several: the one whose winner is meant.
 
     Raises:
@@ -35,6 +36,8 @@ def find_members(path: Path, dataset: str | None = None) -> list[Member]:
         return [Member(path, _find_settings(path))]
     if (path / "checkpoint.pt").is_file():
         return [Member(path / "checkpoint.pt", _find_settings(path / "checkpoint.pt"))]
+    if (path.parent / "checkpoint.pt").is_file() and (path / "prediction.zarr").is_dir():
+        return [Member(path.parent / "checkpoint.pt", _read_settings(path / "prediction.zarr"))]
     if (path / "prediction.zarr").is_dir():
         return _find_ensemble(path / "prediction.zarr")
     if not (path / "runs").is_dir():

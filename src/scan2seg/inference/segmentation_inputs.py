@@ -25,7 +25,7 @@ class Input:
 
     paths: tuple[Path, ...]
     name: str
-    """Its path below what was given, in the form of its first file."""
+    """Of its labels: its path below what was given, or the name of a dataset's volume."""
     is_volume: bool
 
     def read_items(self, reading: Reading, key: str | None = None) -> list[Item]:

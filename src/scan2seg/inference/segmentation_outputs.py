@@ -51,10 +51,12 @@ def check_outputs(inputs: Sequence[Input], output: Path) -> None:
             raise InputError(f"{seen[name].paths[0]} and {each.paths[0]}: would both be written to {name}; rename one")
         seen[name] = each
         labels = output / name
-        for target in filter(None, (labels, facts_of(labels), file_beside(labels, each.paths[0]))):
+        ours = _read_facts(facts_of(labels)) or {}
+        for target in (facts_of(labels), *_files_of(labels, each.paths[0])):
             if target.resolve() in given:
                 raise InputError(f"{target}: is an input; give another folder for the labels")
-            if target.exists() and not _is_ours(labels):
+            known = ours if target == facts_of(labels) else target.name in ours.get("written", ())
+            if target.exists() and not known:
                 raise InputError(f"{target}: is there, and not from this command; move it, or give another folder")
     _check_table(output / TABLE)
 
@@ -85,10 +87,6 @@ def _read_facts(path: Path) -> Json | None:
     return content if isinstance(content, dict) and "identity" in content else None
 
 
-def _is_ours(labels: Path) -> bool:
-    return _read_facts(facts_of(labels)) is not None
-
-
 def is_done(labels: Path, original: Path, identity: str) -> bool:
     """Tell whether labels are there, whole, of this identity: model, way and file."""
     facts = _read_facts(facts_of(labels))
@@ -107,7 +105,8 @@ def claim(labels: Path, original: Path) -> None:
     """
     for path in _find_changed(labels, original):
         raise InputError(f"{path}: was changed since this command wrote it; move it, or give another folder")
-    write_json(facts_of(labels), {"identity": None})
+    written = {path.name: None for path in _files_of(labels, original)}
+    write_json(facts_of(labels), {"identity": None, "written": written})
 
 
 def describe(labels: Path, original: Path, identity: str, facts: Json) -> None:
@@ -123,7 +122,7 @@ def _files_of(labels: Path, original: Path) -> list[Path]:
 def _find_changed(labels: Path, original: Path) -> list[Path]:
     """List the labels that are no longer what was written."""
     written = (_read_facts(facts_of(labels)) or {}).get("written", {})
-    present = [path for path in _files_of(labels, original) if path.exists() and path.name in written]
+    present = [path for path in _files_of(labels, original) if path.exists() and written.get(path.name)]
     return [path for path in present if _measure(path) != written[path.name]]
 
 

@@ -68,19 +68,6 @@ def _pairs(source: ImageSource) -> list[_Pair]:
     ]
 
 
-def image_files(source: ImageSource) -> list[Path]:
-    """List the images of a source, in order, without their labels.
-
-    Raises:
-        InputError: a pattern matches nothing.
-    """
-    parts = [source] if source.images is not None else [source.train, source.validation, source.test]
-    patterns = [part.images for part in parts if part is not None and part.images is not None]
-    labels = {path for part in parts if part is not None and part.labels for path in find_files(part.labels, "labels")}
-    found = dict.fromkeys(path for pattern in patterns for path in find_files(pattern, "source.images"))
-    return [path for path in found if path not in labels]
-
-
 def match_pairs(files: ImageFiles, key: str, source: ImageSource) -> list[_Pair]:
     """Match images to labels by name, where a label's may carry a suffix; a single pair needs no like names.
 

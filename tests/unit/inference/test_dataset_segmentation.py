@@ -28,7 +28,7 @@ def test_a_file_that_cannot_be_read_costs_no_other_and_what_is_done_stays_done(t
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels/old").write_text("of before")
     (tmp_path / "in/broken.png").write_bytes((tmp_path / "in/a.png").read_bytes()[:100])
-    with pytest.raises(InputError, match=r"broken\.png.*\n1 of 3 could not be segmented"):
+    with pytest.raises(InputError, match=r"broken\.png.*\n1 of the inputs could not be segmented"):
         segment(checkpoint, tmp_path)
     assert (tmp_path / "labels/old").read_text() == "of before" and not (tmp_path / "summary.json").exists()
     done = (tmp_path / "unfinished/a.png").stat().st_mtime_ns
@@ -73,3 +73,13 @@ def test_slices_beside_other_images_are_refused(tmp_path: Path) -> None:
     source = {"kind": "volume", "volumes": {"v": {"images": str(tmp_path / "v/s_*.png")}}}
     with pytest.raises(InputError, match="holds other images beside the slices"):
         list_inputs(VolumeSource.model_validate(source))
+
+
+def test_labels_that_fit_no_image_do_not_matter(tmp_path: Path) -> None:
+    write_images(tmp_path / "in", "a.png", "b.png")
+    write_images(tmp_path / "masks", "other.png")
+    patterns = {"images": str(tmp_path / "in/*.png"), "labels": str(tmp_path / "masks/*.png")}
+    assert len(list_inputs(ImageSource.model_validate({"kind": "images", **patterns}))) == 2
+    source = {"kind": "volume", "volumes": {"v": {"images": str(tmp_path / "in"), "labels": str(tmp_path / "masks")}}}
+    (found,) = list_inputs(VolumeSource.model_validate(source))
+    assert found.paths == (tmp_path / "in",)

@@ -200,3 +200,12 @@ def test_particles_of_a_volume_are_those_of_scipy(tmp_path: Path) -> None:
         sizes = np.bincount(components.ravel())[1:]
         assert facts[name]["particles"] == (sizes >= 27).sum()
         assert facts[name]["phase_fraction"] == pytest.approx((found == index).mean())
+
+
+def test_a_given_pixel_size_takes_the_place_of_the_file_s_as_in_a_stack(tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path, kind="volume")
+    volume = np.stack([make_image(seed)[0] for seed in range(3)])
+    nibabel.save(nibabel.Nifti1Image(volume.transpose(2, 1, 0), np.diag([1, 1, 3, 1])), tmp_path / "v.nii")
+    assert segment(checkpoint, tmp_path / "out", tmp_path / "v.nii", pixel_size=2.0) == []
+    facts = facts_of(tmp_path / "out/v.zarr")
+    assert facts["pixel_size"] == 2 and facts["spacing"] == [6, 2, 2] and facts["unlike_training"] == []

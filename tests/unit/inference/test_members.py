@@ -13,8 +13,10 @@ from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
 from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
 from scan2seg.inference.members import Member, load_predictor
+from scan2seg.inference.model_choice import find_members
 from scan2seg.inference.tiling import Predictor
-from scan2seg.storage import open_array
+from scan2seg.provenance import record
+from scan2seg.storage import creating, open_array
 
 OTHERWISE = InferenceSettings(tile=24, overlap=0.25, flips=True)
 
@@ -60,3 +62,24 @@ def test_models_that_see_other_images_are_not_averaged(tmp_path: Path, other: di
     members = [Member(write_model(tmp_path), SETTINGS), Member(write_another(tmp_path / "b", **other), SETTINGS)]
     with pytest.raises(InputError, match=f"has other {words} than .*; they cannot be averaged"):
         load_predictor(members)
+
+
+def test_an_ensemble_says_in_which_precision_its_first_member_computed(tmp_path: Path) -> None:
+    half = SETTINGS.model_copy(update={"precision": "bfloat16"})
+    members = [Member(write_model(tmp_path), half), Member(write_another(tmp_path / "b"), SETTINGS)]
+    ensemble = load_predictor(members)
+    ensemble.predict(make_image(0))
+    alone = Predictor(members[0].checkpoint, half)
+    alone.predict(make_image(0))
+    assert ensemble.decision.precision_check is not None
+    assert ensemble.decision.describe() == alone.decision.describe()
+
+
+def test_one_application_of_a_run_is_found_by_its_folder(tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path)
+    for key, settings in {"0123abcd": OTHERWISE, "4567abcd": SETTINGS}.items():
+        with creating(tmp_path / f"inference-{key}/prediction.zarr") as group:
+            group.attrs["provenance"] = record({"inference": settings.model_dump(mode="json")})
+    assert find_members(tmp_path / "inference-0123abcd") == [Member(checkpoint, OTHERWISE)]
+    with pytest.raises(InputError, match="was applied in several ways"):
+        find_members(tmp_path)

@@ -118,7 +118,7 @@ def test_labels_without_what_they_tell_are_made_again(tmp_path: Path, monkeypatc
         patch.setattr("scan2seg.inference.file_segmentation.describe", killed)
         with pytest.raises(KeyboardInterrupt):
             segment_inputs([Member(checkpoint, other)], [tmp_path / "in"], out, FileOptions())
-    assert facts_of(out / "a.png") == {"identity": None}
+    assert facts_of(out / "a.png") == {"identity": None, "written": {"a.png": None}}
     time = (out / "a.png").stat().st_mtime_ns
     assert segment(checkpoint, out, tmp_path / "in") == []
     assert (out / "a.png").stat().st_mtime_ns > time and "classes" in facts_of(out / "a.png")
@@ -191,3 +191,16 @@ def test_labels_that_somebody_corrected_are_neither_replaced_nor_taken_for_the_m
     assert (out / "b.png").stat().st_mtime_ns > time
     (out / "a.png").unlink()
     assert len(segment_inputs([other], [tmp_path / "in"], out, FileOptions())) == 1
+
+
+def test_a_file_beside_labels_of_another_form_is_not_the_command_s(tmp_path: Path) -> None:
+    checkpoint, out = write_model(tmp_path, kind="volume"), tmp_path / "out"
+    volume = np.stack([make_image(seed)[0] for seed in range(3)])
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["raw"] = volume
+    assert segment(checkpoint, out, tmp_path / "v.h5") == []
+    (out / "v.tif").write_text("mine")
+    tifffile.imwrite(tmp_path / "v.tif", volume, photometric="minisblack")
+    with pytest.raises(InputError, match=r"v\.tif: is there, and not from this command"):
+        segment(checkpoint, out, tmp_path / "v.tif")
+    assert (out / "v.tif").read_text() == "mine"
