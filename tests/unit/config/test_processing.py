@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from helpers import MODEL
+from helpers import DATASET, MODEL, make_images
 
 from scan2seg.config.check import check_file
 from scan2seg.config.dataset import Dataset
@@ -72,4 +72,19 @@ def test_validate_warns_and_passes(tmp_path: Path):
     assert lines[0].endswith("is valid")
     assert [line for line in lines if line.startswith("warning:")] == [
         f"warning: {tmp_path / 'try.yaml'}: segment: scan new: denoising is none, in training median"
+    ]
+
+
+def test_settings_of_new_images_that_do_not_count_are_named(tmp_path: Path) -> None:
+    make_images(tmp_path)
+    (tmp_path / "cells.yaml").write_text(DATASET.format(folder="."))
+    (tmp_path / "small.yaml").write_text(MODEL.format(architecture="otsu"))
+    source = "{kind: images, images: ./images/*.png, resize: [32, 32], denoising: [median]}"
+    (tmp_path / "new.yaml").write_text(f"source: {source}\n")
+    experiment = tmp_path / "try.yaml"
+    experiment.write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\nsegment: {datasets: [./new.yaml]}\n")
+    said = [line.partition("segment: ")[2] for line in check_file(experiment).splitlines() if "segment: " in line]
+    assert said == [
+        "new: denoising: median is not used; files are read as in training, with none",
+        "new: resize: (32, 32) is not used; files are read as in training, with none",
     ]
