@@ -61,12 +61,17 @@ def replacing(
 
 
 @contextmanager
-def scratch(target: Path) -> Iterator[Path]:
+def scratch(target: Path, *, alone: bool = False) -> Iterator[Path]:
     """Yield a path beside the target for a file that is needed for a while; it goes with the block.
 
-    What a killed process left of it goes when the next one asks for it.
+    What a killed process left of it goes when the next one asks for it; what one of another host left, too where the
+    asking one is alone, and otherwise when it is old.
+
+    Args:
+        target: names the file.
+        alone: whether nobody else can be using such a file, on another host neither.
     """
-    _mend(target)
+    _mend(target, alone=alone)
     partial = _beside(target, "partial")
     try:
         yield partial

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg import logging
+from scan2seg.ownership import is_owned
 from scan2seg.readers.scan import Frames, Scan, Selection
 from scan2seg.replacement import reserve, scratch
 
@@ -53,11 +54,10 @@ def readable_by_rows(scan: Scan, rows: slice, at_once: int, output: Path) -> Ite
         OSError: the disk is full.
     """
     needed = max(rows.stop - rows.start, 0)
-    if min(scan.projections.rows_per_read, needed) <= MOST_READS * at_once:
-        yield scan
-        return
-    with scratch(output.with_name(f"{output.name}-rows")) as path:
-        yield replace(scan, projections=_copy(scan, rows, path))
+    copied = min(scan.projections.rows_per_read, needed) > MOST_READS * at_once
+    # asked for even where none is needed: an earlier try, of less memory, may have left one
+    with scratch(output.with_name(f"{output.name}-rows"), alone=is_owned(output)) as path:
+        yield replace(scan, projections=_copy(scan, rows, path)) if copied else scan
 
 
 def _copy(scan: Scan, rows: slice, path: Path) -> Frames:

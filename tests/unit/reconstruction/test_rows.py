@@ -1,6 +1,7 @@
 """Files are read about once, whatever the slabs are: projections, flats and darks."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ from scan2seg import storage
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
+from scan2seg.ownership import owning
 from scan2seg.readers import open_scan
 from scan2seg.readers.scan import Scan
 from scan2seg.reconstruction import rows as rows_module
@@ -156,6 +158,25 @@ def test_a_copy_holds_the_wanted_rows_of_the_chosen_projections(scan: Path, tmp_
         assert not list(tmp_path.iterdir())
         with rows_module.readable_by_rows(chosen, slice(5, 20), 8, tmp_path / "out.zarr") as copy:
             assert copy is chosen
+
+
+@pytest.mark.parametrize("at_once", [2, 8], ids=["a copy is needed", "the retry needs none"])
+def test_the_copy_that_a_try_on_another_host_left_goes_with_the_retry(scan: Path, tmp_path: Path, at_once: int) -> None:
+    output = tmp_path / "out.zarr"
+    left = tmp_path / ".out.zarr-rows.elsewhere.17.partial"
+    left.write_bytes(b"rows")
+    with open_scan(scan) as whole:
+        whole.projections = replace(whole.projections, rows_per_read=ROWS)
+        with rows_module.readable_by_rows(whole, slice(5, 20), at_once, output):
+            # anybody else may be using it
+            assert left.exists()
+        with (
+            owning([output], "reconstruct", "content", 0.0),
+            rows_module.readable_by_rows(whole, slice(5, 20), at_once, output) as read,
+        ):
+            assert (read is whole) == (at_once == 8)
+            assert not left.exists()
+            np.testing.assert_array_equal(read.read_rows(5, 20), whole.read_rows(5, 20))
 
 
 def test_fields_do_not_depend_on_how_they_are_read_and_rows_without_a_beam_are_refused(tmp_path: Path) -> None:
