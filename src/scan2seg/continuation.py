@@ -10,7 +10,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +73,13 @@ class Unfinished:
         key = (part.start, part.stop)
         if key in self._notes and all(_is_intact(array, part) for array in arrays):
             return [self._notes[key]]
+        self._clear(part, arrays)
+        return []
+
+    def _clear(self, part: slice, arrays: Sequence[zarr.Array[Any]]) -> None:
+        """Delete what an earlier try has written of a part that is not finished."""
         for file in (file for array in arrays for file, _ in _files(array, part)) if self.continued else ():
             file.unlink(missing_ok=True)
-        return []
 
     def go_through(self, arrays: Sequence[zarr.Array[Any]]) -> Iterator[tuple[slice, Any]]:
         """Yield the finished parts, with their notes, in order from the first slice on, up to the first gap."""
@@ -89,7 +92,7 @@ class Unfinished:
         if stop:
             logging.info("going on at %d of %d", stop, arrays[0].shape[0])
         self._notes = {key: note for key, note in self._notes.items() if key[1] <= stop}
-        self.find(slice(stop, arrays[0].shape[0]), arrays)
+        self._clear(slice(stop, arrays[0].shape[0]), arrays)
 
     def remember(self, name: str, make: Callable[[], Arrays]) -> Arrays:
         """Return arrays that all parts depend on as the first try made them, though they would come out otherwise."""
@@ -122,9 +125,8 @@ def continuing(target: Path, settings: Any, inputs: Sequence[Path | str]) -> Ite
     Raises:
         InputError: the disk is full.
     """
-    content = provenance.fingerprint(
-        [settings, [_stamp(Path(path)) for path in inputs], _code(), provenance.versions()]
-    )
+    stamps = [provenance.stamp(Path(path)) for path in inputs]
+    content = provenance.fingerprint([settings, stamps, provenance.code_stamp(), provenance.versions()])
 
     def is_same(left: Path) -> bool:
         return bool(_read(left, content))
@@ -171,18 +173,3 @@ def _is_intact(array: zarr.Array[Any], part: slice) -> bool:
     except Exception:  # damaged shards make the codecs raise nearly anything
         return False
     return True
-
-
-def _stamp(path: Path) -> list[Any]:
-    """Return what tells an input from a later one under its name: size and time of change of every file of it."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    states = [(str(file), file.stat()) for file in files if not file.name.startswith(".snakemake")]
-    return [str(path), provenance.fingerprint([(name, state.st_size, state.st_mtime_ns) for name, state in states])]
-
-
-@cache
-def _code() -> list[list[Any]]:
-    """Return what tells the package's source from another: names, sizes and times, without reading any."""
-    package = Path(__file__).parent
-    states = [(str(file.relative_to(package)), file.stat()) for file in sorted(package.rglob("*.py"))]
-    return [[name, state.st_size, state.st_mtime_ns] for name, state in states]

@@ -102,6 +102,41 @@ def fingerprint(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def stamp(path: Path) -> list[Any]:
+    """Return what tells an input from a later one under its name, without reading it; JSON-ready.
+
+    Of a folder every file counts, but Snakemake's own marks: a file that is replaced by another of the same size tells
+    itself by its time, be that an older one.
+
+    Args:
+        path: a file or a folder, such as a Zarr store.
+
+    Returns:
+        The path, and a fingerprint of names, sizes in bytes and times of change in nanoseconds.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return [str(path), fingerprint(_states([file for file in files if not file.name.startswith(".snakemake")]))]
+
+
+@cache
+def code_stamp() -> list[list[Any]]:
+    """Return what tells this package's source from another, without reading it: [name, size, time] of every module.
+
+    It is found once a process: what has been imported does not change with the files.
+    """
+    package = Path(__file__).parent
+    return [[str(Path(name).relative_to(package)), *state] for name, *state in _states(sorted(package.rglob("*.py")))]
+
+
+def _states(files: Iterable[Path]) -> list[list[Any]]:
+    """Return name, size in bytes and time of change in nanoseconds of files."""
+    states = ((file, file.stat()) for file in files)
+    return [[str(file), state.st_size, state.st_mtime_ns] for file, state in states]
+
+
 @cache
 def describe_hardware() -> dict[str, Any]:
     """Name node, processor and cores, and GPU, driver and CUDA where torch is already loaded and sees one."""

@@ -17,7 +17,7 @@ from analytic import disc_sinogram, write_scan
 from helpers import make_images
 from PIL import Image
 
-from scan2seg import stack, storage
+from scan2seg import provenance, stack, storage
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.base import Plugin
 from scan2seg.config.images import ImageSource
@@ -245,13 +245,38 @@ def test_other_settings_another_input_and_another_code_start_anew(left: Path, mo
     assert go_on(left) == [(4, 6)]
     with pytest.raises(SystemExit):
         begin(left, inputs=(left.with_name("input"),))
-    monkeypatch.setattr("scan2seg.continuation._code", lambda: "another")
+    monkeypatch.setattr("scan2seg.provenance.code_stamp", lambda: "another")
     assert len(go_on(left)) == 3
 
 
 def test_a_changed_input_starts_anew(left: Path) -> None:
     left.with_name("input").write_text("22")
     assert len(go_on(left)) == 3
+
+
+def test_another_version_of_a_library_starts_anew(left: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = {**provenance.versions(), "numpy": "1.0"}
+    monkeypatch.setattr(provenance, "versions", lambda: others)
+    assert len(go_on(left)) == 3
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["as it was", "a file is another, and older"])
+def test_a_folder_in_which_an_older_file_takes_the_place_of_one_starts_anew(left: Path, changed: bool) -> None:
+    folder = left.with_name("input")
+    folder.unlink()
+    folder.mkdir()
+    for name in "abc":
+        (folder / name).write_text(name)
+    shutil.rmtree(next(left.parent.glob(".a.zarr.*.partial")))
+    with pytest.raises(SystemExit):
+        begin(left, inputs=(folder,))
+    if changed:
+        state = (folder / "b").stat()
+        (folder / "new").write_text("B")
+        os.utime(folder / "new", ns=(state.st_atime_ns, state.st_mtime_ns - 10**9))
+        (folder / "new").replace(folder / "b")
+        os.utime(folder, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert len(go_on(left)) == (3 if changed else 1)
 
 
 @pytest.mark.parametrize("damage", ["lost", "empty", "zeros", "cut record"])
