@@ -32,7 +32,7 @@ from scan2seg.inference.segmentation_outputs import (
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import counting_pixels
 from scan2seg.network_features import compare_features
-from scan2seg.provenance import describe_inputs, fingerprint, record
+from scan2seg.provenance import code_stamp, describe_inputs, fingerprint, record, stamp, versions
 from scan2seg.pyramid import Pyramid
 from scan2seg.readers.volumes import Spacing, Volume
 from scan2seg.sources import Item
@@ -67,7 +67,7 @@ class AppliedModel:
     settings: Json
     """How it is applied and files are read."""
     checkpoints: list[Json]
-    """Its files, with a hash of each; labels with equal ones, and equal settings and inputs, are not made again."""
+    """Its files, with a hash of each."""
     advance: Callable[[int], None]
     """Told of the pixels that are done."""
     options: FileOptions
@@ -78,8 +78,8 @@ def segment_inputs(members: Sequence[Member], paths: Sequence[Path], output: Pat
 
     Beside each label file stands a JSON file with its name: shares of the classes, particles, sizes, what makes the
     input unlike the training images, and the provenance. ``summary.csv`` has a row an input and class, of everything in
-    the folder. An input whose labels are there, made by the same model in the same way from the same file, is passed
-    over. Nothing is replaced that this command did not write.
+    the folder. An input whose labels are there, made by the same model, code and libraries in the same way from the
+    same file, is passed over. Nothing is replaced that this command did not write.
 
     Args:
         members: the trained model, or those of an ensemble, and how each is applied.
@@ -147,8 +147,7 @@ def _find_reading(predictor: Predictor, checkpoint: Path) -> Reading:
 def _segment(found: Input, applied: AppliedModel) -> None:
     """Segment one input, unless that is done."""
     labels = applied.output / output_name(found)
-    paths = [str(path.resolve()) for path in found.paths]
-    mark = fingerprint([paths, _stamps(found), applied.settings, applied.checkpoints])
+    mark = _identify(found, applied)
     if is_done(labels, found.paths[0], mark):
         applied.advance(found.count_pixels(applied.reading, applied.options.key))
         return
@@ -159,10 +158,10 @@ def _segment(found: Input, applied: AppliedModel) -> None:
     describe(labels, found.paths[0], mark, {**facts, "provenance": provenance})
 
 
-def _stamps(found: Input) -> list[list[int]]:
-    """Return size and time of the files of an input."""
-    files = [file for path in found.paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
-    return [[file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+def _identify(found: Input, applied: AppliedModel) -> str:
+    """Return a hash of all that decides the labels of an input: files, settings, model, code and libraries."""
+    stamps = [stamp(path.resolve()) for path in found.list_parts()]
+    return fingerprint([stamps, applied.settings, applied.checkpoints, code_stamp(), versions()])
 
 
 def _check_input(found: Input, item: Item, applied: AppliedModel) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from scan2seg.config.image_reading import Reading
 from scan2seg.config.volumes import VolumeFiles
 from scan2seg.errors import InputError, refuse_pipe
+from scan2seg.readers.dependencies import VOLUMES, companions, volume_readers
 from scan2seg.readers.images import SUFFIXES as IMAGE_SUFFIXES
 from scan2seg.readers.images import TIFF_SUFFIXES, image_size, read_image
 from scan2seg.readers.volumes import Volume, open_volume, suffixes
@@ -60,6 +61,15 @@ class Input:
         except InputError:
             return 0
         return math.prod(shape)
+
+    def list_parts(self) -> list[Path]:
+        """Return the files and stores that it is read from, also the data beside a header.
+
+        Of a folder of slices they are the files in it, but not what lies in folders below, such as these labels.
+        """
+        parts = [part for path in self.paths for part in (_list_files(path) if _is_slices(path) else [path])]
+        names = [str(part) for part in parts]
+        return [*parts, *map(Path, companions(VOLUMES, volume_readers(names), names))]
 
     def _files(self) -> VolumeFiles:
         return VolumeFiles(images=[escape(str(path)) for path in self.paths])
@@ -129,6 +139,14 @@ def _list(folder: Path) -> list[Path]:
 
 def _is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / name).is_file() for name in _ZARR_FILES)
+
+
+def _is_slices(path: Path) -> bool:
+    return path.is_dir() and not _is_zarr(path)
+
+
+def _list_files(folder: Path) -> list[Path]:
+    return [entry for entry in _list(folder) if entry.is_file()]
 
 
 def _is_readable(path: Path) -> bool:

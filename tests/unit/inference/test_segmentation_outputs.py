@@ -1,6 +1,7 @@
 """Nothing is lost, half-written, or made twice by ``scan2seg segment``, whatever lies where it writes."""
 
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 from scan2seg.cli import main
 from scan2seg.errors import InputError
+from scan2seg.inference import file_segmentation
 from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
 from scan2seg.inference.members import Member
 from scan2seg.storage import create_volume, creating, open_array
@@ -55,6 +57,52 @@ def test_what_is_done_is_not_done_again_and_what_changed_is(tmp_path: Path) -> N
     flipped = SETTINGS.model_copy(update={"flips": True})
     segment_inputs([Member(checkpoint, flipped)], [inputs], tmp_path / "out", FileOptions())
     assert (tmp_path / "out/0.png").stat().st_mtime_ns > times["0.png"]
+
+
+def test_a_slice_of_the_same_size_and_an_older_time_makes_a_volume_another(tmp_path: Path) -> None:
+    checkpoint, inputs = write_model(tmp_path, neighbours=1, kind="volume"), tmp_path / "in"
+    out = inputs / "labels"
+    inputs.mkdir()
+    for seed in range(3):
+        tifffile.imwrite(inputs / f"{seed}.tif", make_image(seed)[0])
+    assert segment(checkpoint, out, inputs) == []
+    time = (out / "in.zarr.json").stat().st_mtime_ns
+    assert segment(checkpoint, out, inputs) == []
+    assert (out / "in.zarr.json").stat().st_mtime_ns == time
+    state = (inputs / "1.tif").stat()
+    tifffile.imwrite(inputs / "1.tif", make_image(7)[0])
+    os.utime(inputs / "1.tif", ns=(0, state.st_mtime_ns - 10**12))
+    assert (inputs / "1.tif").stat().st_size == state.st_size
+    assert segment(checkpoint, out, inputs) == []
+    found = np.asarray(open_array(out / "in.zarr", "label")[1])
+    shown = np.concatenate([make_image(seed) for seed in (0, 7, 2)])
+    assert (found == expected(checkpoint, shown)).all()
+
+
+def test_other_data_beside_the_same_header_is_another_input(tmp_path: Path) -> None:
+    checkpoint, out = write_model(tmp_path, kind="volume"), tmp_path / "out"
+    header = "NDims = 3\nDimSize = 33 24 2\nElementType = MET_FLOAT\nElementDataFile = v.raw\n"
+    (tmp_path / "v.mhd").write_text(header)
+    for seeds in ((0, 1), (2, 3)):
+        (tmp_path / "v.raw").write_bytes(np.stack([make_image(seed)[0] for seed in seeds]).tobytes())
+        assert segment(checkpoint, out, tmp_path / "v.mhd") == []
+        found = np.asarray(open_array(out / "v.zarr", "label")[:])
+        assert (found == np.stack([expected(checkpoint, make_image(seed)) for seed in seeds])).all()
+
+
+@pytest.mark.parametrize("other", ["code_stamp", "versions"])
+def test_labels_by_other_code_or_libraries_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    checkpoint, out = write_model(tmp_path), tmp_path / "out"
+    write_images(tmp_path, "a.png")
+    times = []
+    for changed in (False, False, True):
+        if changed:
+            monkeypatch.setattr(file_segmentation, other, lambda: {"numpy": "1.0"})
+        assert segment(checkpoint, out, tmp_path / "a.png") == []
+        times.append((out / "a.png").stat().st_mtime_ns)
+    assert times[0] == times[1] < times[2]
 
 
 def test_mistakes_end_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
