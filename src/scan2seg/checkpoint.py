@@ -74,11 +74,15 @@ def save_checkpoint(path: Path, model: SegmentationModel, description: Json) -> 
         "state": {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()},
         "description": description,
     }
-    # torch's own writer says of a full disk no more than "iostream error"
+    with replacing(path) as partial:
+        partial.write_bytes(serialise(content))
+
+
+def serialise(content: Json) -> memoryview:
+    """Return the bytes that ``torch.load`` reads: torch's own writer to disk gives no reason when the disk is full."""
     written = io.BytesIO()
     torch.save(content, written)
-    with replacing(path) as partial:
-        partial.write_bytes(written.getbuffer())
+    return written.getbuffer()
 
 
 def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel, Json]:

@@ -1,7 +1,5 @@
 """The state of an unfinished run on disk: whole or not at all, with the one before kept until then."""
 
-import errno
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,8 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from scan2seg.errors import InputError
+from scan2seg.checkpoint import serialise
+from scan2seg.errors import InputError, is_full_disk
 
 BEFORE = ".before"
 """What the name of the state before the newest ends in."""
@@ -32,11 +31,8 @@ class WholeFiles(TorchCheckpointIO):
         partial = target.with_name(f".{target.name}.partial")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            # torch's own writer gives no reason of its own when the disk is full
-            written = io.BytesIO()
-            torch.save(checkpoint, written)
             with partial.open("wb") as file:
-                file.write(written.getbuffer())
+                file.write(serialise(checkpoint))
                 file.flush()
                 os.fsync(file.fileno())
             if target.exists():
@@ -69,7 +65,7 @@ def find_whole(path: Path) -> tuple[Path | None, str | None]:
 
 
 def _explain(error: OSError, target: Path) -> Exception:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full_disk(error):
         words = "the disk is full; the state of the epochs before is kept. Free space and run again to go on"
         return InputError(f"{target.parent}: {words}")
     return error
