@@ -112,13 +112,18 @@ def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finish
     assert (finished.folder / checkpoint).is_file()
 
 
-def test_one_model_is_trained_on_two_nodes(cluster: Cluster, workspace: Workspace) -> None:
-    checkpoint = workspace.add_model("spread", {"devices": 2, "nodes": 2}, gpus=0)
+@pytest.mark.parametrize(("style", "count"), [("gpu", 0), ("gpu", 2), ("gres", 2)])
+def test_one_model_is_trained_on_two_nodes(cluster: Cluster, workspace: Workspace, style: str, count: int) -> None:
+    # the GPUs of this cluster are none: the processes are told to compute without
+    checkpoint = workspace.add_model("spread", {"devices": 2, "nodes": 2, "device": "cpu"}, gpus=count)
     workspace.prepare(workspace.path_of("tiny", "patches"))
-    result = workspace.snakemake(checkpoint)
+    site = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": style}
+    result = workspace.snakemake(checkpoint, profile=workspace.adapt_profile("spread", config={"cluster": site}))
     assert result.status == 0, result.output
     (job,) = jobs_of(cluster, workspace)
     assert (job["NumNodes"], job["NumTasks"], job["NodeList"]) == ("2", "2", "testnode[1-2]")
+    # a number of the job, --gpus, is refused to the step on one node that the job is
+    assert gpus(job) == (["TresPerNode=gres:gpu:1"] if count else [])
     training = json.loads((workspace.folder / checkpoint).with_name("training.json").read_text())
     assert training["nodes"] == ["testnode1", "testnode2"] and training["devices"] == 2
 

@@ -116,7 +116,7 @@ class Workspace:
         (profiles / name / "config.yaml").write_text(yaml.safe_dump({**profile, **changes}, sort_keys=False))
         return f"workflow/profiles/{name}"
 
-    def add_model(self, name: str, training: dict[str, int] | None = None, **resources: int) -> str:
+    def add_model(self, name: str, training: dict[str, int | str] | None = None, **resources: int) -> str:
         """Add a model to the experiment, small and trained on the patches of the others; return its checkpoint."""
         path = self.folder / "config" / "config.yaml"
         experiment = yaml.safe_load(path.read_text())

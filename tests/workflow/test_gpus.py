@@ -104,7 +104,7 @@ def test_the_jobs_that_ask_slurm_for_a_gpu_are_those_of_a_model_or_volume_that_n
 
 @pytest.mark.parametrize(
     ("style", "asked"),
-    [("gpu", {"nodes=2", "gpu=2"}), ("gres", {"nodes=2", "gres=gpu:1"}), ("none", {"nodes=2", "tasks=2"})],
+    [("gpu", {"nodes=2", "gres=gpu:1"}), ("gres", {"nodes=2", "gres=gpu:1"}), ("none", {"nodes=2", "tasks=2"})],
 )
 def test_a_model_on_two_nodes_asks_for_them_and_for_its_gpus_on_each(
     tmp_path: Path, style: str, asked: set[str]

@@ -245,17 +245,21 @@ def scoring_partition(wildcards):
 def gpus(style, every=False):
     """Ask for a GPU, or every one that is wanted, in the style that the site takes; nothing in any other.
 
+    On several nodes always as gres, a number on each: of --gpus, the number of the job, Slurm may give one node more
+    than another, and refuses it to the step that the job itself is, which is on one node.
     GPUs of this machine are counted as well, so that no two jobs share one unasked.
     """
-    if CLUSTER.gpu_request != style and not (style == "gpu" and may_have_gpu()):
+    taken = CLUSTER.gpu_request
+    spread = every and style == "gres" and taken == "gpu"
+    if taken != style and not spread and not (style == "gpu" and may_have_gpu()):
         return None
 
     def request(wildcards):
         count, nodes = gpu_count(wildcards), node_count(wildcards) if every else 1
         count = count if every else min(count, 1)
-        if not count or (CLUSTER.gpu_request != style and not runs_here()):
+        form = "gres" if taken == "gpu" and nodes > 1 and not runs_here() else taken
+        if not count or (form != style and not (style == "gpu" and runs_here())):
             return None
-        # gres counts on each node
         return count if style == "gpu" else f"gpu:{-(-count // nodes)}"
 
     return request

@@ -291,6 +291,8 @@ def test_processes_on_the_nodes_of_a_slurm_job_give_what_those_of_one_machine_gi
     assert not list((tmp_path / "there").glob(".scan2seg-*"))
 
 
-def test_devices_are_as_many_on_each_node() -> None:
+def test_devices_and_their_gpus_are_as_many_on_each_node() -> None:
     with pytest.raises(ValidationError, match=r"devices: 3 is the total of all nodes.*nodes: 2; set devices to 4"):
         recipe_of(3, {"nodes": 2, "batch_size": 6})
+    with pytest.raises(ValidationError, match=r"training.devices: 4 needs a GPU each, resources.gpus: 3; set both"):
+        recipe_of(4, {"nodes": 2}, resources={"gpus": 3})
