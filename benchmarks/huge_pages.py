@@ -24,7 +24,7 @@ NETWORKS = {
 }
 
 
-def measure(name, threads):
+def measure(name, threads, batches):
     """Train in this process; print samples a second."""
     import training
 
@@ -34,13 +34,14 @@ def measure(name, threads):
     training.set_threads(threads)
     recipe = training.recipe_of(argparse.Namespace(encoder="resnet18", batch=batch))
     recipe = recipe.model_copy(update={"architecture": Plugin("architectures").resolve(architecture)})
-    patches = training.make_patches(8 * batch, size, "cpu")
-    print(training.time_loop(patches, recipe, "cpu", training.choose_precision("auto", "cpu")))
+    patches = training.make_patches(batches * batch, size, "cpu")
+    print(training.time_loop(patches, recipe, "cpu"))
 
 
-def start(name, threads, pages):
+def start(name, threads, batches, pages):
     """Train in another process, with or without huge pages; return samples a second."""
-    command = [sys.executable, __file__, "--threads", str(threads), "--network", name]
+    command = [sys.executable, __file__, "--threads", str(threads), "--batches", str(batches)]
+    command += ["--network", name]
     environment = {**os.environ, "GLIBC_TUNABLES": f"glibc.malloc.hugetlb={pages}"}
     output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
     return float(output.split()[-1])
@@ -50,15 +51,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", choices=list(NETWORKS), help="measure this one in this process")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batches", type=int, default=8, help="an epoch")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     if arguments.network:
-        return measure(arguments.network, arguments.threads)
+        return measure(arguments.network, arguments.threads, arguments.batches)
     kernel = KERNEL.read_text().strip() if KERNEL.exists() else "none"
     print(f"{' '.join(platform.libc_ver())}, huge pages of the kernel: {kernel}, {arguments.threads} threads")
     print(f"{'':24} {'without':>9} {'with':>9} {'with / without':>15}   samples/s")
     for name in NETWORKS:
-        pairs = [[start(name, arguments.threads, pages) for pages in (0, 1)] for _ in range(arguments.rounds)]
+        pairs = [
+            [start(name, arguments.threads, arguments.batches, pages) for pages in (0, 1)]
+            for _ in range(arguments.rounds)
+        ]
         without, huge = (statistics.median(column) for column in zip(*pairs, strict=True))
         ratio = statistics.median(after / before for before, after in pairs)
         print(f"{name:24} {without:9.1f} {huge:9.1f} {ratio:15.2f}")

@@ -28,6 +28,7 @@ import torch
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.base import Plugin
 from scan2seg.config.training import InferenceSettings
+from scan2seg.continuation import continuing
 from scan2seg.device import autocast, set_threads, synchronise
 from scan2seg.inference.prediction import predict_images
 from scan2seg.inference.tiling import Predictor
@@ -41,7 +42,6 @@ CASES = [
     ("U-Net, ResNet-18, 1024 x 1024, whole", UNET, (1024, 1024), 512, {"tile": 1024}, 4),
     ("U-Net, ResNet-50, 792 x 774, whole", DEEP, (792, 774), 512, {"tile": [792, 774]}, 4),
 ]
-ROUNDS = 3
 
 
 def write_model(path: Path, architecture: dict[str, Any], patch: int, classes: int = 4) -> None:
@@ -66,11 +66,11 @@ def write_stack(folder: Path, count: int, size: tuple[int, int]) -> None:
 
 
 def take_turns(
-    work: dict[str, Callable[[], object]], device: str, clock: Callable[[], float]
+    work: dict[str, Callable[[], object]], device: str, clock: Callable[[], float], rounds: int
 ) -> dict[str, list[float]]:
     """Return the seconds of each in every round but the first, which warms up."""
     seconds: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(1 + ROUNDS):
+    for _ in range(1 + rounds):
         for name, run in work.items():
             synchronise(device)
             started = clock()
@@ -80,7 +80,7 @@ def take_turns(
     return {name: found[1:] for name, found in seconds.items()}
 
 
-def measure(case: tuple[Any, ...], clock: Callable[[], float]) -> dict[str, float]:
+def measure(case: tuple[Any, ...], clock: Callable[[], float], rounds: int) -> dict[str, float]:
     """Measure one case; return the ratios and the seconds of an image."""
     from monai.inferers import SlidingWindowInferer
 
@@ -112,10 +112,10 @@ def measure(case: tuple[Any, ...], clock: Callable[[], float]) -> dict[str, floa
                     window(image[None], lambda tiles: network(tiles).float().softmax(1)).argmax(1).cpu()
 
         def ours() -> None:
-            with creating(folder / "prediction.zarr") as group:
-                predict_images(open_store(folder / "stack.zarr"), list(range(count)), group, predictor)
+            with continuing(folder / "prediction.zarr", [], []) as unfinished:
+                predict_images(open_store(folder / "stack.zarr"), list(range(count)), unfinished, predictor)
 
-        found = take_turns({"bare": bare, "monai": monai, "ours": ours}, predictor.device, clock)
+        found = take_turns({"bare": bare, "monai": monai, "ours": ours}, predictor.device, clock, rounds)
         rows, columns = predictor.fit_plane(*size)
         computed = len(rows.starts) * rows.tile * len(columns.starts) * columns.tile / (size[0] * size[1])
     ratios = {
@@ -150,6 +150,8 @@ def main() -> None:
     parser.add_argument("--processor", action="store_true", help="processor seconds instead of the clock's")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--case", type=int, help="only one of the cases, from 0")
+    parser.add_argument("--size", type=int, help="edge of the images in pixels, in place of the cases' own")
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     set_threads(arguments.threads)
     if arguments.memory:
@@ -163,8 +165,11 @@ def main() -> None:
         return
     for number, case in enumerate(CASES):
         if arguments.case in (None, number):
-            figures = measure(case, time.process_time if arguments.processor else time.perf_counter)
-            print(f"{case[0]:45}", *(f"{name} {value:.2f}" for name, value in figures.items()), sep="  ", flush=True)
+            name, architecture, size, *rest = case
+            size = (arguments.size, arguments.size) if arguments.size else size
+            clock = time.process_time if arguments.processor else time.perf_counter
+            figures = measure((name, architecture, size, *rest), clock, arguments.rounds)
+            print(f"{name:45}", *(f"{name} {value:.2f}" for name, value in figures.items()), sep="  ", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ A row a function: the largest difference of the results, and MONAI's time over o
 median of rounds in which the two take turns.
 """
 
+import argparse
 import statistics
 import tempfile
 import time
@@ -123,22 +124,32 @@ def surfaces(shape: tuple[int, ...]) -> Pair:
 
 def main() -> None:
     """Print a row a function."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--divide", type=int, default=1, help="all sides by so many, for a quick look")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
     torch.set_num_threads(1)
+
+    def shape(*sides: int) -> tuple[int, ...]:
+        return tuple(side // given.divide for side in sides)
+
     with tempfile.TemporaryDirectory() as folder:
         rows = {
-            "Dice loss and gradient, 2 x 512 x 512": dice_loss((512, 512)),
-            "Dice loss and gradient, 2 x 48 x 96 x 96": dice_loss((48, 96, 96)),
-            "sliding window, 992 x 1088 in tiles of 128": sliding_window(Path(folder), (992, 1088), (128, 128)),
-            "confusion counts, 1024 x 1024": confusion((1024, 1024)),
-            "surface distances, 512 x 512": surfaces((512, 512)),
-            "surface distances, 48 x 64 x 64": surfaces((48, 64, 64)),
+            "Dice loss and gradient, 2 x 512 x 512": dice_loss(shape(512, 512)),
+            "Dice loss and gradient, 2 x 48 x 96 x 96": dice_loss(shape(48, 96, 96)),
+            "sliding window, 992 x 1088 in tiles of 128": sliding_window(
+                Path(folder), shape(992, 1088), shape(128, 128)
+            ),
+            "confusion counts, 1024 x 1024": confusion(shape(1024, 1024)),
+            "surface distances, 512 x 512": surfaces(shape(512, 512)),
+            "surface distances, 48 x 64 x 64": surfaces(shape(48, 64, 64)),
         }
         print("| function | largest difference | MONAI's time / ours |")
         print("|---|---|---|")
         for name, pair in rows.items():
             difference = np.nanmax(np.abs(np.asarray(pair[0](), np.float64) - np.asarray(pair[1](), np.float64)))
             times: list[list[float]] = [[], []]
-            for _ in range(5):
+            for _ in range(given.rounds):
                 for place, run in enumerate(pair):
                     start = time.perf_counter()
                     run()

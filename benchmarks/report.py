@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("models", type=int, nargs="?", default=200)
     given = parser.parse_args()
     print("| models x replicates | s | processor s | MB | shown after, ms | search, ms |\n|---|---|---|---|---|---|")
-    for models in (20, given.models):
+    for models in sorted({20, given.models}):
         with tempfile.TemporaryDirectory() as scratch:
             print(f"| {' | '.join(measure(Path(scratch), models, 5))} |", flush=True)
 

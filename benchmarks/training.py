@@ -24,8 +24,9 @@ from scan2seg.checkpoint import SegmentationModel
 from scan2seg.config.model import Model
 from scan2seg.device import autocast, choose_device, choose_precision, set_threads, synchronise
 from scan2seg.normalisation import Normalisation
-from scan2seg.training.data import Patches
+from scan2seg.training.data import Patches, make_loaders
 from scan2seg.training.loop import run_loop
+from scan2seg.training.module import TrainingModule
 
 EPOCHS = 4
 
@@ -41,7 +42,7 @@ def make_patches(count, size, device):
     origin = np.zeros((count, 3), np.int32)
     statistics, names = np.ones((count, 2, 1), np.float32), (["a", "b"], ["x"])
     images, labels = image.to(device), label.to(device)
-    return Patches(images, labels, train, train[:0], histogram, origin, *names, (size, size), place, statistics)
+    return Patches(images, labels, train, train[:0], histogram, origin, *names, (size, size), place, statistics, {})
 
 
 def recipe_of(arguments):
@@ -61,10 +62,12 @@ def new_model(recipe):
     return SegmentationModel(architecture, Normalisation(1), 1, 2)
 
 
-def time_loop(patches, recipe, device, precision):
+def time_loop(patches, recipe, device):
+    loader, validation = make_loaders(patches, recipe.training, 0)
+    module = TrainingModule(new_model(recipe), recipe, loader, 0)
     with tempfile.TemporaryDirectory() as folder:
-        result = run_loop(new_model(recipe), patches, recipe, Path(folder) / "s", "x", 0, device, precision)
-    return len(patches.train) / statistics.median(row["seconds"] for row in result["rows"][1:])
+        result = run_loop(module, validation, recipe.training, Path(folder) / "state", "x", device)
+    return len(patches.train) / statistics.median(row["seconds"] for row in result.rows[1:])
 
 
 def time_bare(patches, recipe, device, precision, batch):
@@ -135,7 +138,7 @@ def main():
     set_threads(arguments.threads)
     patches, recipe = make_patches(arguments.patches, arguments.size, device), recipe_of(arguments)
     bare = time_bare(patches, recipe, device, precision, arguments.batch)
-    ours = time_loop(patches, recipe, device, precision)
+    ours = time_loop(patches, recipe, device)
     plain = time_plain(patches, recipe, device, arguments.batch)
     print(f"{device}, {precision}, {arguments.encoder}, {arguments.size} x {arguments.size}, batch {arguments.batch}")
     print(f"{'':28} {'samples/s':>10} {'x bare':>8} {'x plain':>8}")

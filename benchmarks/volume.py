@@ -105,7 +105,7 @@ def kernels_alone(scan, settings, threads, stage):
     from scan2seg.reconstruction.fields import read_needed
 
     geometry = stage.make_geometry(scan, settings, scan.shape[2] / 2)
-    rows = max(2 * threads, 32 * 2**20 // (geometry.size**2 * 4))
+    rows = min(scan.shape[1], max(2 * threads, 32 * 2**20 // (geometry.size**2 * 4)))
     correction = stage.Correction(scan, settings, threads, read_needed(scan, settings, slice(0, scan.shape[1])))
     seconds = []
     for start in range(0, min(4 * rows, scan.shape[1] - rows + 1), rows):
@@ -121,6 +121,7 @@ def main():
     parser.add_argument(
         "--slices", type=int, default=128, help="of 1024 pixels; twice as many, and half as many of 2048"
     )
+    parser.add_argument("--size", type=int, default=None, help="slices of so many pixels alone")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", default=None, help="where to put the scans: 1.3 GB for 512 slices of 1024 pixels")
@@ -132,7 +133,10 @@ def main():
     count = arguments.slices
     print("whole / kernels alone, by the wall and by the processor's seconds")
     print(f"{'pixels':>7} {'slices':>7} {'wall s':>8} {'both':>12} {'reconstruct':>12} {'denoise':>12} {'peak MB':>8}")
-    for size, projections, slices in ((1024, 1200, count), (1024, 1200, 2 * count), (2048, 1500, count // 2)):
+    cases = [(1024, 1200, count), (1024, 1200, 2 * count), (2048, 1500, count // 2)]
+    if arguments.size:
+        cases = [(arguments.size, int(1.2 * arguments.size), count)]
+    for size, projections, slices in cases:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
             scan = Path(folder) / "scan.h5"
             write_scan(scan, slices, size, projections)
