@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from scan2seg.documents import Json
 from scan2seg.logging import warn
+from scan2seg.places import evenly
 
 MEASURES = ("level", "spread", "noise", "scale")
 SAMPLE_WINDOWS = 64
@@ -108,10 +109,7 @@ def cut_windows(image: NDArray[np.float32], size: Sequence[int]) -> Iterator[NDA
     """Yield windows that are spread evenly over an image (c, y, x)."""
     count = math.isqrt(WINDOWS_AN_IMAGE)
     lengths = [min(window, length) for window, length in zip(size, image.shape[1:], strict=True)]
-    starts = [
-        sorted({round(place) for place in np.linspace(0, length - window, count)})
-        for window, length in zip(lengths, image.shape[1:], strict=True)
-    ]
+    starts = [evenly(length - window + 1, count) for window, length in zip(lengths, image.shape[1:], strict=True)]
     for row in starts[0]:
         for column in starts[1]:
             yield image[:, row : row + lengths[0], column : column + lengths[1]]

@@ -16,7 +16,7 @@ from scan2seg.config.base import Chosen, Plugin
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.normalisation import Normalisation
-from scan2seg.storage import replacing
+from scan2seg.replacement import replacing
 
 FORMAT = 2
 """Of the file; 1 held the normalisation of each tile by itself."""

@@ -16,8 +16,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from scan2seg.errors import InputError
-from scan2seg.replacement import replacing as replacing
-from scan2seg.replacement import reserve as reserve
+from scan2seg.replacement import replacing
 
 # Snakemake marks finished folders with a file of its own
 warnings.filterwarnings("ignore", message=".*snakemake_timestamp.*", category=UserWarning)

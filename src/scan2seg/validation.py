@@ -18,6 +18,7 @@ from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
 from scan2seg.labels import holds_no_named_colour, map_labels, word_unnamed
 from scan2seg.logging import warn
+from scan2seg.places import evenly
 from scan2seg.sources import Item, find_files, list_items
 
 SAMPLES = 24
@@ -151,7 +152,7 @@ def _check_items(dataset: Dataset, items: list[Item], file: str) -> Iterator[Pro
     if not items:
         yield Problem(file, "source", "there are no images")
         return
-    chosen = [items[int(index)] for index in np.unique(np.linspace(0, len(items) - 1, SAMPLES).round())]
+    chosen = [items[place] for place in evenly(len(items), SAMPLES)]
     counts = np.zeros(256, np.int64)
     channels: set[int] = set()
     mapping, unnamed = dataset.source, list[str]()

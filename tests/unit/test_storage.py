@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from scan2seg.errors import InputError
-from scan2seg.storage import create_array, creating, open_store, replacing, shards, write_json
+from scan2seg.replacement import replacing
+from scan2seg.storage import create_array, creating, open_store, shards, write_json
 
 
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scan2seg import logging, storage
 from scan2seg.config.base import is_path
 from scan2seg.errors import InputError
+from scan2seg.replacement import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -181,7 +182,7 @@ def fetch_weights(encoder: str, name: str = "imagenet", source: str | None = Non
     suffix = ".safetensors" if url.endswith(".safetensors") else ".pth"
     target = cache_folder() / f"{encoder}.{name}.weights{suffix}"
     record = target.with_name(target.name + ".json")
-    with storage.replacing(target) as partial:
+    with replacing(target) as partial:
         linked = _download(url, partial)
         actual = file_hash(partial)
         expected = sha256 or (linked if re.fullmatch("[0-9a-f]{64}", linked) else None) or stated

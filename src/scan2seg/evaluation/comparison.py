@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from scan2seg import logging, storage
+from scan2seg import logging
 from scan2seg.config.published import PublishedRow
 from scan2seg.evaluation.cost_notes import COST_COLUMNS, describe_costs
 from scan2seg.evaluation.costs import COSTS, cost
@@ -17,6 +17,7 @@ from scan2seg.evaluation.runs import Run, RunFiles, read_run
 from scan2seg.evaluation.unions import UNION_SCORES, describe_unions, union_names
 from scan2seg.evaluation.units import MINIMUM_UNITS, Units
 from scan2seg.evaluation.variants import rank_variants
+from scan2seg.replacement import replacing
 
 CHOICE = "The replicate to use is the best on its validation images, or the first where no such score is known."
 
@@ -51,7 +52,7 @@ def compare_models(
         logging.warn("the reference model '%s' is not among the models: nothing is tested", reference)
     _write_scores(scores, ranking)
     text = write_tables(ranking, reference, published) + "".join(_variant_tables(read, names) for names in variants)
-    with storage.replacing(tables) as partial:
+    with replacing(tables) as partial:
         partial.write_text(text, "utf-8")
 
 
@@ -222,7 +223,7 @@ def _write_scores(path: Path, ranking: dict[str, list[Ranked]]) -> None:
     identity = ["dataset", "model", "replicate", "split"]
     summary = ["mean_iou", "mean_dice", "pixel_accuracy"]
     image = ["accuracy", "f1", "jaccard", "recall", "precision", "mean_iou"]
-    with storage.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         shown = ["images", "units", "mean_iou_low", "mean_iou_high", *(f"mean_image_{key}" for key in image)]
         choice = ["rank", "validation_score", "chosen"]

@@ -11,7 +11,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-Spacing = tuple[float, float, float]
+from scan2seg.spacing import Spacing
+
 DIRECTIONS = tuple(step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0))
 """Steps (z, y, x) from a voxel to half of its 26 neighbours; the others are their opposites."""
 

@@ -29,6 +29,7 @@ from scan2seg.evaluation.runs import COUNTS
 from scan2seg.evaluation.units import MINIMUM_UNITS, choose_units
 from scan2seg.evaluation.volume_scores import score_cases
 from scan2seg.ignore import IGNORE
+from scan2seg.replacement import replacing
 
 IDENTITY = ("dataset", "model", "replicate", "split")
 
@@ -162,7 +163,7 @@ def _confidence(matrices: NDArray[np.int64], rows: list[dict[str, Any]]) -> dict
 
 
 def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    with storage.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         for row in rows:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.evaluation.crofton import DIRECTIONS, Spacing, crossing_areas, sphericity
+from scan2seg.evaluation.crofton import DIRECTIONS, crossing_areas, sphericity
+from scan2seg.spacing import Spacing
 
 MINIMUM_SIZE = 27
 """Voxels below which a component is noise, not a particle."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scan2seg import logging, storage
 from scan2seg.config.base import Chosen
 from scan2seg.documents import Json
+from scan2seg.replacement import replacing
 
 _FACTS = ("units", "orientation", "provenance")
 
@@ -29,7 +30,7 @@ def export_volume(volume: Path, output: Path, form: Chosen) -> None:
     attributes: Json = dict(storage.open_store(volume).attrs)
     facts = {name: attributes[name] for name in _FACTS if name in attributes}
     depth, height, width = array.shape
-    with storage.replacing(output) as partial:
+    with replacing(output) as partial:
         pixel_size = attributes.get("pixel_size")
         form.module.write_volume(partial, _slices(array), (depth, height, width), pixel_size, facts, form.parameters)
     logging.info("%s: %d slices of %d x %d", output, depth, height, width)

@@ -28,7 +28,8 @@ from scan2seg.errors import InputError
 from scan2seg.inference.model_card import describe_resource, write_card
 from scan2seg.inference.model_choice import EXPORTED_SETTINGS, find_members
 from scan2seg.logging import info
-from scan2seg.storage import replacing, write_json
+from scan2seg.replacement import replacing
+from scan2seg.storage import write_json
 
 OPSET = 18
 

@@ -32,11 +32,13 @@ from scan2seg.inference.segmentation_outputs import (
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import counting_pixels
 from scan2seg.network_features import compare_features
+from scan2seg.places import evenly
 from scan2seg.provenance import code_stamp, describe_inputs, fingerprint, record, stamp, versions
 from scan2seg.pyramid import Pyramid
-from scan2seg.readers.volumes import Spacing, Volume
+from scan2seg.readers.volumes import Volume
 from scan2seg.sources import Item
 from scan2seg.sources.resampling import choose_spacing, find_ratios
+from scan2seg.spacing import Spacing
 from scan2seg.storage import create_volume, creating, shards
 
 _SAMPLE_SLICES = 5
@@ -198,7 +200,7 @@ def _segment_image(found: Input, items: list[Item], target: Path, applied: Appli
 def _segment_volume(found: Input, items: list[Item], target: Path, applied: AppliedModel) -> Json:
     predictor, classes = applied.predictor, applied.predictor.classes
     volume = found.open_volume(applied.reading, applied.options.key)
-    chosen = np.unique(np.linspace(0, len(items) - 1, _SAMPLE_SLICES).round().astype(int)).tolist()
+    chosen = evenly(len(items), _SAMPLE_SLICES)
     spacing, edge, stretch = _measure_voxels(volume, applied.options.pixel_size)
     seen = items[0].pixel_size and items[0].pixel_size * stretch
     unlike = _compare(found, [read_pixels(items[place], predictor) for place in chosen], seen or edge, applied)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.storage import open_array, replacing
+from scan2seg.replacement import replacing
+from scan2seg.storage import open_array
 
 _LARGE = 2**31
 

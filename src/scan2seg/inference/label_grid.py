@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.readers.volumes import Spacing
 from scan2seg.sources.resampling import nearest_places
+from scan2seg.spacing import Spacing
 
 
 def restore_image(labels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

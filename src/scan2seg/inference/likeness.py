@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.appearance import compare_pixel_size
+from scan2seg.places import evenly
 from scan2seg.storage import open_store
 
 _SAMPLE_SLICES = 8
@@ -33,7 +34,7 @@ def compare_with_training(volume: Path, stack: Path) -> Iterator[str]:
 
 def _levels(array: Any) -> NDArray[np.float64]:
     """Return the percentiles 1, 50 and 99 of the values other than 0, which pads images and surrounds slices."""
-    chosen = np.unique(np.linspace(0, array.shape[0] - 1, _SAMPLE_SLICES).round().astype(int)).tolist()
+    chosen = evenly(array.shape[0], _SAMPLE_SLICES)
     values = np.concatenate([np.asarray(array[index], np.float32)[..., ::2, ::2].ravel() for index in chosen])
     values = values[np.isfinite(values) & (values != 0)]
     return np.percentile(values if values.size else np.zeros(1), (1, 50, 99))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scan2seg.config.training import InferenceSettings
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
+from scan2seg.places import evenly
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
 from scan2seg.storage import create_array, creating, open_store, read_json
@@ -33,7 +34,7 @@ def map_saliency(stack: Path, split: Path, checkpoint: Path, output: Path, count
     predictor = Predictor(checkpoint, InferenceSettings(), precision="float32")
     store = open_store(stack)
     tests = read_json(split)["test"]
-    chosen = [tests[int(place)] for place in np.linspace(0, len(tests) - 1, min(count, len(tests))).round()]
+    chosen = [tests[place] for place in evenly(len(tests), count)]
     with creating(output) as group:
         target = create_array(group, "map", (len(chosen), *predictor.tile[1:]), "float32", axes="myx")
         origins = np.zeros((len(chosen), 2), np.int32)

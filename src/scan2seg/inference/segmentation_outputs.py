@@ -15,9 +15,10 @@ from scan2seg.inference.label_files import file_beside
 from scan2seg.inference.segmentation_inputs import Input
 from scan2seg.logging import warn
 from scan2seg.readers.images import TIFF_SUFFIXES
+from scan2seg.replacement import replacing
 from scan2seg.sources import natural_key
 from scan2seg.sources.volume_files import case_name
-from scan2seg.storage import read_json, replacing, write_json
+from scan2seg.storage import read_json, write_json
 
 TABLE = "summary.csv"
 _FIRST_COLUMNS = ("file", "class", "label", "unit")

@@ -10,9 +10,10 @@ from typing import Any
 import tifffile
 
 from scan2seg.readers.units import micrometres_of
+from scan2seg.spacing import Spacing
 
 
-def find_spacing(tiff: tifffile.TiffFile) -> tuple[float, float, float] | None:
+def find_spacing(tiff: tifffile.TiffFile) -> Spacing | None:
     """Return micrometres from voxel to voxel along (z, y, x); None where the file says none, or not of all three."""
     if tiff.ome_metadata is not None:
         return _from_ome(tiff.ome_metadata)
@@ -21,7 +22,7 @@ def find_spacing(tiff: tifffile.TiffFile) -> tuple[float, float, float] | None:
     return None
 
 
-def _from_ome(metadata: str) -> tuple[float, float, float] | None:
+def _from_ome(metadata: str) -> Spacing | None:
     """Read PhysicalSizeX and its kin of the first image; without a unit they are in micrometres."""
     pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", metadata)
     if pixels is None:
@@ -31,7 +32,7 @@ def _from_ome(metadata: str) -> tuple[float, float, float] | None:
     return _all_three(sizes)
 
 
-def _from_imagej(metadata: dict[str, Any], tags: Any) -> tuple[float, float, float] | None:
+def _from_imagej(metadata: dict[str, Any], tags: Any) -> Spacing | None:
     """Read pixels a unit from the resolution tags and the distance of slices; ImageJ leaves out a distance of 1."""
     unit = str(metadata.get("unit", ""))
     sizes = [_length(metadata.get("spacing", 1), unit)]
@@ -49,6 +50,6 @@ def _length(value: Any, unit: str) -> float | None:
         return None
 
 
-def _all_three(sizes: list[float | None]) -> tuple[float, float, float] | None:
+def _all_three(sizes: list[float | None]) -> Spacing | None:
     z, y, x = sizes
     return None if z is None or y is None or x is None else (z, y, x)

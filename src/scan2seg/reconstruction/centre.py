@@ -11,6 +11,8 @@ import scipy.fft
 import scipy.optimize
 from numpy.typing import NDArray
 
+from scan2seg.places import evenly
+
 Floats = NDArray[np.float64]
 _ENOUGH_ANGLES = 300
 
@@ -44,7 +46,7 @@ def opposite_pairs(angles: Floats, limit: int = 8) -> list[tuple[int, int, float
     miss = ordered[nearest] - ordered - np.pi
     exact = np.flatnonzero(np.abs(miss) < np.deg2rad(0.01))
     if exact.size:
-        chosen = exact[np.unique(np.linspace(0, exact.size - 1, min(limit, exact.size)).astype(int))]
+        chosen = exact[evenly(exact.size, limit)]
     else:
         best = int(np.argmin(np.abs(miss)))
         chosen = np.array([best] if abs(miss[best]) < np.deg2rad(5) else [], dtype=int)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from scan2seg import storage
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
@@ -14,6 +13,7 @@ from scan2seg.reconstruction.centre_search import find_centre
 from scan2seg.reconstruction.geometry import choose_rows, make_geometry
 from scan2seg.reconstruction.opening import choose_projections, open_configured
 from scan2seg.reconstruction.scan import Correction, slices_of
+from scan2seg.replacement import replacing
 
 
 def draw_centres(
@@ -76,5 +76,5 @@ def centre_gallery(
         axes.imshow(image, cmap="gray", vmin=low, vmax=high)
         axes.set_title(f"centre {centre:.2f}")
         axes.axis("off")
-    with storage.replacing(output_png) as partial:
+    with replacing(output_png) as partial:
         figure.savefig(partial, format="png")

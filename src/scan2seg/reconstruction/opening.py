@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
+from scan2seg.places import evenly, evenly_within
 from scan2seg.readers import open_scan
 from scan2seg.readers.scan import Frames, Scan
 from scan2seg.reconstruction.geometry import make_geometry
@@ -65,16 +66,16 @@ def check_scan(source: RawScan | Path | str, settings: ReconstructionSettings | 
 def _sampled_mean(scan: Scan, frames: Frames | None, row: int) -> NDArray[np.float32]:
     if frames is None:
         return np.zeros(scan.shape[2], np.float32)
-    images = np.unique(np.linspace(0, frames.shape[0] - 1, _SAMPLED_PROJECTIONS).round().astype(np.intp))
+    images = np.array(evenly(frames.shape[0], _SAMPLED_PROJECTIONS))
     return np.asarray(scan.read_frames(frames.select(images), slice(row, row + 1))[:, 0].mean(axis=0))
 
 
 def _check_samples(scan: Scan, settings: ReconstructionSettings) -> Iterator[str]:
     first, last = settings.rows or (0, scan.shape[1])
-    rows = np.unique(np.linspace(first, last - 1, _SAMPLED_ROWS + 2).round().astype(int)[1:-1])
-    images = np.unique(np.linspace(0, scan.shape[0] - 1, _SAMPLED_PROJECTIONS).round().astype(np.intp))
+    rows = [first + row for row in evenly_within(last - first, _SAMPLED_ROWS)]
+    images = evenly(scan.shape[0], _SAMPLED_PROJECTIONS)
     nonfinite, zero = [], []
-    for index in images.tolist():
+    for index in images:
         values = np.concatenate([scan.read_projection(index, slice(row, row + 1)).ravel() for row in rows])
         if not np.isfinite(values).any():
             nonfinite.append(index)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scan2seg import storage
 from scan2seg.ignore import IGNORE
+from scan2seg.places import evenly
 from scan2seg.reporting.content import read_optional_json
 from scan2seg.reporting.tables import UNKNOWN, Cell, Table, number, percent, text
 from scan2seg.split import check_split, judge_split
@@ -113,9 +114,8 @@ def _shares(stack: Path, indices: list[int], classes: int) -> NDArray[np.float64
     if not indices:
         return None
     labels, sizes = storage.open_array(stack, "label"), np.asarray(storage.open_array(stack, "size")[:])
-    chosen = np.unique(np.linspace(0, len(indices) - 1, min(len(indices), MOST_IMAGES)).astype(int))
     counts = np.zeros(IGNORE + 1, dtype=np.int64)
-    for place in chosen.tolist():
+    for place in evenly(len(indices), MOST_IMAGES):
         image = indices[place]
         height, width = (int(length) for length in sizes[image])
         counts += np.bincount(np.asarray(labels[image, :height, :width]).ravel(), minlength=IGNORE + 1)

@@ -9,9 +9,10 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from scan2seg import logging, provenance, storage
+from scan2seg import logging, provenance
 from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import Ranked, rank
+from scan2seg.replacement import replacing
 from scan2seg.reporting import tables
 from scan2seg.reporting.charts import FigureFolder
 from scan2seg.reporting.content import DatasetInput, ReportInputs
@@ -59,14 +60,14 @@ def render_report(content: ReportInputs, output: Path, figures: Path) -> None:
     Raises:
         InputError: a store or table is there but cannot be read.
     """
-    with storage.replacing(figures) as partial:
+    with replacing(figures) as partial:
         partial.mkdir(parents=True)
         page = _build(content, FigureFolder(partial))
     tables = _write_tables(content, page)
     for name, text in tables.items():
-        with storage.replacing(output.with_name(name)) as partial_file:
+        with replacing(output.with_name(name)) as partial_file:
             partial_file.write_text(text, "utf-8")
-    with storage.replacing(output) as partial_file:
+    with replacing(output) as partial_file:
         partial_file.write_text(_fill(content, page, tables), "utf-8")
 
 

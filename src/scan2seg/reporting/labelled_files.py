@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scan2seg import storage
 from scan2seg.documents import Json
+from scan2seg.places import evenly
 from scan2seg.readers.images import read_image
 from scan2seg.reporting import tables
 from scan2seg.reporting.content import LabelledFilesInput, read_optional_json
@@ -34,7 +35,7 @@ def summarise_labelled_files(entry: LabelledFilesInput) -> SegmentationSummary |
         name, differences = next(iter(unlike.items()))
         words = f"{len(unlike)} of the files, such as {name}: {'; '.join(differences)}"
         facts.append(("unlike the training data", words))
-    chosen = [list(files)[place] for place in sorted({*np.linspace(0, len(files) - 1, _SHOWN).round().astype(int)})]
+    chosen = [list(files)[place] for place in evenly(len(files), _SHOWN)]
     pictures = [_draw(folder, name, colours) for name in chosen]
     legend = list(zip(classes, (f"rgb{colour}" for colour in colours), strict=False))
     return SegmentationSummary(entry["dataset"], facts, _shares(files, classes), pictures, legend, None)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from scan2seg import storage
+from scan2seg.replacement import replacing
 from scan2seg.reporting.content import RunInput
 
 
@@ -16,7 +16,7 @@ def link_runs(runs: list[RunInput], output: Path) -> None:
         runs: names and folders of each run.
         output: the folder to write; it is replaced.
     """
-    with storage.replacing(output) as partial:
+    with replacing(output) as partial:
         partial.mkdir(parents=True)
         for run in runs:
             names = Path(run["dataset"], run["model"], run["replicate"])

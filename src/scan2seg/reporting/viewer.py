@@ -15,6 +15,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
+from scan2seg.places import evenly
 from scan2seg.reporting.charts import data_uri
 from scan2seg.reporting.panels import Colour
 
@@ -98,19 +99,12 @@ def build_viewer(
     middle = total // 2
     first = draw(middle)
     most = min(budget // max(first.size, 1), MOST_PICTURES // max(len(first.layers), 1))
-    chosen = choose_frames(total, max(1, most))
+    chosen = evenly(total, max(1, most))
     frames = [first if place == middle else draw(place) for place in chosen]
     left = f"{len(chosen)} of {total} {unit}s, evenly spread" if len(chosen) < total else f"All {total} {unit}s"
     left = f"The only {unit}" if total == 1 else left
     caption = f"{left}, at most {LONGEST_SIDE} pixels wide."
     return Viewer(anchor, unit, frames, options, panes, caption)
-
-
-def choose_frames(total: int, most: int) -> list[int]:
-    """Return at most ``most`` of ``total`` places, evenly spread with both ends; one alone is the middle."""
-    if most == 1:
-        return [total // 2]
-    return [int(place) for place in np.unique(np.linspace(0, total - 1, min(total, most)).round())]
 
 
 def ground_uri(pixels: NDArray[np.uint8]) -> str:

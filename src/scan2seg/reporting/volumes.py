@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scan2seg import storage
 from scan2seg.ignore import IGNORE
+from scan2seg.places import evenly
 from scan2seg.reporting.charts import FigureFolder, new_figure, styled
 from scan2seg.reporting.content import ScanInput
 from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_grey
@@ -93,8 +94,7 @@ def _slice(volume: zarr.Array[Any], z: int) -> NDArray[np.uint8]:
 
 
 def _section(volume: zarr.Array[Any]) -> NDArray[np.uint8]:
-    depth, row = volume.shape[0], volume.shape[1] // 2
-    heights = np.unique(np.linspace(0, depth - 1, min(depth, MOST_ROWS)).astype(int)).tolist()
+    row, heights = volume.shape[1] // 2, evenly(volume.shape[0], MOST_ROWS)
     return to_grey(np.stack([np.asarray(volume[z, row]).astype(np.float32) for z in heights]))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scan2seg import storage
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.ignore import IGNORE
+from scan2seg.places import evenly
 from scan2seg.reporting.content import ReportRun
 from scan2seg.reporting.panels import Colour, choose_replicate_shown, class_colours, read_image, read_truth
 from scan2seg.reporting.viewer import Frame, Option, Viewer, build_viewer, ground_uri, layer_uri
@@ -122,8 +123,7 @@ def _count_classes(path: Path, labels: zarr.Array[Any]) -> int:
 
 
 def _choose_window(volume: zarr.Array[Any]) -> tuple[float, float]:
-    depth = int(volume.shape[0])
-    slices = np.unique(np.linspace(0, depth - 1, min(depth, WINDOW_SLICES)).round().astype(int)).tolist()
+    slices = evenly(volume.shape[0], WINDOW_SLICES)
     values = np.concatenate([np.asarray(volume[z])[::4, ::4].ravel() for z in slices]).astype(np.float32)
     values = values[np.isfinite(values)]
     low, high = np.percentile(values, [1, 99]).tolist() if values.size else (0.0, 1.0)

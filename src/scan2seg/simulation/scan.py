@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scan2seg import logging, provenance, storage
 from scan2seg.config.simulation import SimulationSettings
 from scan2seg.pyramid import add_levels
+from scan2seg.replacement import replacing, reserve
 from scan2seg.simulation import detector, phantom
 from scan2seg.simulation.projection import project, project_disc
 
@@ -44,14 +45,14 @@ def simulate_scan(output: Path, labels: Path, settings: SimulationSettings, thre
         InputError: the disk is full.
     """
     record = provenance.record(settings.model_dump(mode="json"))
-    with storage.replacing(output) as partial_output, storage.creating(labels) as truth:
+    with replacing(output) as partial_output, storage.creating(labels) as truth:
         shape = (settings.rows, settings.size, settings.size)
         per_shard = min(_SLAB_ROWS, storage.shard_length(shape[1:], np.uint8, settings.rows))
         label = storage.create_volume(
             truth, shape, np.uint8, pixel_size=settings.pixel_size, per_shard=per_shard, name="label"
         )
         truth.attrs.update({"classes": settings.classes, "provenance": record})
-        storage.reserve(partial_output, _size(settings))
+        reserve(partial_output, _size(settings))
         with h5py.File(partial_output, "w") as file, ThreadPoolExecutor(max(threads, 1)) as pool:
             _write_description(file, settings, record)
             targets = _create_datasets(file, settings)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from scan2seg.config.source import ScanVolume, StackSource
 from scan2seg.errors import InputError, refuse_pipe
+from scan2seg.spacing import Spacing
 
 _NUMBER = re.compile(r"(\d+)")
 
@@ -49,7 +50,7 @@ class Item:
     """The number of channels, where it is known without reading."""
     cropped: bool = False
     """What is read is larger than ``size``, and the part with most foreground is to be cut from it."""
-    spacing: tuple[float, float, float] | None = None
+    spacing: Spacing | None = None
     """Micrometres from slice to slice, row to row and column to column of its volume, where the file says them."""
 
 

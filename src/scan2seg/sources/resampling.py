@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.readers.volumes import Spacing, Volume
+from scan2seg.readers.volumes import Volume
+from scan2seg.spacing import Spacing
 
 
 def resample(volume: Volume, spacing: Spacing, wanted: Spacing, labels: bool) -> Volume:

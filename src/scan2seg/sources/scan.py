@@ -12,6 +12,7 @@ from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.logging import warn
 from scan2seg.orientation import SAMPLE_SLICES, Fit, find_turn, warn_of_turned_labels
+from scan2seg.places import evenly_within
 from scan2seg.readers.volumes import Volume, open_volume
 from scan2seg.sources import Item
 from scan2seg.storage import open_store
@@ -64,8 +65,7 @@ def _part(start: tuple[int, int], size: tuple[int, int]) -> tuple[slice, slice]:
 
 def _fit(volume: Volume, labels: Volume, first: int, part: tuple[slice, slice] | None) -> Fit:
     """Look at a few slices, evenly spread, and their labels counted from either end of the label volume."""
-    chosen = np.unique(np.linspace(0, volume.shape[0] - 1, SAMPLE_SLICES + 2).round().astype(int)).tolist()
-    chosen = chosen[1:-1] if len(chosen) > 2 else chosen
+    chosen = evenly_within(volume.shape[0], SAMPLE_SLICES)
     last = labels.shape[0] - 1
     return find_turn(
         [volume.plane(0, index) for index in chosen],

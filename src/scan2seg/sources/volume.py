@@ -15,10 +15,11 @@ from scan2seg.denoising.images import denoise_image
 from scan2seg.errors import InputError
 from scan2seg.logging import warn
 from scan2seg.readers.images import SUFFIXES, read_image, read_label
-from scan2seg.readers.volumes import Spacing, Volume, checked, open_volume, suffixes
+from scan2seg.readers.volumes import Volume, checked, open_volume, suffixes
 from scan2seg.sources import Item
 from scan2seg.sources.resampling import choose_spacing, resample
 from scan2seg.sources.volume_files import find_volumes
+from scan2seg.spacing import Spacing
 
 
 def input_files(source: VolumeSource) -> list[str]:

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 
 from scan2seg.energy import EnergyMeter, add_up
 from scan2seg.logging import info
-from scan2seg.storage import replacing
+from scan2seg.replacement import replacing
 from scan2seg.training.processes import gather
 
 SCORES = (

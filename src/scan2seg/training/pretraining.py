@@ -23,7 +23,8 @@ from scan2seg.encoders.build import AlignedEncoder
 from scan2seg.ignore import IGNORE
 from scan2seg.normalisation import Normalisation, fit_normalisation
 from scan2seg.provenance import fingerprint, record
-from scan2seg.storage import open_store, replacing, write_json
+from scan2seg.replacement import replacing
+from scan2seg.storage import open_store, write_json
 from scan2seg.training.data import BatchLoader, Patches, make_loaders, open_patches
 from scan2seg.training.history import Row, write_history
 from scan2seg.training.learner import Learner, Outputs

@@ -11,7 +11,8 @@ from scan2seg.config.recipe import Recipe
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.normalisation import fit_normalisation, standardise
-from scan2seg.storage import open_store, replacing
+from scan2seg.replacement import replacing
+from scan2seg.storage import open_store
 
 
 def preview_augmentation(patches: Path, recipe: Recipe, output: Path, *, seed: int = 0, count: int = 6) -> None:

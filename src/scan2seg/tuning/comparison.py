@@ -12,7 +12,8 @@ from scan2seg.config.study import vary_model
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.logging import info
-from scan2seg.storage import read_json, replacing
+from scan2seg.replacement import replacing
+from scan2seg.storage import read_json
 
 COLUMNS = ("dataset", "study", "number", "trial", "state", "score", "best_epoch", "epochs", "seconds", "reason")
 """Columns of study.csv before those of the searched keys."""

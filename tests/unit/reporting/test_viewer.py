@@ -5,28 +5,18 @@ import io
 
 import example_report
 import numpy as np
-import pytest
 from PIL import Image
 
 from scan2seg import storage
 from scan2seg.evaluation.ranking import rank
 from scan2seg.reporting.content import load_runs
 from scan2seg.reporting.panels import class_colours
-from scan2seg.reporting.viewer import choose_frames, layer_uri
+from scan2seg.reporting.viewer import layer_uri
 from scan2seg.reporting.walks import walk_test_images, walk_volume
 
 
 def decode(uri):
     return Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
-
-
-@pytest.mark.parametrize(("total", "most"), [(1, 9), (7, 9), (100, 7), (100, 1), (3, 2)])
-def test_frames_are_evenly_spread_and_hold_both_ends(total, most):
-    chosen = choose_frames(total, most)
-    assert len(chosen) == min(total, most) and chosen == sorted(set(chosen))
-    if most > 1:
-        assert (chosen[0], chosen[-1]) == (0, total - 1)
-        assert np.ptp(np.diff(chosen)) <= 1 if len(chosen) > 1 else True
 
 
 def test_every_model_can_be_seen_on_every_test_image(example):

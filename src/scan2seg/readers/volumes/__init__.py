@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scan2seg import plugins
 from scan2seg.errors import InputError
 from scan2seg.readers.units import is_length
+from scan2seg.spacing import Spacing
 
 KIND = "readers.volumes"
-Spacing = tuple[float, float, float]
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scan2seg.config.base import Settings
 from scan2seg.errors import InputError
 from scan2seg.readers.units import micrometres_of
-from scan2seg.readers.volumes import Spacing, Volume
+from scan2seg.readers.volumes import Volume
 from scan2seg.readers.volumes.whole import read_whole
+from scan2seg.spacing import Spacing
 
 SUFFIXES = (".nii", ".nii.gz")
 MOST_CHANNELS = 16

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scan2seg.config.base import Settings
 from scan2seg.errors import InputError
 from scan2seg.readers.units import micrometres_of
-from scan2seg.readers.volumes import Spacing, Volume, choose_key
+from scan2seg.readers.volumes import Volume, choose_key
 from scan2seg.readers.zarr_chunks import find_gaps
+from scan2seg.spacing import Spacing
 
 SUFFIXES = (".zarr",)
 

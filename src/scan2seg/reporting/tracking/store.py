@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from scan2seg import storage
 from scan2seg.errors import InputError
 from scan2seg.ownership import owning
+from scan2seg.replacement import replacing
 from scan2seg.secrets import hide_credentials
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
@@ -133,7 +133,7 @@ def _address(results: Path) -> str:
 
 def _publish(working: Path, database: Path) -> None:
     with (
-        storage.replacing(database) as partial,
+        replacing(database) as partial,
         closing(sqlite3.connect(working)) as source,
         closing(sqlite3.connect(partial)) as copy,
     ):
