@@ -4,12 +4,12 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
 from torch import Tensor
 
 from scan2seg.config.training import InferenceSettings
@@ -17,6 +17,7 @@ from scan2seg.device import set_threads, synchronise
 from scan2seg.documents import Json
 from scan2seg.inference.plan import read_plan
 from scan2seg.inference.tiling import Predictor
+from scan2seg.places import evenly
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
 from scan2seg.storage import open_store, read_json, write_json
@@ -39,8 +40,10 @@ def time_inference(
     """Measure seconds and pixels a second, the median of five after one that is not counted.
 
     End to end is reading an image from the stack to its labels in memory, with tiling and blending, without writing;
-    model only is the network's forward pass alone, on the same tiles, which are on the device already. The two are
-    measured in turn. For a network on volumes it is the mean of the first test slices, two tiles deep.
+    model only is the network's forward pass alone, on the tiles that it computes for that, which are on the device
+    already: tiles of one value, as outside a circular mask, are computed once for many images and count in neither. The
+    two are measured in turn. For a network on volumes it is the mean of the first test slices, two tiles deep; what
+    ``normalisation: per_image`` measures once a volume does not count.
 
     Args:
         stack: the images.
@@ -53,11 +56,10 @@ def time_inference(
     """
     set_threads(threads)
     inference = read_plan(plan, inference) if plan is not None else inference
-    predictor = Predictor(checkpoint, inference)
+    predictor = _WatchedPredictor(checkpoint, inference)
     images = _FirstImages(open_store(stack), read_json(split)["test"], predictor)
-    images.predict()
-    batches, share = _sample(images.cut)
-    full = batches[0][:1].repeat(predictor.settings.batch_size, 1, 1, 1, 1)
+    full = images.warm_up()[:1].repeat(predictor.settings.batch_size, 1, 1, 1, 1)
+    batches, share = images.sample()
 
     def predict_tiles() -> None:
         predictor.run(full.cpu().to(predictor.device)).argmax(dim=1).cpu()
@@ -78,35 +80,67 @@ def time_inference(
     write_json(output, {**timings, **setting, **_copy_plan(plan), "provenance": provenance})
 
 
+class _WatchedPredictor(Predictor):
+    """Tells which batches of tiles its network computes."""
+
+    watch: Callable[[Tensor], object] | None = None
+
+    def run(self, tiles: Tensor) -> Tensor:
+        """Do what every predictor does."""
+        if self.watch is not None:
+            self.watch(tiles)
+        return super().run(tiles)
+
+
 class _FirstImages:
     """The first test image of a stack, or the first slices of its volume, two tiles deep."""
 
-    def __init__(self, store: zarr.Group, tested: list[int], predictor: Predictor) -> None:
-        self.store, self.predictor = store, predictor
+    def __init__(self, store: zarr.Group, tested: list[int], predictor: _WatchedPredictor) -> None:
+        self.predictor = predictor
         run, self.volume = find_runs(list_volumes(store), tested)[0]
         depth = predictor.tile[0]
         self.run = run[: 2 * depth if depth > 1 else 1]
-        self.slabs: list[NDArray[np.float32]] = []
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width in pixels, once they were predicted."""
-        height, width = self.slabs[0].shape[2:]
-        return height, width
+        height, width = np.asarray(store["size"])[self.run.start].tolist()
+        self.size: tuple[int, int] = (height, width)
+        self._read = partial(read_slab, store, neighbours=predictor.neighbours, within=self.volume)
 
     def predict(self) -> None:
         """Read and predict them, and forget the labels."""
-        self.slabs.clear()
         for _ in self.predictor.walk_labels(self._read, self.run, self.volume):
             pass
 
-    def cut(self) -> Iterator[Tensor]:
-        """Yield their tiles in batches, once they were predicted."""
-        return (tiles for slab in self.slabs for _, tiles in self.predictor.cut(slab))
+    def warm_up(self) -> Tensor:
+        """Predict them for the first time; return the first tiles, which are computed whatever they hold."""
+        batches: list[Tensor] = []
 
-    def _read(self, images: range) -> NDArray[np.float32]:
-        self.slabs.append(read_slab(self.store, images, self.predictor.neighbours, self.volume))
-        return self.slabs[-1]
+        def keep(tiles: Tensor) -> None:
+            if not batches:
+                batches.append(tiles)
+
+        self._predict_watched(keep)
+        return batches[0]
+
+    def sample(self) -> tuple[list[Tensor], float]:
+        """Return at most 32 of the batches that the network computes, evenly spread, and their share of all its tiles.
+
+        Memory never holds more of them.
+        """
+        sizes: list[int] = []
+        self._predict_watched(lambda tiles: sizes.append(len(tiles)))
+        wanted, places = set(evenly(len(sizes), MOST_BATCHES)), itertools.count()
+        chosen: list[Tensor] = []
+
+        def keep(tiles: Tensor) -> None:
+            if next(places) in wanted:
+                chosen.append(tiles)
+
+        self._predict_watched(keep)
+        return chosen, sum(map(len, chosen)) / max(sum(sizes), 1) or 1.0
+
+    def _predict_watched(self, watch: Callable[[Tensor], object]) -> None:
+        self.predictor.watch = watch
+        self.predict()
+        self.predictor.watch = None
 
 
 def _describe_setting(predictor: Predictor, tile: list[int], threads: int) -> Json:
@@ -123,13 +157,6 @@ def _describe_setting(predictor: Predictor, tile: list[int], threads: int) -> Js
 def _copy_plan(plan: Path | None) -> Json:
     found: Json = read_json(plan) if plan is not None else {}
     return {"plan": {key: value for key, value in found.items() if key != "provenance"}} if found else {}
-
-
-def _sample(batches: Callable[[], Iterator[Tensor]]) -> tuple[list[Tensor], float]:
-    """Return at most 32 batches, evenly spread, and their share of all tiles; memory never holds more of them."""
-    sizes = [len(batch) for batch in batches()]
-    chosen = list(itertools.islice(batches(), 0, None, -(-len(sizes) // MOST_BATCHES)))
-    return chosen, sum(map(len, chosen)) / sum(sizes)
 
 
 def _measure(
