@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from scan2seg.architectures.any_size import head_channels
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.documents import Json
-from scan2seg.normalisation import measure_images, standardise
+from scan2seg.normalisation import standardise_alone
 
 _USUAL = 98
 """Per cent of the training windows."""
@@ -96,5 +96,5 @@ def _count_outputs(layer: nn.Module) -> int | None:
 def _run(model: SegmentationModel, window: NDArray[np.float32]) -> None:
     image = window
     if model.normalisation.per_image:
-        image = standardise(window[:, None], measure_images(lambda _: window[:, None], range(1)))[:, 0]
+        image = standardise_alone(window[:, None])[:, 0]
     model(torch.from_numpy(np.ascontiguousarray(image, np.float32))[None].to(model.normalisation.shift.device))

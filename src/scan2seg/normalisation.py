@@ -161,3 +161,8 @@ def standardise(pixels: NDArray[np.float32], statistics: NDArray[np.float32]) ->
     mean, deviation = (part.reshape(-1, *(1,) * (pixels.ndim - 1)) for part in statistics)
     normalised: NDArray[np.float32] = (pixels - mean) / deviation
     return normalised
+
+
+def standardise_alone(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an image (c, z, y, x) minus its own mean, by its own standard deviation."""
+    return standardise(pixels, measure_images(lambda _: pixels, range(1)))

@@ -58,7 +58,7 @@ def score_parts(
         InputError: the model was trained on other channels.
     """
     set_threads(threads)
-    inference = read_plan(plan, inference) if plan is not None else inference
+    inference = read_plan(plan, inference)
     predictor, store, divided = Predictor(checkpoint, inference), open_store(stack), read_json(split)
     check_channels(store["image"], predictor, checkpoint, stack)
     sides = sides_of(divided, fold)

@@ -8,12 +8,14 @@ from scan2seg.errors import InputError
 from scan2seg.storage import read_json
 
 
-def read_plan(plan: Path, inference: InferenceSettings) -> InferenceSettings:
-    """Return the settings with what plan.json says of the keys that are planned.
+def read_plan(plan: Path | None, inference: InferenceSettings) -> InferenceSettings:
+    """Return the settings with what plan.json says of the keys that are planned; as they are where there is no plan.
 
     Raises:
         InputError: the file is missing or is no plan.
     """
+    if plan is None:
+        return inference
     content = read_json(plan)
     try:
         return inference.as_planned(content["inference"])

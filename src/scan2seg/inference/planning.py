@@ -26,6 +26,7 @@ from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.memory import available_memory
 from scan2seg.provenance import record
+from scan2seg.replicates import sides_of
 from scan2seg.slices import find_runs, list_volumes
 from scan2seg.storage import open_store, read_json, write_json
 
@@ -85,8 +86,7 @@ def plan_inference(
     if inference.plan is None:
         raise InputError("inference.plan: is not set, so that there is nothing to plan; set it to {}")
     set_threads(threads)
-    store, sides = open_store(stack), read_json(split)
-    validation = (sides if fold is None else sides["folds"][fold])["validation"]
+    store, validation = open_store(stack), sides_of(read_json(split), fold)["validation"]
     if not validation:
         raise InputError(f"{split}: holds no validation images to plan with; remove inference.plan, or give it some")
     predictor = Predictor(checkpoint, inference)
@@ -132,7 +132,7 @@ class Comparison:
 
     def __init__(self, store: zarr.Group, predictor: Predictor, checkpoint: Path, sample: Sample) -> None:
         """Read the labels of the sample."""
-        self.store, self.checkpoint, self.sample = store, checkpoint, sample
+        self.store, self.predictor, self.checkpoint, self.sample = store, predictor, checkpoint, sample
         self.ways: dict[Any, Way] = {}
         self.left_out: list[Json] = []
         self.images = [index for run, _ in sample for index in run]
@@ -230,7 +230,7 @@ def vary_tiles(settings: InferenceSettings, keys: Sequence[str], comparison: Com
     height, width = comparison.largest
     tiles: list[Any] = [settings.tile]
     if "tile" in keys:
-        side, across = next(iter(comparison.ways.values())).predictor.tile[1:]
+        side, across = comparison.predictor.tile[1:]
         tiles += [(side * by, across * by) for by in LARGER if side * by < height or across * by < width]
         tiles.append((height, width))
     overlaps = OVERLAPS if "overlap" in keys else (settings.overlap,)
@@ -239,8 +239,7 @@ def vary_tiles(settings: InferenceSettings, keys: Sequence[str], comparison: Com
 
 def vary_precision(settings: InferenceSettings, keys: Sequence[str], comparison: Comparison) -> list[InferenceSettings]:
     """Return the settings with float32, and with half precision where the device computes with it."""
-    device = next(iter(comparison.ways.values())).predictor.device
-    wanted = ("float32", choose_precision("auto", device)) if "precision" in keys else ()
+    wanted = ("float32", choose_precision("auto", comparison.predictor.device)) if "precision" in keys else ()
     return [settings, *(settings.model_copy(update={"precision": name}) for name in wanted)]
 
 

@@ -57,7 +57,7 @@ def predict_stack(
         InputError: the part holds no images, or the model was trained on other channels.
     """
     set_threads(threads)
-    inference = read_plan(plan, inference) if plan is not None else inference
+    inference = read_plan(plan, inference)
     predictor = Predictor(checkpoint, inference)
     store = open_store(stack)
     indices: list[int] = read_json(split)[part]

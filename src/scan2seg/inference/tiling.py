@@ -17,7 +17,7 @@ from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import autocast, choose_device, choose_precision
 from scan2seg.inference.tile_grid import Axis, fit_axis
-from scan2seg.normalisation import measure_images, standardise
+from scan2seg.normalisation import measure_images, standardise, standardise_alone
 from scan2seg.precision import Decision, compare_precision, heed_comparison
 
 Reader = Callable[[range], NDArray[np.float32]]
@@ -136,7 +136,7 @@ class Predictor:
         if not self.model.normalisation.per_image:
             return slab
         if self.model.dimensions == 2:
-            return standardise(slab, measure_images(lambda _: slab, range(1)))
+            return standardise_alone(slab)
         with self._lock:
             if volume not in self._statistics:
                 self._statistics[volume] = measure_images(read, volume)

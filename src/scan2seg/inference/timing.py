@@ -55,7 +55,7 @@ def time_inference(
         threads: processor cores.
     """
     set_threads(threads)
-    inference = read_plan(plan, inference) if plan is not None else inference
+    inference = read_plan(plan, inference)
     predictor = _WatchedPredictor(checkpoint, inference)
     images = _FirstImages(open_store(stack), read_json(split)["test"], predictor)
     full = images.warm_up()[:1].repeat(predictor.settings.batch_size, 1, 1, 1, 1)

@@ -120,7 +120,7 @@ def test_a_plan_is_what_the_model_is_applied_with(store: Path) -> None:
     by_hand = {"tile": [40, 36], "overlap": 0.0, "precision": "float32", "channels_last": False, "batch_size": 4}
     write_json(store / "plan.json", {"inference": by_hand, "table": [], "seconds": 1.0})
     expected = InferenceSettings.model_validate({**by_hand, "probabilities": True})
-    assert read_plan(store / "plan.json", settings) == expected
+    assert read_plan(store / "plan.json", settings) == expected and read_plan(None, settings) == settings
     predict_stack(*files, store / "planned.zarr", settings, plan=store / "plan.json")
     predict_stack(*files, store / "expected.zarr", expected)
     predict_stack(*files, store / "default.zarr", InferenceSettings(probabilities=True))
