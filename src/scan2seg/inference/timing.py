@@ -40,10 +40,9 @@ def time_inference(
     """Measure seconds and pixels a second, the median of five after one that is not counted.
 
     End to end is reading an image from the stack to its labels in memory, with tiling and blending, without writing;
-    model only is the network's forward pass alone, on the tiles that it computes for that, which are on the device
-    already: tiles of one value, as outside a circular mask, are computed once for many images and count in neither. The
-    two are measured in turn. For a network on volumes it is the mean of the first test slices, two tiles deep; what
-    ``normalisation: per_image`` measures once a volume does not count.
+    model only is the network's forward pass alone, on the tiles that it computes for that, not those of one value, and
+    they are on the device already. The two are measured in turn. For a network on volumes it is the mean of the first
+    test slices, two tiles deep, without what ``normalisation: per_image`` measures once a volume.
 
     Args:
         stack: the images.
