@@ -19,8 +19,19 @@ def split_target(target: Tensor) -> tuple[Tensor, Tensor]:
 def one_hot(target: Tensor, classes: int) -> Tensor:
     """Turn class indices (N, *spatial) into float32 (N, K, *spatial)."""
     # a comparison: torch's one_hot goes through int64 with the classes last, which takes three times as long
-    labels = torch.arange(classes, device=target.device).view(-1, *(1,) * (target.ndim - 1))
-    return (target.unsqueeze(1) == labels).float()
+    # in the eight bits of a label, of which a vector holds eight times as many
+    labels = torch.arange(classes, device=target.device, dtype=torch.uint8).view(-1, *(1,) * (target.ndim - 1))
+    return (target.to(torch.uint8).unsqueeze(1) == labels).float()
+
+
+def counted_pixels(valid: Tensor, pixel_weights: Tensor | None) -> Tensor | None:
+    """Return the factor of each pixel (N, *spatial); None where all are 1, so that nothing need be multiplied by them.
+
+    A GPU is not asked, for it would have to finish first what it was given.
+    """
+    if pixel_weights is not None:
+        return valid * pixel_weights
+    return None if valid.device.type == "cpu" and bool(valid.all()) else valid
 
 
 def pixel_factors(target: Tensor, valid: Tensor, class_weights: Tensor | None, pixel_weights: Tensor | None) -> Tensor:

@@ -28,15 +28,18 @@ class Params(LossParams):
 
 def build(params: Params, class_weights: "Tensor | None") -> "Loss":
     """Make the loss: 1 - (2 sum(p t) + s) / (sum(p) + sum(t) + s), the mean over classes by their weights."""
-    from scan2seg.losses.common import class_mean, one_hot, split_target
+    from scan2seg.losses.common import class_mean, counted_pixels, one_hot, split_target
 
     def loss(logits: "Tensor", target: "Tensor", pixel_weights: "Tensor | None" = None) -> "Tensor":
         filled, valid = split_target(target)
-        factors = (valid if pixel_weights is None else valid * pixel_weights).flatten(1).unsqueeze(1)
+        factors = counted_pixels(valid, pixel_weights)
         probability = logits.float().softmax(1).flatten(2)
-        truth = one_hot(filled.flatten(1), logits.shape[1]) * factors
-        overlap = (probability * truth).sum(2)
-        size = ((probability**2 if params.squared else probability) * factors).sum(2) + truth.sum(2)
+        truth = one_hot(filled.flatten(1), logits.shape[1])
+        counted = probability**2 if params.squared else probability
+        if factors is not None:
+            factors = factors.flatten(1).unsqueeze(1)
+            truth, counted = truth * factors, counted * factors
+        overlap, size = (probability * truth).sum(2), counted.sum(2) + truth.sum(2)
         if params.per == "batch":
             overlap, size = overlap.sum(0), size.sum(0)
         values = 1 - (2 * overlap + params.smooth) / (size + params.smooth)
