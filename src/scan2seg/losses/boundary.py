@@ -32,7 +32,7 @@ def build(params: Params, class_weights: "Tensor | None") -> "Loss":
     import numpy as np
 
     from scan2seg.label_maps import LabelMaps
-    from scan2seg.losses.common import class_mean, one_hot, split_target
+    from scan2seg.losses.common import class_mean, one_hot, pixel_factors, split_target
 
     known: dict[int, LabelMaps] = {}
 
@@ -48,7 +48,7 @@ def build(params: Params, class_weights: "Tensor | None") -> "Loss":
         filled, valid = split_target(target)
         truth = one_hot(filled, logits.shape[1])
         distance = measure(filled, logits.shape[1]) / params.greatest_distance
-        factors = (valid if pixel_weights is None else valid * pixel_weights).unsqueeze(1)
+        factors = pixel_factors(filled, valid, None, pixel_weights).unsqueeze(1)
         excess = (logits.float().softmax(1) - truth) * distance * factors
         values = excess.flatten(2).sum((0, 2)) / factors.sum().clamp_min(1e-30)
         return class_mean(values, class_weights, params.include_background)

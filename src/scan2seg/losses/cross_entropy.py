@@ -45,7 +45,7 @@ def build(params: Params, class_weights: "Tensor | None") -> "Loss":
             label_smoothing=params.label_smoothing,
             reduction="none",
         )
-        own = valid if pixel_weights is None else valid * pixel_weights
+        own = pixel_factors(filled, valid, None, pixel_weights)
         total = pixel_factors(filled, valid, weights, pixel_weights)
         return weighted_mean(values, own) * own.sum() / total.sum().clamp_min(1e-30)
 

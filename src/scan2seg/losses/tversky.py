@@ -31,11 +31,11 @@ class Params(LossParams):
 
 def build(params: Params, class_weights: "Tensor | None") -> "Loss":
     """Make the loss: 1 - (TP + s) / (TP + alpha FP + beta FN + s), the mean over classes by their weights."""
-    from scan2seg.losses.common import class_mean, one_hot, split_target
+    from scan2seg.losses.common import class_mean, one_hot, pixel_factors, split_target
 
     def loss(logits: "Tensor", target: "Tensor", pixel_weights: "Tensor | None" = None) -> "Tensor":
         filled, valid = split_target(target)
-        factors = (valid if pixel_weights is None else valid * pixel_weights).flatten(1).unsqueeze(1)
+        factors = pixel_factors(filled, valid, None, pixel_weights).flatten(1).unsqueeze(1)
         probability = logits.float().softmax(1).flatten(2)
         truth = one_hot(filled, logits.shape[1]).flatten(2)
         hits = (factors * probability * truth).sum(2)
