@@ -58,6 +58,23 @@ def least_size(network: nn.Module, channels: int, stride: int, dimensions: int =
         network.train(training)
 
 
+def accept_any_size(network: nn.Module, channels: int, stride: int, output: str, dimensions: int = 2) -> "AnySize":
+    """Wrap a network for images, or volumes, of any size.
+
+    Args:
+        network: (N, C, *padded) -> logits.
+        channels: C.
+        stride: it takes multiples of.
+        output: softmax, or sigmoid where it gives one logit for two classes.
+        dimensions: 2 for images, 3 for volumes.
+
+    Raises:
+        InputError: it takes no such size: its parts do not fit each other.
+    """
+    minimum = least_size(network, channels, stride, dimensions)
+    return AnySize(network, stride, minimum, sigmoid=output == "sigmoid", dimensions=dimensions)
+
+
 class AnySize(nn.Module):
     """Pads mirrored to a multiple of the network's stride, resizes its output to the padded size, and crops.
 

@@ -23,7 +23,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     """Build the network; see the folder's contract."""
     from monai.networks.nets import AttentionUnet
 
-    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+    from scan2seg.architectures.any_size import accept_any_size, head_channels
 
     network = AttentionUnet(
         spatial_dims=2,
@@ -34,4 +34,4 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
         dropout=params.dropout,
     )
     stride = 2 ** (len(params.channels) - 1)
-    return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, stride, params.output)

@@ -27,7 +27,7 @@ def build(params: Params, channels: int, classes: int, dimensions: int = 2) -> "
     """Build the network, for images or for volumes; see the folder's contract."""
     from monai.networks.nets import BasicUNet
 
-    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+    from scan2seg.architectures.any_size import accept_any_size, head_channels
 
     network = BasicUNet(
         spatial_dims=dimensions,
@@ -39,5 +39,4 @@ def build(params: Params, channels: int, classes: int, dimensions: int = 2) -> "
         upsample=params.upsampling,
     )
     stride = 16
-    least = least_size(network, channels, stride, dimensions)
-    return AnySize(network, stride, least, sigmoid=params.output == "sigmoid", dimensions=dimensions)
+    return accept_any_size(network, channels, stride, params.output, dimensions)

@@ -24,7 +24,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     """Build the network: 2 convolutions, 3 times [halving, 3 convolutions], and all of it mirrored."""
     from torch import nn
 
-    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+    from scan2seg.architectures.any_size import accept_any_size, head_channels
     from scan2seg.architectures.blocks import Convolutions, Style, initialise, upsample
     from scan2seg.architectures.published_blocks import transposed
 
@@ -40,4 +40,4 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     layers.append(nn.Conv2d(params.widths[0], head_channels(params.output, classes), 1))
     network = initialise(nn.Sequential(*layers), params.initialisation)
     stride = 2 ** (len(params.widths) - 1)
-    return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, stride, params.output)

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+from scan2seg.architectures.any_size import accept_any_size, head_channels
 from scan2seg.encoders.build import build_encoder
 
 
@@ -57,8 +57,7 @@ def compose_smp(
     initialize_decoder(module)
     initialize_head(head)
     network = Composed(encoder, module, head)
-    minimum = least_size(network, channels, 2**depth)
-    return AnySize(network, 2**depth, minimum, sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, 2**depth, params.output)
 
 
 class Deepest(nn.Module):

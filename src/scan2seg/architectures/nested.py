@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+from scan2seg.architectures.any_size import accept_any_size, head_channels
 from scan2seg.architectures.blocks import Convolutions, Style, initialise_new, upsample
 from scan2seg.architectures.unet_family import make_encoder
 from scan2seg.errors import InputError
@@ -113,4 +113,4 @@ def build_nested(params: Any, channels: int, classes: int) -> nn.Module:
     network = NestedUNet(encoder, features, finest_first, final, outputs, params)
     initialise_new(params, encoder, network.ups, network.nodes, network.final, network.heads)
     stride = 2 ** (len(features) - 1)
-    return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, stride, params.output)

@@ -38,7 +38,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     """
     from torch import nn
 
-    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+    from scan2seg.architectures.any_size import accept_any_size, head_channels
     from scan2seg.architectures.blocks import DecoderLevel, EncoderDecoder
     from scan2seg.encoders.build import build_encoder
     from scan2seg.errors import InputError
@@ -67,4 +67,4 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     head = nn.Conv2d(current, head_channels(params.output, classes), 1)
     network = EncoderDecoder(encoder, nn.Identity(), levels, head)
     stride = 2**params.depth
-    return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, stride, params.output)

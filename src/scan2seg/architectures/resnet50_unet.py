@@ -29,7 +29,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     """Build the network; see the folder's contract. A level of the decoder is as wide as the skip that it meets."""
     from torch import nn
 
-    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+    from scan2seg.architectures.any_size import accept_any_size, head_channels
     from scan2seg.architectures.blocks import (
         Convolutions,
         DecoderLevel,
@@ -56,4 +56,4 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     head = nn.Conv2d(current, head_channels(params.output, classes), 1)
     initialise_new(params, encoder, *levels, head)
     network = EncoderDecoder(encoder, nn.Identity(), levels, head)
-    return AnySize(network, 32, least_size(network, channels, 32), sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, 32, params.output)

@@ -24,7 +24,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     """Build the network; see the folder's contract."""
     from torch import nn
 
-    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+    from scan2seg.architectures.any_size import accept_any_size, head_channels
     from scan2seg.architectures.blocks import (
         DecoderLevel,
         EncoderDecoder,
@@ -55,4 +55,4 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     head = nn.Conv2d(current, head_channels(params.output, classes), 1)
     network = initialise(EncoderDecoder(Stages(stages), bridge, levels, head), params.initialisation)
     stride = 2 ** (len(filters) - 1)
-    return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, stride, params.output)

@@ -30,7 +30,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     """Build the network; see the folder's contract. Every convolution but the first and the last is separable."""
     from torch import nn
 
-    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+    from scan2seg.architectures.any_size import accept_any_size, head_channels
     from scan2seg.architectures.blocks import DecoderLevel, EncoderDecoder, Stages, upsample
     from scan2seg.architectures.published_blocks import SeparableBlock, group_norm, separable
 
@@ -48,4 +48,4 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     head = nn.Conv2d(widths[0], head_channels(params.output, classes), 1)
     network = EncoderDecoder(Stages(stages), nn.Identity(), levels, head)
     stride = 2**params.depth
-    return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, stride, params.output)

@@ -27,7 +27,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     """Build the network; see the folder's contract."""
     from torch import nn
 
-    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+    from scan2seg.architectures.any_size import accept_any_size, head_channels
     from scan2seg.architectures.blocks import EncoderDecoder, Style, initialise_new
     from scan2seg.architectures.published_blocks import PyramidPooling
     from scan2seg.architectures.unet_family import decoder_levels
@@ -40,4 +40,4 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
     head = nn.Conv2d(params.decoder_channels[-1], head_channels(params.output, classes), 1)
     initialise_new(params, encoder, pyramid, *levels, head)
     network = EncoderDecoder(encoder, pyramid, levels, head)
-    return AnySize(network, 32, least_size(network, channels, 32), sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, 32, params.output)

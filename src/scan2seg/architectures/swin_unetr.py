@@ -32,7 +32,7 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
 
     from monai.networks.nets import SwinUNETR
 
-    from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+    from scan2seg.architectures.any_size import accept_any_size, head_channels
 
     if importlib.util.find_spec("einops") is None:
         raise InputError("architecture: swin_unetr needs the package einops; install it, or choose another")
@@ -47,4 +47,4 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
         drop_rate=params.dropout,
     )
     stride = 32
-    return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, stride, params.output)

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+from scan2seg.architectures.any_size import accept_any_size, head_channels
 from scan2seg.encoders.build import prepare
 from scan2seg.encoders.freezing import hold_statistics
 from scan2seg.encoders.names import check_name
@@ -67,4 +67,4 @@ def build_dpt(params: Any, channels: int, classes: int) -> nn.Module:
     initialize_decoder(decoder)
     network = TokenNetwork(encoder, decoder, head)
     stride = max(32, *encoder.output_strides)
-    return AnySize(network, stride, least_size(network, channels, stride), sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, stride, params.output)

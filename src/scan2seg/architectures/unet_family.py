@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from scan2seg.architectures.any_size import AnySize, head_channels, least_size
+from scan2seg.architectures.any_size import accept_any_size, head_channels
 from scan2seg.architectures.blocks import (
     Convolutions,
     DecoderLevel,
@@ -47,8 +47,7 @@ def build_unet(params: Any, channels: int, classes: int) -> nn.Module:
     initialise_new(params, encoder, *levels, head, *extra)
     network = EncoderDecoder(encoder, bridge, levels, head, extra)
     stride = 2 ** (len(features) - 1)
-    minimum = least_size(network, channels, stride)
-    return AnySize(network, stride, minimum, sigmoid=params.output == "sigmoid")
+    return accept_any_size(network, channels, stride, params.output)
 
 
 def make_encoder(params: Any, channels: int, style: Style) -> tuple[nn.Module, list[int]]:
