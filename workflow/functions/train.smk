@@ -11,10 +11,6 @@ def started_from(wildcards):
 
 def training_minutes(wildcards, attempt):
     """Ask for what the model's file says, at another try, which goes on, for the time that is left."""
-    (asked,) = {
-        model.resources.runtime for model in CATALOGUE.models_of(thing(wildcards))
-    }
+    most = model_resource("runtime")(wildcards, attempt)
     log = Path(f"{R}/logs/train_model/{wildcards.run}/{wildcards.replicate}.log")
-    grown = model_resource("runtime")(wildcards, attempt)
-    left = remaining_minutes(grown, log)
-    return grown if attempt == 1 or left >= asked else left
+    return most if attempt == 1 else remaining_minutes(most, log)
