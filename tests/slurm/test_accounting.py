@@ -4,28 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 from accounting import ACCOUNT, FORBIDDEN, AccountedCluster, reason_to_skip
-from workspace import Workspace, clone
+from cluster import bring_up
+from workspace import SITE, Workspace, clone_with
 
 pytestmark = pytest.mark.slurm
-SITE = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": "gpu"}
 
 
 @pytest.fixture(scope="module")
 def accounted() -> Iterator[AccountedCluster]:
-    reason = reason_to_skip()
-    if reason is not None:
-        pytest.skip(f"no cluster with accounting: {reason}")
-    with AccountedCluster() as running:
-        yield running
+    yield from bring_up(AccountedCluster, reason_to_skip())
 
 
 @pytest.fixture(scope="module")
 def simulated(accounted: AccountedCluster, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Make a copy of the repository in which one scan was simulated by a job."""
-    workspace = clone(tmp_path_factory.mktemp("simulated") / "clone")
-    result = workspace.snakemake(workspace.path_of("scan", "simulation"))
-    assert result.status == 0, result.output
-    return workspace
+    return clone_with(tmp_path_factory.mktemp("simulated"), "simulation")
 
 
 def charged(cluster: AccountedCluster) -> list[str]:
