@@ -46,7 +46,7 @@ def run(path, output, threads, rounds):
     from scan2seg.config.scan_files import RawScan
     from scan2seg.denoising.scan import denoise_scan
     from scan2seg.readers import open_scan
-    from scan2seg.reconstruction import scan as stage
+    from scan2seg.reconstruction.scan import reconstruct_scan
 
     settings = ReconstructionSettings(device="cpu")
     steps = [Plugin("denoising").resolve({"method": "non_local_means", "device": "cpu"})]
@@ -54,13 +54,13 @@ def run(path, output, threads, rounds):
     found = []
     for _ in range(rounds):
         started = read_clocks()
-        stage.reconstruct_scan(RawScan(projections=path), Path(output), settings, threads)
+        reconstruct_scan(RawScan(projections=path), Path(output), settings, threads)
         between = read_clocks()
         denoise_scan(Path(output), Path(f"{output}.denoised"), steps, threads)
         whole = [(between - started).tolist(), (read_clocks() - between).tolist()]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         with open_scan(path) as scan:
-            kernels = [kernels_alone(scan, settings, threads, stage), denoising_alone(Path(output), steps, threads)]
+            kernels = [kernels_alone(scan, settings, threads), denoising_alone(Path(output), steps, threads)]
         found.append({"whole": whole, "kernels": kernels, "peak": peak})
     print(json.dumps(found))
 
@@ -72,7 +72,7 @@ def read_clocks():
 
 def denoising_alone(volume, steps, threads):
     """Seconds that denoising all slices would take without reading and writing, from a few of them."""
-    from scan2seg.denoising.scan import prepare_steps
+    from scan2seg.denoising.steps import prepare_steps
     from scan2seg.storage import open_array
 
     array = open_array(volume, "volume")
@@ -88,30 +88,35 @@ def denoising_alone(volume, steps, threads):
 
 def warm_up(path, settings, steps, threads):
     """Compile everything: that is not what is measured."""
-    from scan2seg.denoising.scan import prepare_steps
+    from scan2seg.denoising.steps import prepare_steps
     from scan2seg.readers import open_scan
-    from scan2seg.reconstruction import scan as stage
+    from scan2seg.reconstruction.correction import Correction
+    from scan2seg.reconstruction.geometry import make_geometry
+    from scan2seg.reconstruction.slabs import slices_of
 
     for step in prepare_steps(steps, np.random.default_rng(0).normal(size=(2, 64, 64)).astype(np.float32), threads):
         step.run(np.zeros((1, 64, 64), np.float32), threads)
     with open_scan(path) as scan:
-        correction = stage.Correction(scan, settings, threads)
-        geometry = stage.make_geometry(scan, settings, scan.shape[2] / 2)
-        stage.slices_of(correction, geometry, correction.sinograms(scan.read_rows(0, 2), 0, 2), threads)
+        correction = Correction(scan, settings, threads)
+        geometry = make_geometry(scan, settings, scan.shape[2] / 2)
+        slices_of(correction, geometry, correction.sinograms(scan.read_rows(0, 2), 0, 2), threads)
 
 
-def kernels_alone(scan, settings, threads, stage):
+def kernels_alone(scan, settings, threads):
     """Seconds that all slabs would take on all threads without reading and writing, from a few of them."""
+    from scan2seg.reconstruction.correction import Correction
     from scan2seg.reconstruction.fields import read_needed
+    from scan2seg.reconstruction.geometry import make_geometry
+    from scan2seg.reconstruction.slabs import slices_of
 
-    geometry = stage.make_geometry(scan, settings, scan.shape[2] / 2)
+    geometry = make_geometry(scan, settings, scan.shape[2] / 2)
     rows = min(scan.shape[1], max(2 * threads, 32 * 2**20 // (geometry.size**2 * 4)))
-    correction = stage.Correction(scan, settings, threads, read_needed(scan, settings, slice(0, scan.shape[1])))
+    correction = Correction(scan, settings, threads, read_needed(scan, settings, slice(0, scan.shape[1])))
     seconds = []
     for start in range(0, min(4 * rows, scan.shape[1] - rows + 1), rows):
         raw = scan.read_rows(start, start + rows)
         started = read_clocks()
-        stage.slices_of(correction, geometry, correction.sinograms(raw, start, start + rows), threads)
+        slices_of(correction, geometry, correction.sinograms(raw, start, start + rows), threads)
         seconds.append(read_clocks() - started)
     return (np.median(seconds, axis=0) / rows * scan.shape[1]).tolist()
 

@@ -94,15 +94,36 @@ class Unfinished:
         self._notes = {key: note for key, note in self._notes.items() if key[1] <= stop}
         self._clear(slice(stop, arrays[0].shape[0]), arrays)
 
+    def collect(self, arrays: Sequence[zarr.Array[Any]]) -> tuple[list[Any], list[slice]]:
+        """Return the notes of all parts that are finished, wherever they are, and the gaps between them, in order."""
+        notes, gaps, stop = [], [], 0
+        for part in (slice(*key) for key in sorted(self._notes)):
+            if note := self.find(part, arrays):
+                notes.append(note[0])
+                gaps += [slice(stop, part.start)] if stop < part.start else []
+                stop = part.stop
+        count = arrays[0].shape[0]
+        gaps += [slice(stop, count)] if stop < count else []
+        if notes:
+            logging.info("%d of %d are left", sum(gap.stop - gap.start for gap in gaps), count)
+        for gap in gaps:
+            self._clear(gap, arrays)
+        return notes, gaps
+
     def remember(self, name: str, make: Callable[[], Arrays]) -> Arrays:
         """Return arrays that all parts depend on as the first try made them, though they would come out otherwise."""
         file = self._folder / f".{name}.npz"
-        with suppress(OSError, ValueError), np.load(file, allow_pickle=False) as found:
-            return {key: found[key] for key in found.files}
+        with suppress(OSError, ValueError):
+            return recall(self._folder, name)
         made = make()
         with replacing(file) as partial, partial.open("wb") as opened:
             np.savez(opened, allow_pickle=False, **made)
         return made
+
+    @property
+    def folder(self) -> Path:
+        """Where the store is as long as it is unfinished."""
+        return self._folder
 
     def close(self) -> None:
         """Take away what is of use to an unfinished store alone; the record goes first."""
@@ -135,6 +156,16 @@ def continuing(target: Path, settings: Any, inputs: Sequence[Path | str]) -> Ite
         unfinished = Unfinished(partial, content)
         yield unfinished
         unfinished.close()
+
+
+def recall(folder: Path, name: str) -> Arrays:
+    """Return the arrays that ``Unfinished.remember`` keeps in an unfinished store.
+
+    Raises:
+        OSError, ValueError: there are none, or they are damaged.
+    """
+    with np.load(folder / f".{name}.npz", allow_pickle=False) as found:
+        return {key: found[key] for key in found.files}
 
 
 def _read(folder: Path, content: str) -> list[tuple[int, int, Any]] | None:

@@ -34,7 +34,8 @@ def plan_slabs(
     halo: int = 0,
     enough: int = 1,
     step: int = 1,
-    start: int = 0,
+    part: slice | None = None,
+    least: int = 1,
     memory: int | None = None,
 ) -> list[slice]:
     """Cut the first axis of an array into slabs of whole shards, of about equal length.
@@ -48,16 +49,18 @@ def plan_slabs(
         halo: slices on each side of a slab that its result needs.
         enough: slices that keep all threads busy.
         step: slabs begin at a multiple of it.
-        start: the first slice of the first slab, where slabs of such a plan ended before.
+        part: the slices to cut, which begin and end where slabs of such a plan may; all of them by default.
+        least: slabs to make at least, where there are as many shards.
         memory: in bytes; by default what the job may still take, less a reserve.
     """
     memory = int(available_memory() * SHARE) if memory is None else memory
     unit = math.lcm(shards(target)[0].stop, step)
+    part = slice(0, target.shape[0]) if part is None else part
     fitting = (memory // slice_bytes - 2 * halo) // unit
     wanted = -(-max(enough, SLICES_A_HALO * halo) // unit)
-    units = -(-(target.shape[0] - start) // unit)
-    count = -(-units // max(min(fitting, wanted), 1))
-    edges = [start + units * place // max(count, 1) * unit for place in range(count)] + [target.shape[0]]
+    units = -(-(part.stop - part.start) // unit)
+    count = min(max(-(-units // max(min(fitting, wanted), 1)), least), units)
+    edges = [part.start + units * place // max(count, 1) * unit for place in range(count)] + [part.stop]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 

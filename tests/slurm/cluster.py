@@ -11,10 +11,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 import psutil
-import pytest
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel", "srun", "setpriv")
 # job steps find their configuration only here: a private SLURM_CONF is not passed on to them
@@ -22,7 +21,6 @@ SITE = Path("/etc/slurm")
 LOCK = Path("/run/lock/scan2seg-slurm.lock")
 MARK = "scan2seg-slurm-"
 NODES = ("testnode1", "testnode2")
-Kind = TypeVar("Kind", bound="Cluster")
 
 # The default partition is neither of the profile's: a job in it was submitted without one.
 # The sizes are claims, not facts: two cores can serve sixteen, since most jobs wait or are small.
@@ -83,14 +81,6 @@ def reason_to_skip() -> str | None:
     if os.path.lexists(conf) and not _is_ours(conf):
         return f"{conf} is there: this machine has a Slurm of its own, which the tests leave alone"
     return None
-
-
-def bring_up(kind: type[Kind], reason: str | None) -> Iterator[Kind]:
-    """Bring a cluster of this kind up, or skip the tests for the reason; stop it whatever happens."""
-    if reason is not None:
-        pytest.skip(f"{kind.__name__}: {reason}")
-    with kind() as running:
-        yield running
 
 
 def _is_ours(path: Path) -> bool:

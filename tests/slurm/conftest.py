@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import Cluster, bring_up, reason_to_skip
-from workspace import Workspace, clone, clone_with
+from cluster import Cluster, reason_to_skip
+from workspace import Workspace, clone
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Bring a Slurm up."""
-    yield from bring_up(Cluster, reason_to_skip())
+    """Bring a Slurm up, or skip with the reason; stop it whatever happens."""
+    reason = reason_to_skip()
+    if reason is not None:
+        pytest.skip(f"no cluster: {reason}")
+    with Cluster() as running:
+        yield running
 
 
 @pytest.fixture
@@ -25,4 +29,7 @@ def workspace(cluster: Cluster, tmp_path: Path) -> Iterator[Workspace]:
 @pytest.fixture(scope="module")
 def finished(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Make a copy of the repository in which the whole experiment has run."""
-    return clone_with(tmp_path_factory.mktemp("finished"))
+    workspace = clone(tmp_path_factory.mktemp("finished") / "clone")
+    result = workspace.snakemake()
+    assert result.status == 0, result.output
+    return workspace

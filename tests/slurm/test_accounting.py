@@ -4,21 +4,28 @@ from collections.abc import Iterator
 
 import pytest
 from accounting import ACCOUNT, FORBIDDEN, AccountedCluster, reason_to_skip
-from cluster import bring_up
-from workspace import SITE, Workspace, clone_with
+from workspace import Workspace, clone
 
 pytestmark = pytest.mark.slurm
+SITE = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": "gpu"}
 
 
 @pytest.fixture(scope="module")
 def accounted() -> Iterator[AccountedCluster]:
-    yield from bring_up(AccountedCluster, reason_to_skip())
+    reason = reason_to_skip()
+    if reason is not None:
+        pytest.skip(f"no cluster with accounting: {reason}")
+    with AccountedCluster() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def simulated(accounted: AccountedCluster, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """Make a copy of the repository in which one scan was simulated by a job."""
-    return clone_with(tmp_path_factory.mktemp("simulated"), "simulation")
+    workspace = clone(tmp_path_factory.mktemp("simulated") / "clone")
+    result = workspace.snakemake(workspace.path_of("scan", "simulation"))
+    assert result.status == 0, result.output
+    return workspace
 
 
 def charged(cluster: AccountedCluster) -> list[str]:

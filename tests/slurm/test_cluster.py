@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from cluster import Cluster
-from workspace import SITE, Workspace
+from workspace import Workspace
 
 pytestmark = pytest.mark.slurm
 NETWORK = ("rule_train_model/unet-", "group_apply-unet-")
@@ -79,7 +79,7 @@ def test_second_run_submits_nothing_and_neither_does_switching_code_tracking(
 
 def test_a_site_that_takes_gres(cluster: Cluster, finished: Workspace) -> None:
     checkpoint = finished.add_model("second")
-    site = {**SITE, "gpu_request": "gres"}
+    site = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": "gres"}
     result = finished.snakemake(checkpoint, profile=finished.adapt_profile("gres", config={"cluster": site}))
     assert result.status == 0, result.output
     (job,) = jobs_of(cluster, finished, checkpoint.split("/")[2])
@@ -90,7 +90,7 @@ def test_a_site_that_takes_gres(cluster: Cluster, finished: Workspace) -> None:
 def test_a_refused_submission_leaves_what_was_there(cluster: Cluster, finished: Workspace) -> None:
     before = {path: path.read_bytes() for path in finished.folder.glob("results/stacks/*/splits/*.json")}
     stores = [path for path in finished.folder.glob("results/stacks/*/stack.zarr") if (path / "zarr.json").exists()]
-    nowhere = {**SITE, "cpu_partition": "nowhere", "gpu_partition": "nowhere"}
+    nowhere = {"cpu_partition": "nowhere", "gpu_partition": "nowhere", "gpu_request": "gpu"}
     profile = finished.adapt_profile("refused", config={"cluster": nowhere})
     result = finished.snakemake("--forcerun", "assemble_stack", "--retries", "0", profile=profile)
     assert result.status != 0 and "invalid partition specified: nowhere" in result.output
@@ -117,7 +117,7 @@ def test_one_model_is_trained_on_two_nodes(cluster: Cluster, workspace: Workspac
     # the GPUs of this cluster are none: the processes are told to compute without
     checkpoint = workspace.add_model("spread", {"devices": 2, "nodes": 2, "device": "cpu"}, gpus=count)
     workspace.prepare(workspace.path_of("tiny", "patches"))
-    site = {**SITE, "gpu_request": style}
+    site = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": style}
     result = workspace.snakemake(checkpoint, profile=workspace.adapt_profile("spread", config={"cluster": site}))
     assert result.status == 0, result.output
     (job,) = jobs_of(cluster, workspace)
@@ -131,7 +131,7 @@ def test_one_model_is_trained_on_two_nodes(cluster: Cluster, workspace: Workspac
 @pytest.mark.slow
 def test_memory_grows_no_further_than_the_site_has_and_then_the_run_ends(cluster: Cluster, finished: Workspace) -> None:
     checkpoint = finished.add_model("capped", mem_mb=600)
-    site = {**SITE, "max_mem_mb": 650}
+    site = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": "gpu", "max_mem_mb": 650}
     profile = finished.adapt_profile("capped", config={"cluster": site})
     result = finished.snakemake(checkpoint, "--retries", "2", profile=profile)
     jobs = jobs_of(cluster, finished, checkpoint.split("/")[2])

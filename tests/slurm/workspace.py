@@ -15,8 +15,6 @@ from scan2seg.catalogue import Catalogue
 from scan2seg.config.experiment import load_experiment
 
 REPOSITORY = Path(__file__).parents[2]
-SITE = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": "gpu"}
-"""What a site says of itself in the profile."""
 PARTS = ("Snakefile", "workflow", "config", "envs", "slurm")
 
 EXPERIMENT = """
@@ -155,11 +153,3 @@ def clone(folder: Path) -> Workspace:
     (folder / "config" / "config.yaml").write_text(EXPERIMENT)
     (folder / "config" / "datasets" / "tiny.yaml").write_text(DATASET)
     return Workspace(folder, Path(sys.executable).parent)
-
-
-def clone_with(folder: Path, kind: str | None = None) -> Workspace:
-    """Make such a copy in which jobs have made the scan's thing of this kind, or the whole experiment."""
-    workspace = clone(folder / "clone")
-    result = workspace.snakemake(*([workspace.path_of("scan", kind)] if kind else []))
-    assert result.status == 0, result.output
-    return workspace

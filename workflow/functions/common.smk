@@ -29,6 +29,7 @@ from scan2seg.results_folder import check_results
 from scan2seg.slurm.plugin import extend_plugin
 from scan2seg.sources import list_once
 from scan2seg.watchdog import announce_limit
+from scan2seg.workers import announce_workers
 from scan2seg.workflow_log import name_changed_code
 from scan2seg.workflow_outputs import announce, is_local, keep_outputs
 
@@ -77,6 +78,7 @@ if CLUSTER.container:
 
 
 announce_limit(CLUSTER.stalled_minutes, CLUSTER.end_stalled)
+announce_workers(CLUSTER.workers)
 REPORT = f"{R}/reports/{EXPERIMENT.settings.experiment}"
 if workflow.is_main_process:
     announce(workflow, REPORT, CATALOGUE.report_content["things"])

@@ -11,6 +11,10 @@ def started_from(wildcards):
 
 def training_minutes(wildcards, attempt):
     """Ask for what the model's file says, at another try, which goes on, for the time that is left."""
-    most = model_resource("runtime")(wildcards, attempt)
+    (asked,) = {
+        model.resources.runtime for model in CATALOGUE.models_of(thing(wildcards))
+    }
     log = Path(f"{R}/logs/train_model/{wildcards.run}/{wildcards.replicate}.log")
-    return most if attempt == 1 else remaining_minutes(most, log)
+    grown = model_resource("runtime")(wildcards, attempt)
+    left = remaining_minutes(grown, log)
+    return grown if attempt == 1 or left >= asked else left

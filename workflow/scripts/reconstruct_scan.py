@@ -4,6 +4,7 @@ from scan2seg.adapter import job
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan
 from scan2seg.reconstruction.scan import reconstruct_scan
+from scan2seg.workers import find_workers
 
 
 def main(snakemake):
@@ -17,6 +18,7 @@ def main(snakemake):
                 settings,
                 threads=snakemake.threads,
                 splits=snakemake.params.splits,
+                workers=find_workers(snakemake),
             )
 
 

@@ -10,12 +10,13 @@ def main(snakemake):
             from scan2seg.config.training import InferenceSettings
             from scan2seg.inference.model_choice import choose_members
             from scan2seg.inference.segmentation import segment_scan
+            from scan2seg.workers import find_workers
 
             volume, labels, summary = Path(given.volume), Path(output.labels), Path(output.summary)
             inference = {name: InferenceSettings.model_validate(how) for name, how in params.inference.items()}
             model, members = choose_members(params.runs, params.members, inference, labels.parents[2])
             tiff = Path(output.tiff[0]) if output.get("tiff") else None
-            used = {"model": model, "threads": snakemake.threads, "tiff": tiff}
+            used = {"model": model, "threads": snakemake.threads, "tiff": tiff, "workers": find_workers(snakemake)}
             compared = {"stack": Path(given.stack), "differences": params.differences}
             segment_scan(volume, members, labels, summary, **used, **compared)
 

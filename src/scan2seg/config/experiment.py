@@ -15,6 +15,7 @@ from scan2seg.config.dataset import Dataset
 from scan2seg.config.model import Model
 from scan2seg.config.problems import ConfigurationError, Problem, from_validation
 from scan2seg.config.references import check_references
+from scan2seg.config.shared_work import SharedWork
 from scan2seg.config.study import Study, StudySettings, load_studies
 from scan2seg.config.tracking import Tracking
 from scan2seg.config.training import InferenceSettings
@@ -62,6 +63,8 @@ class Cluster(Settings):
     """Minutes after which a job that used neither processor nor disk is told of in its log; null: never."""
     end_stalled: bool = False
     """End such a job, so that it is tried again where retries are left."""
+    workers: SharedWork | None = None
+    """Dask workers that share each large volume; null: every volume is one job's."""
 
     @model_validator(mode="after")
     def _check_stalled(self) -> Self:

@@ -1,46 +1,30 @@
 """Denoises a reconstructed volume: all steps on one slab after the other, one read and one write of each voxel."""
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
 
 from scan2seg import logging, provenance, storage
 from scan2seg.config.base import Chosen
 from scan2seg.continuation import Unfinished, continuing
+from scan2seg.denoising.steps import Step, Volume, count_splits, numbers, prepare, reach, recall_steps
 from scan2seg.device import choose_device
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
-from scan2seg.pyramid import Pyramid
+from scan2seg.pyramid import Pyramid, add_levels
 from scan2seg.streaming import MOST_COMPUTED, SHARE, count_computed, plan_slabs, stream, surround
+from scan2seg.team import share_slabs
+from scan2seg.workers import Workers
 
-Volume = NDArray[np.float32]
 Source = list[zarr.Array[Any]]
-Measured = Mapping[str, Any]
-"""What a denoiser found in a sample, by names of its own: a noise level, or a trained network."""
-
 _SAMPLE_SLICES = 8
 _COPIES = 2
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of denoising, ready to run."""
-
-    plugin: ModuleType
-    params: Any
-    measured: Measured
-
-    def run(self, volume: Volume, threads: int) -> Volume:
-        """Denoise a block (z, y, x)."""
-        result: Volume = self.plugin.denoise(volume, self.params, self.measured, threads)
-        return result
 
 
 @dataclass(frozen=True)
@@ -56,7 +40,13 @@ class Slab:
 
 
 def denoise_scan(
-    volume: Path, output: Path, steps: Sequence[Chosen], threads: int = 1, *, memory: int | None = None
+    volume: Path,
+    output: Path,
+    steps: Sequence[Chosen],
+    threads: int = 1,
+    *,
+    memory: int | None = None,
+    workers: Workers | None = None,
 ) -> None:
     """Denoise a volume slab by slab and write it, whole or not at all, with the attributes of the input.
 
@@ -72,6 +62,7 @@ def denoise_scan(
         steps: the steps, in order; none copies the volume.
         threads: Number of threads; the result does not depend on it.
         memory: Bytes that the slabs may take; by default most of what the job may.
+        workers: who shares the volume; by default this process has it alone. The result does not depend on it.
 
     Raises:
         InputError: there is no such volume, its middle has no finite values, or the disk is full.
@@ -79,30 +70,79 @@ def denoise_scan(
     source = _open(volume, steps)
     attributes: Json = dict(storage.open_store(volume).attrs)
     fill = _middle_value(volume, source)
-    halo = sum(_reach(step) for step in steps)
+    halo = sum(reach(step) for step in steps)
     depth, height, width = source[0].shape
     shape, pixel_size = (depth, height, width), attributes.get("pixel_size")
     content = [[step.content(), choose_device(getattr(step.parameters, "device", "cpu"))] for step in steps]
     with continuing(output, content, [volume]) as unfinished:
         group = unfinished.group
-        ready = _prepare(unfinished, steps, lambda: _read_middle(source, halo, fill, steps), threads)
+        ready = prepare(unfinished, steps, lambda: _read_middle(source, halo, fill, steps), threads)
         target = unfinished.array("volume", lambda: storage.create_volume(group, shape, pixel_size=pixel_size))
-        pyramid, start, replaced = Pyramid(group, "volume"), 0, 0
-        for part, number in unfinished.go_through([target]):
-            pyramid.add(np.asarray(target[part]))
-            start, replaced = part.stop, replaced + number
-
-        def write(place: slice, result: tuple[Volume, int]) -> None:
-            nonlocal replaced
-            target[place] = result[0]
-            pyramid.add(result[0])
-            replaced += result[1]
-            unfinished.finish(place, result[1])
-
-        slabs = plan(volume, target, steps, halo, threads, memory, start)
-        read = partial(_read, source, halo, fill)
-        stream(slabs, read, partial(_denoise, ready, threads), write, target, "denoise")
+        if workers is None:
+            planned = partial(plan, volume, target, steps, halo, threads, memory)
+            replaced = _stream(unfinished, target, planned, partial(_read, source, halo, fill), ready, threads)
+        else:
+            memory = int(workers.memory * SHARE) if memory is None else memory
+            planned = partial(plan, volume, target, steps, halo, workers.threads, memory)
+            work = SharedDenoising(volume, unfinished.folder, tuple(steps), halo, fill, workers.threads)
+            replaced = sum(share_slabs(unfinished, [target], planned, work, workers, "denoise"))
+            add_levels(group, "volume")
         _describe(group, attributes, steps, ready, replaced, volume)
+
+
+def _stream(
+    unfinished: Unfinished,
+    target: Any,
+    plan: Callable[[slice], list[slice]],
+    read: Callable[[slice], Slab],
+    steps: list[Step],
+    threads: int,
+) -> int:
+    """Denoise what is not finished, slab after slab; return how many values of the volume were replaced."""
+    pyramid, start, replaced = Pyramid(unfinished.group, "volume"), 0, 0
+    for part, number in unfinished.go_through([target]):
+        pyramid.add(np.asarray(target[part]))
+        start, replaced = part.stop, replaced + number
+
+    def write(place: slice, result: tuple[Volume, int]) -> None:
+        nonlocal replaced
+        target[place] = result[0]
+        pyramid.add(result[0])
+        replaced += result[1]
+        unfinished.finish(place, result[1])
+
+    slabs = plan(slice(start, target.shape[0]))
+    stream(slabs, read, partial(_denoise, steps, threads), write, target, "denoise")
+    return replaced
+
+
+@dataclass(frozen=True)
+class SharedDenoising:
+    """What a worker does to slabs of a volume that several denoise."""
+
+    volume: Path
+    store: Path
+    """The unfinished one that is written."""
+    steps: tuple[Chosen, ...]
+    halo: int
+    fill: float
+    threads: int
+
+    def open(self) -> Callable[[slice], int]:
+        """Open the volumes; return what denoises a slab and returns how many values were replaced."""
+        source = _open(self.volume, self.steps)
+        target: Any = storage.open_writable(self.store, anew=False)["volume"]
+        ready = recall_steps(self.steps, self.store)
+        computing = threading.Lock()
+
+        def run(place: slice) -> int:
+            slab = _read(source, self.halo, self.fill, place)
+            with computing:
+                result, replaced = _denoise(ready, self.threads, place, slab)
+            target[place] = result
+            return replaced
+
+        return run
 
 
 def _denoise(steps: Sequence[Step], threads: int, place: slice, slab: Slab) -> tuple[Volume, int]:
@@ -120,14 +160,15 @@ def plan(
     halo: int,
     threads: int,
     memory: int | None = None,
-    start: int = 0,
+    part: slice | None = None,
+    least: int = 1,
 ) -> list[slice]:
-    """Choose the slabs, and say so where memory makes their halos most of the work."""
+    """Choose the slabs of a part of the volume, and say so where memory makes their halos most of the work."""
     parts = max([1, *(count_splits(step) for step in steps)])
     copies = max((getattr(step.module, "COPIES", _COPIES) for step in steps), default=0)
     # a block that is read, one that is computed, its mask and copies, and one whose middle is written
     slice_bytes = 4 * target.shape[1] * target.shape[2] * (3 * parts + copies + 1)
-    slabs = plan_slabs(target, slice_bytes, halo=halo, enough=2 * threads, start=start, memory=memory)
+    slabs = plan_slabs(target, slice_bytes, halo=halo, enough=2 * threads, part=part, least=least, memory=memory)
     computed = count_computed(slabs, halo) if slabs else 1.0
     if computed > MOST_COMPUTED:
         enough = 2 * halo / (MOST_COMPUTED - 1) + 2 * halo
@@ -137,43 +178,6 @@ def plan(
             volume, slabs[0].stop - slabs[0].start, halo, computed, enough * slice_bytes / SHARE / 1e6, MOST_COMPUTED,
         )  # fmt: skip
     return slabs
-
-
-def _prepare(unfinished: Unfinished, steps: Sequence[Chosen], sample: Callable[[], Volume], threads: int) -> list[Step]:
-    """Prepare the steps as the first try did: a network that is trained again need not come out the same."""
-
-    def measure() -> dict[str, NDArray[Any]]:
-        return {
-            f"{number}/{name}/{part}": np.asarray(content)
-            for number, step in enumerate(prepare_steps(steps, sample(), threads))
-            for name, value in step.measured.items()
-            for part, content in (value if isinstance(value, Mapping) else {"": value}).items()
-        }
-
-    measured: list[dict[str, Any]] = [{} for _ in steps]
-    for place, content in unfinished.remember("measured", measure).items():
-        number, name, part = place.split("/", 2)
-        if part:
-            measured[int(number)].setdefault(name, {})[part] = content
-        else:
-            measured[int(number)][name] = content.item()
-    return [Step(step.module, step.parameters, found) for step, found in zip(steps, measured, strict=True)]
-
-
-def prepare_steps(steps: Sequence[Chosen], sample: Volume, threads: int = 1) -> list[Step]:
-    """Load the steps and let each measure the sample as the steps before it leave it."""
-    ready: list[Step] = []
-    for chosen in steps:
-        plugin, params = chosen.module, chosen.parameters
-        measured: Measured = {}
-        if hasattr(plugin, "measure"):
-            seen = sample
-            for step in ready:
-                seen = step.run(seen, threads)
-            measured = plugin.measure(seen, params)
-            logging.info("%s: %s", chosen.method, _numbers(measured) or "trained")
-        ready.append(Step(plugin, params, measured))
-    return ready
 
 
 def _open(volume: Path, steps: Sequence[Chosen]) -> Source:
@@ -194,16 +198,6 @@ def _open(volume: Path, steps: Sequence[Chosen]) -> Source:
             f"{volume}: '{names[0]}' has the shape {source[0].shape}; write three axes (z, y, x), none empty"
         )
     return source
-
-
-def count_splits(step: Chosen) -> int:
-    """Return how many reconstructions a step works on, 0 for the volume itself."""
-    return int(step.module.splits(step.parameters)) if hasattr(step.module, "splits") else 0
-
-
-def _reach(step: Chosen) -> int:
-    """Return how many slices beyond a slab a step needs."""
-    return int(step.module.depth(step.parameters)[0])
 
 
 def _read(source: Source, halo: int, fill: float, place: slice) -> Slab:
@@ -236,10 +230,6 @@ def _middle_value(volume: Path, source: Source) -> float:
     return float(np.median(finite))
 
 
-def _numbers(measured: Measured) -> dict[str, float]:
-    return {name: value for name, value in measured.items() if isinstance(value, int | float)}
-
-
 def _describe(
     group: zarr.Group,
     attributes: Json,
@@ -252,7 +242,7 @@ def _describe(
     if replaced:
         logging.warn("%s: %d values were not finite; each counts as the median of the middle slices", volume, replaced)
     made: list[Json] = [
-        {"method": step.method, **_numbers(run.measured)} for step, run in zip(steps, ready, strict=True)
+        {"method": step.method, **numbers(run.measured)} for step, run in zip(steps, ready, strict=True)
     ]
     record = provenance.record(
         {"denoising": [step.content() for step in steps], "measured": made, "not_finite": replaced}, [volume]

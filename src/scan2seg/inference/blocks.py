@@ -28,6 +28,7 @@ def run_blocks(
     label: str | None,
     workers: int = 2,
     unfinished: Unfinished | None = None,
+    first_alone: bool = False,
 ) -> list[Result]:
     """Call ``work`` for the slice of every shard of the targets, several at a time; return the results in order.
 
@@ -38,6 +39,7 @@ def run_blocks(
         workers: threads; two let one read and write while the other computes.
         unfinished: the store of the targets, of which finished blocks are left as they are and others recorded, with
             the result of the work, which is then JSON.
+        first_alone: begin with the others when the first block is done, where it decides something for all of them.
 
     Raises:
         AssertionError: the targets' shards differ, which would let two blocks write to one shard.
@@ -59,8 +61,10 @@ def run_blocks(
             next(bar, None)
         return result
 
-    tasks = [dask.delayed(counted, pure=False)(block) for block in blocks]
+    alone = blocks[: int(first_alone)]
+    results = [counted(block) for block in alone]
+    tasks = [dask.delayed(counted, pure=False)(block) for block in blocks[len(alone) :]]
     with dask.config.set(scheduler="threads", num_workers=workers):
-        results: list[Result] = list(dask.compute(*tasks))
+        results += dask.compute(*tasks)
     next(bar, None)
     return results

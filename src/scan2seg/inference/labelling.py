@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.continuation import Unfinished
+from scan2seg.documents import Json
 from scan2seg.inference.blocks import run_blocks
-from scan2seg.inference.members import Ensemble
 from scan2seg.inference.tiling import Predictor
-from scan2seg.precision import Decision
 from scan2seg.slices import mirror_places
 from scan2seg.sources import Item, read_item
 
@@ -69,20 +68,39 @@ def label_volume(
         advance: told of the voxels of every slice that is done; without it there is a progress bar of shards.
         unfinished: the store of the target, where it may be continued.
     """
-    predictor.forget_volumes()
-    members: Sequence[Predictor] = predictor.members if isinstance(predictor, Ensemble) else [predictor]
     for note in unfinished.notes if unfinished is not None else []:
-        for member, decision in zip(members, note["decisions"], strict=True):
-            member.decision = Decision.recall(decision)
+        predictor.recall(note["decisions"])
+    label_block, alone = make_labeller(read, count, target, predictor, advance), predictor.undecided
+    bar = None if advance else "segmenting"
+    return count_voxels(run_blocks(label_block, [target], bar, unfinished=unfinished, first_alone=alone))
 
-    def label_block(block: slice) -> dict[str, Any]:
+
+def make_labeller(
+    read: Slice, count: int, target: Any, predictor: Predictor, advance: Callable[[int], None] | None = None
+) -> Callable[[slice], Json]:
+    """Return what writes the classes of a block of slices, and returns ``counts`` of each and ``decisions``.
+
+    Args:
+        read: reads a slice.
+        count: slices of the volume.
+        target: Zarr array (z, y, x) uint8.
+        predictor: the model; what it knew of another volume is forgotten.
+        advance: told of the voxels of every slice that is done.
+    """
+    predictor.forget_volumes()
+
+    def label_block(block: slice) -> Json:
         walk = walk_volume(read, count, predictor, advance or (lambda _: None), range(block.start, block.stop))
         found = np.stack(list(walk))
         target[block] = found
         voxels = np.bincount(found.ravel(), minlength=len(predictor.classes))
-        return {"counts": voxels.tolist(), "decisions": [member.decision.describe() for member in members]}
+        return {"counts": voxels.tolist(), "decisions": predictor.decisions()}
 
-    blocks = run_blocks(label_block, [target], None if advance else "segmenting", unfinished=unfinished)
+    return label_block
+
+
+def count_voxels(blocks: Sequence[Json]) -> NDArray[np.int64]:
+    """Return the voxels of each class from what the blocks of a volume returned."""
     counts: NDArray[np.int64] = np.sum([block["counts"] for block in blocks], axis=0, dtype=np.int64)
     return counts
 

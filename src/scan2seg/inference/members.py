@@ -43,6 +43,20 @@ class Ensemble(Predictor):
         """The precision of the first member, which it decides on its first tiles."""
         return self.members[0].decision
 
+    @property
+    def undecided(self) -> bool:
+        """Whether a member's precision will be decided by the next batch of tiles."""
+        return any(member.undecided for member in self.members)
+
+    def decisions(self) -> list[Json]:
+        """Return the precision of each member, JSON-ready."""
+        return [member.decision.describe() for member in self.members]
+
+    def recall(self, decisions: Sequence[Json]) -> None:
+        """Compute in the precisions that ``decisions`` returned of these members elsewhere."""
+        for member, decision in zip(self.members, decisions, strict=True):
+            member.recall([decision])
+
     def walk(
         self, read: Reader, wanted: range, volume: range, finish: Callable[[Tensor], Tensor] = torch.clone
     ) -> Iterator[Tensor]:

@@ -14,13 +14,13 @@ from torch import Tensor
 from scan2seg.config.training import InferenceSettings
 from scan2seg.continuation import Unfinished, continuing
 from scan2seg.device import set_threads
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.inference.blocks import block_length, run_blocks
 from scan2seg.inference.plan import read_plan
 from scan2seg.inference.tiling import Predictor, Reader, choose_classes
 from scan2seg.logging import info
-from scan2seg.precision import Decision
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
 from scan2seg.storage import create_array, open_store, read_json
@@ -81,15 +81,15 @@ def predict_images(store: zarr.Group, indices: list[int], unfinished: Unfinished
     targets = _create_targets(unfinished, len(indices), image.shape[2:], predictor)
     volumes = list_volumes(store)
     for note in unfinished.notes:
-        predictor.decision = Decision.recall(note)
+        predictor.recall(note)
 
-    def predict_block(block: slice) -> dict[str, Any]:
+    def predict_block(block: slice) -> list[Json]:
         runs = find_runs(volumes, indices[block])
         for target, values in zip(targets, _predict_runs(store, runs, targets, predictor), strict=True):
             target[block] = values
-        return predictor.decision.describe()
+        return predictor.decisions()
 
-    run_blocks(predict_block, targets, "predicting", unfinished=unfinished)
+    run_blocks(predict_block, targets, "predicting", unfinished=unfinished, first_alone=predictor.undecided)
     shape = (len(indices),)
     create = partial(unfinished.group.create_array, "index", shape=shape, dtype="int64", chunks=shape)
     index = unfinished.array("index", create)

@@ -1,6 +1,8 @@
 """The winner put to work: a reconstructed volume segmented by a trained model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,20 @@ from numpy.typing import NDArray
 from scan2seg.appearance import warn_of_unlike
 from scan2seg.continuation import Unfinished, continuing
 from scan2seg.device import set_threads
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.inference.blocks import block_length
 from scan2seg.inference.label_files import write_volume_tiff
-from scan2seg.inference.labelling import label_volume
+from scan2seg.inference.labelling import count_voxels, label_volume, make_labeller
 from scan2seg.inference.likeness import compare_with_training
 from scan2seg.inference.members import Member, describe_inference, load_predictor
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.provenance import record
 from scan2seg.pyramid import add_levels
-from scan2seg.storage import create_volume, open_store, write_json
+from scan2seg.storage import create_volume, open_array, open_store, open_writable, shards, write_json
+from scan2seg.team import share_slabs
+from scan2seg.workers import Workers
 
 
 def segment_scan(
@@ -35,6 +40,7 @@ def segment_scan(
     differences: Sequence[str] = (),
     tiff: Path | None = None,
     threads: int = 1,
+    workers: Workers | None = None,
 ) -> None:
     """Segment every slice of a volume; write the labels, a summary and, when asked for, a multi-page TIFF.
 
@@ -50,6 +56,7 @@ def segment_scan(
         differences: in what the volume was processed otherwise, as settings tell.
         tiff: where to write a TIFF, or None.
         threads: processor cores.
+        workers: who shares the volume; by default this process has it alone. The labels do not depend on it.
 
     Raises:
         InputError: the model was trained on images of more than one channel.
@@ -63,7 +70,11 @@ def segment_scan(
     settings = {"model": model, "inference": describe_inference(members)}
     used = [volume, *(member.checkpoint for member in members)]
     with continuing(labels, [settings, predictor.device], used) as unfinished:
-        counts = _write_labels(unfinished, source, predictor)
+        if workers is None:
+            counts = _write_labels(unfinished, source, predictor)
+        else:
+            counts = _share_labels(unfinished, volume, members, predictor, workers)
+        add_levels(unfinished.group, "label")
         provenance = record(settings, used)
         unfinished.group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
     if tiff is not None:
@@ -86,13 +97,56 @@ def _find_differences(volume: Path, stack: Path | None, differences: Sequence[st
 def _write_labels(unfinished: Unfinished, source: zarr.Group, predictor: Predictor) -> NDArray[np.int64]:
     """Segment the volume of a store into ``label``, shard by shard; return the voxels of each class."""
     array: Any = source["volume"]
-    pixel_size: Any = source.attrs.get("pixel_size")
+    target = _create_labels(unfinished, source, predictor)
+    return label_volume(partial(_read_slice, array), array.shape[0], target, predictor, unfinished=unfinished)
+
+
+def _share_labels(
+    unfinished: Unfinished, volume: Path, members: Sequence[Member], predictor: Predictor, workers: Workers
+) -> NDArray[np.int64]:
+    """Let workers do what ``_write_labels`` does."""
+    target = _create_labels(unfinished, open_store(volume), predictor)
+    work = SharedLabelling(volume, unfinished.folder, tuple(members), workers.threads)
+
+    def plan(part: slice, least: int) -> list[slice]:
+        return [shard for shard in shards(target) if part.start <= shard.start < part.stop]
+
+    settle = SharedLabelling.settle if predictor.undecided else None
+    return count_voxels(list(share_slabs(unfinished, [target], plan, work, workers, "segmenting", settle)))
+
+
+def _create_labels(unfinished: Unfinished, source: zarr.Group, predictor: Predictor) -> Any:
+    array: Any = source["volume"]
     length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
-    form: dict[str, Any] = {"pixel_size": pixel_size, "per_shard": length, "name": "label"}
-    target = unfinished.array("label", lambda: create_volume(unfinished.group, array.shape, "uint8", **form))
-    counts = label_volume(
-        lambda index: np.asarray(array[index], np.float32)[None], array.shape[0], target, predictor,
-        unfinished=unfinished,
-    )  # fmt: skip
-    add_levels(unfinished.group, "label")
-    return counts
+    form: dict[str, Any] = {"pixel_size": source.attrs.get("pixel_size"), "per_shard": length, "name": "label"}
+    return unfinished.array("label", lambda: create_volume(unfinished.group, array.shape, "uint8", **form))
+
+
+def _read_slice(array: Any, index: int) -> NDArray[np.float32]:
+    return np.asarray(array[index], np.float32)[None]
+
+
+@dataclass(frozen=True)
+class SharedLabelling:
+    """What a worker does to slabs of a volume that several segment."""
+
+    volume: Path
+    store: Path
+    """The unfinished one that is written."""
+    members: tuple[Member, ...]
+    threads: int
+    decisions: tuple[Json, ...] = ()
+    """The precision of each member, where it is decided."""
+
+    def settle(self, note: Json) -> "SharedLabelling":
+        """Return the same in the precisions that the first slab was computed in."""
+        return replace(self, decisions=tuple(note["decisions"]))
+
+    def open(self) -> Callable[[slice], Json]:
+        """Load the model; return what segments a slab."""
+        set_threads(self.threads)
+        predictor, array = load_predictor(self.members), open_array(self.volume, "volume")
+        if self.decisions:
+            predictor.recall(self.decisions)
+        target = open_writable(self.store, anew=False)["label"]
+        return make_labeller(partial(_read_slice, array), array.shape[0], target, predictor)

@@ -3,7 +3,7 @@
 import copy
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, reduce
 from itertools import product
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch import Tensor
 from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import autocast, choose_device, choose_precision
+from scan2seg.documents import Json
 from scan2seg.inference.tile_grid import Axis, fit_axis
 from scan2seg.normalisation import measure_images, standardise, standardise_alone
 from scan2seg.precision import Decision, compare_precision, heed_comparison
@@ -74,6 +75,19 @@ class Predictor:
         other = copy.copy(self)
         other._configure(inference, None)
         return other
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the next batch of tiles will decide which precision all others are computed in."""
+        return self.decision.precision != "float32" and self.decision.precision_check is None
+
+    def decisions(self) -> list[Json]:
+        """Return the precision that the model computes in, of each member of an ensemble, JSON-ready."""
+        return [self.decision.describe()]
+
+    def recall(self, decisions: Sequence[Json]) -> None:
+        """Compute in the precision that ``decisions`` returned of the same model elsewhere."""
+        (self.decision,) = (Decision.recall(decision) for decision in decisions)
 
     def predict(self, image: NDArray[np.float32]) -> Tensor:
         """Return the probabilities (k, *spatial) of one image (c, y, x) or volume (c, z, y, x) that is in memory."""
@@ -163,7 +177,7 @@ class Predictor:
     @torch.inference_mode()
     def run(self, tiles: Tensor) -> Tensor:
         """Return the probabilities (n, k, z, y, x) float32 of a batch of tiles (n, c, z, y, x)."""
-        if self.decision.precision != "float32" and self.decision.precision_check is None:
+        if self.undecided:
             network, precision = self.model.network, self.decision.precision
             check = compare_precision(network, lambda name: self._average(tiles, name), self.device, precision)
             self.decision = heed_comparison(check, self._wanted, "inference.precision")
@@ -172,8 +186,7 @@ class Predictor:
     def _run_flat_once(self, tiles: Tensor) -> Tensor:
         """Do what ``run`` does, but tiles of one value, as outside a circular mask, once a value and size."""
         flat = (tiles == tiles[..., :1, :1, :1]).flatten(1).all(dim=1)
-        undecided = self.decision.precision != "float32" and self.decision.precision_check is None
-        if undecided or not flat.any():
+        if self.undecided or not flat.any():
             return self.run(tiles)
         found = torch.empty(len(tiles), len(self.classes), *tiles.shape[2:], device=tiles.device)
         if not flat.all():

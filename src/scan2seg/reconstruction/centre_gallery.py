@@ -10,9 +10,10 @@ from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan
 from scan2seg.errors import InputError
 from scan2seg.reconstruction.centre_search import find_centre
+from scan2seg.reconstruction.correction import Correction
 from scan2seg.reconstruction.geometry import choose_rows, make_geometry
 from scan2seg.reconstruction.opening import choose_projections, open_configured
-from scan2seg.reconstruction.scan import Correction, slices_of
+from scan2seg.reconstruction.slabs import slices_of
 from scan2seg.replacement import replacing
 
 

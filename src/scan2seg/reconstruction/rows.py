@@ -1,8 +1,9 @@
 """Rows of all projections, one slab after the other, from files that may be stored in pieces of many rows."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,23 @@ def _copy(scan: Scan, rows: slice, path: Path) -> Frames:
                 file.seek((row * count + start) * line)
                 file.write(images[:, row].tobytes())
 
-    def read(images: Selection, wanted: slice) -> NDArray[Any]:
-        length = wanted.stop - wanted.start
-        offset = (wanted.start - rows.start) * count * line
-        values = np.fromfile(path, dtype, length * count * columns, offset=offset)
-        return values.reshape(length, count, columns).transpose(1, 0, 2)[images]
+    return Frames(scan.shape, RowsCopy(path, rows, (count, columns), dtype))
 
-    return Frames(scan.shape, read)
+
+@dataclass(frozen=True)
+class RowsCopy:
+    """Reads from the file of a copy, in this process or in another."""
+
+    path: Path
+    rows: slice
+    """Those of the scan that it holds."""
+    row_shape: tuple[int, int]
+    """(projections, columns)."""
+    dtype: np.dtype[Any]
+
+    def __call__(self, images: Selection, wanted: slice) -> NDArray[Any]:
+        """Return rows of some projections, (projections, rows, columns)."""
+        length, size = wanted.stop - wanted.start, math.prod(self.row_shape)
+        offset = (wanted.start - self.rows.start) * size * self.dtype.itemsize
+        values = np.fromfile(self.path, self.dtype, length * size, offset=offset)
+        return values.reshape(length, *self.row_shape).transpose(1, 0, 2)[images]

@@ -4,7 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
-from helpers import problems_of
+from helpers import DATASET, MODEL, make_images, problems_of
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make_images(tmp_path)
+    (tmp_path / "cells.yaml").write_text(DATASET.format(folder="."))
+    (tmp_path / "small.yaml").write_text(MODEL.format(architecture="otsu"))
+    (tmp_path / "try.yaml").write_text("datasets: [./cells.yaml]\nmodels: [./small.yaml]\n")
+    return tmp_path
 
 
 def test_a_wrong_key_hides_neither_the_other_files_nor_the_data(folder: Path) -> None:

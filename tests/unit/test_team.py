@@ -1,0 +1,121 @@
+"""Workers share a volume: what they make is what one process makes, whoever of them dies."""
+
+import json
+import os
+import signal
+import stat
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from stages import DYING, SETTINGS, assert_equal, content, finished, make_inputs, run
+from team_work import Fill
+
+from scan2seg import storage, team
+from scan2seg.continuation import continuing
+from scan2seg.errors import InputError
+from scan2seg.team import hire, share_slabs
+from scan2seg.workers import Workers
+
+COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that the stages read."""
+    made = tmp_path_factory.mktemp("inputs")
+    make_inputs(made)
+    return made
+
+
+@pytest.mark.parametrize(
+    "stage", ["reconstruct", *(pytest.param(name, marks=pytest.mark.slow) for name in ("denoise", "segment"))]
+)
+def test_two_workers_make_what_one_process_makes(stage: str, folder: Path, tmp_path: Path) -> None:
+    settings, _ = SETTINGS[stage]
+    assert len(finished(run(stage, folder, tmp_path / "alone.zarr", settings))) >= 3
+    assert len(finished(run(stage, folder, tmp_path / "shared.zarr", settings, shared=True))) >= 3
+    assert_equal(content(tmp_path / "shared.zarr"), content(tmp_path / "alone.zarr"))
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["reconstruct", "denoise", "segment"])
+def test_when_the_job_is_killed_its_workers_end_and_the_next_goes_on(stage: str, folder: Path, tmp_path: Path) -> None:
+    settings, _ = SETTINGS[stage]
+    finished(run(stage, folder, tmp_path / "alone.zarr", settings))
+    target = tmp_path / "killed.zarr"
+    killed = run(stage, folder, target, settings, DYING.format(parts=2), shared=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    # subprocess waits for the end of all who hold its output: the workers are gone
+    (partial_store,) = tmp_path.glob(".killed.zarr.*.partial")
+    recorded = (partial_store / ".unfinished").read_text().splitlines()[1:]
+    parts = finished(run(stage, folder, target, settings, shared=True))
+    assert len(recorded) == 2 and not {json.loads(line)[0] for line in recorded} & {start for start, _ in parts}
+    assert_equal(content(target), content(tmp_path / "alone.zarr"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def share(folder: Path, workers: Workers, **words: Any) -> tuple[list[Any], dict[int, Any]]:
+    """Fill a store of slices with their numbers; return it, and what was returned of each slab."""
+    target = folder / "a.zarr"
+    with continuing(target, 1, []) as unfinished:
+        create = partial(storage.create_array, unfinished.group, "a", (COUNT,), "int64", per_shard=1)
+        array, work = unfinished.array("a", create), Fill(unfinished.folder, **words)
+        settle = Fill.settle if words.get("decision") == "none" else None
+        notes = list(share_slabs(unfinished, [array], plan, work, workers, "fill", settle))
+    return np.asarray(storage.open_array(target, "a")).tolist(), notes
+
+
+def plan(part: slice, least: int) -> list[slice]:
+    return [slice(start, start + 1) for start in range(part.start, part.stop)]
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_slabs_are_done(tmp_path: Path) -> None:
+    found, notes = share(tmp_path, Workers(1, 3), dies_at=5, times=2)
+    assert found == list(range(COUNT)) and len(notes) == COUNT
+    assert len(list(tmp_path.glob("died-*"))) == 2 and len(list(tmp_path.glob("opened-*"))) == 3
+    assert {note["threads"] for note in notes} == {"3"}
+    assert not any("dask" in " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True))
+
+
+@pytest.mark.slow
+def test_a_slab_that_ends_every_worker_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"slices \d+ to \d+, or those beside them, ended several workers .* \(mem_mb\)"
+    ):
+        share(tmp_path, Workers(1, 1), dies_at=5, times=99)
+    assert not (tmp_path / "a.zarr").exists()
+
+
+def test_an_error_of_a_worker_is_that_of_the_job_and_the_first_slab_decides_for_all(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such slices"):
+        share(tmp_path, Workers(1, 1), fails_at=7)
+    assert not list(tmp_path.glob("*.zarr"))
+    _, notes = share(tmp_path, Workers(2, 1), decision="none")
+    assert [note["decision"] for note in notes] == ["none", *[f"as {notes[0]['process']}"] * (COUNT - 1)]
+
+
+def test_nobody_takes_part_without_the_certificate_of_this_team(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Client
+    from distributed.security import Security
+
+    monkeypatch.setattr(team, "_shared_folder", lambda _: tmp_path)
+    with hire(Workers(1, 1)) as hired:
+        (certificates,) = tmp_path.iterdir()
+        assert stat.S_IMODE(certificates.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in certificates.glob("*.pem")} == {0o600}
+        address = hired._cluster.scheduler_address
+        assert address.startswith("tls://127.0.0.1:")
+        for stranger in (None, Security.temporary()):
+            with pytest.raises((OSError, TypeError, RuntimeError, TimeoutError)):
+                Client(address, security=stranger, timeout=3)
+        plain = address.replace("tls", "tcp")
+        with pytest.raises(OSError, match=r"tcp|Timed out|expects"):
+            Client(plain, timeout=3)
+    assert not list(tmp_path.iterdir()) and os.environ.get("DASK_CONFIG") is None
