@@ -62,7 +62,7 @@ def find_workers(snakemake: Any) -> Workers | None:
         InputError: they are to be jobs on Slurm, and there is none.
     """
     text = os.environ.get(VARIABLE)
-    settings = SharedWork.model_validate(json.loads(text)) if text else None
+    settings = SharedWork(**json.loads(text)) if text else None
     if settings is None or snakemake.rule not in settings.rules:
         return None
     if settings.on == "machine":

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from scan2seg.appearance import warn_of_unlike
@@ -63,28 +62,29 @@ def segment_scan(
     """
     set_threads(threads)
     predictor = load_predictor(members)
-    source = open_store(volume)
     if predictor.model.channels != 2 * predictor.neighbours + 1:
         raise InputError(f"{members[0].checkpoint}: was trained on images of several channels; a volume has one")
     unlike = _find_differences(volume, stack, differences)
     settings = {"model": model, "inference": describe_inference(members)}
     used = [volume, *(member.checkpoint for member in members)]
     with continuing(labels, [settings, predictor.device], used) as unfinished:
-        if workers is None:
-            counts = _write_labels(unfinished, source, predictor)
-        else:
-            counts = _share_labels(unfinished, volume, members, predictor, workers)
+        counts = _write_labels(unfinished, volume, members, predictor, workers)
         add_levels(unfinished.group, "label")
         provenance = record(settings, used)
         unfinished.group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
     if tiff is not None:
         write_volume_tiff(tiff, labels)
-    shares = {name: float(count / counts.sum()) for name, count in zip(predictor.classes, counts, strict=True)}
-    facts = {"model": model, **predictor.decision.describe(), "shape": list(source["volume"].shape)}  # type: ignore[union-attr]
-    facts |= {"pixel_size": source.attrs.get("pixel_size"), "unlike_training": unlike}
-    facts |= {"voxels": dict(zip(predictor.classes, counts.tolist(), strict=True)), "volume_fractions": shares}
-    write_json(summary, {**facts, "provenance": provenance})
-    info("%s: %s", model, ", ".join(f"{name} {share:.2%}" for name, share in shares.items()))
+    facts = {"model": model, **predictor.decision.describe(), "unlike_training": unlike}
+    facts |= {"shape": open_array(volume, "volume").shape, "pixel_size": open_store(volume).attrs.get("pixel_size")}
+    write_json(summary, {**facts, **_share_out(predictor.classes, counts), "provenance": provenance})
+    info("%s: %s in %s", volume.parent.name, model, predictor.decision.precision)
+
+
+def _share_out(classes: Sequence[str], counts: NDArray[np.int64]) -> Json:
+    """Return, and tell, the voxels of each class and its share of the volume."""
+    shares = {name: float(count / counts.sum()) for name, count in zip(classes, counts, strict=True)}
+    info("%s", ", ".join(f"{name} {share:.2%}" for name, share in shares.items()))
+    return {"voxels": dict(zip(classes, counts.tolist(), strict=True)), "volume_fractions": shares}
 
 
 def _find_differences(volume: Path, stack: Path | None, differences: Sequence[str]) -> list[str]:
@@ -94,32 +94,26 @@ def _find_differences(volume: Path, stack: Path | None, differences: Sequence[st
     return unlike
 
 
-def _write_labels(unfinished: Unfinished, source: zarr.Group, predictor: Predictor) -> NDArray[np.int64]:
-    """Segment the volume of a store into ``label``, shard by shard; return the voxels of each class."""
-    array: Any = source["volume"]
-    target = _create_labels(unfinished, source, predictor)
-    return label_volume(partial(_read_slice, array), array.shape[0], target, predictor, unfinished=unfinished)
-
-
-def _share_labels(
-    unfinished: Unfinished, volume: Path, members: Sequence[Member], predictor: Predictor, workers: Workers
+def _write_labels(
+    unfinished: Unfinished, volume: Path, members: Sequence[Member], predictor: Predictor, workers: Workers | None
 ) -> NDArray[np.int64]:
-    """Let workers do what ``_write_labels`` does."""
-    target = _create_labels(unfinished, open_store(volume), predictor)
-    work = SharedLabelling(volume, unfinished.folder, tuple(members), workers.threads)
+    """Segment a volume into ``label``, shard by shard; return the voxels of each class."""
+    source = open_store(volume)
+    array: Any = source["volume"]
+    length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
+    form: dict[str, Any] = {"pixel_size": source.attrs.get("pixel_size"), "per_shard": length, "name": "label"}
+    target = unfinished.array("label", lambda: create_volume(unfinished.group, array.shape, "uint8", **form))
+    if workers is None:
+        return label_volume(partial(_read_slice, array), array.shape[0], target, predictor, unfinished=unfinished)
 
     def plan(part: slice, least: int) -> list[slice]:
         return [shard for shard in shards(target) if part.start <= shard.start < part.stop]
 
+    work = SharedLabelling(volume, unfinished.folder, tuple(members), workers.threads)
     settle = SharedLabelling.settle if predictor.undecided else None
-    return count_voxels(list(share_slabs(unfinished, [target], plan, work, workers, "segmenting", settle)))
-
-
-def _create_labels(unfinished: Unfinished, source: zarr.Group, predictor: Predictor) -> Any:
-    array: Any = source["volume"]
-    length = block_length(array.shape[1:], "uint8", array.shape[0], predictor.tile[0])
-    form: dict[str, Any] = {"pixel_size": source.attrs.get("pixel_size"), "per_shard": length, "name": "label"}
-    return unfinished.array("label", lambda: create_volume(unfinished.group, array.shape, "uint8", **form))
+    blocks = list(share_slabs(unfinished, [target], plan, work, workers, "segmenting", settle))
+    predictor.recall(blocks[0]["decisions"])
+    return count_voxels(blocks)
 
 
 def _read_slice(array: Any, index: int) -> NDArray[np.float32]:

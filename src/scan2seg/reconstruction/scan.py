@@ -68,8 +68,7 @@ def reconstruct_scan(
         correction.counts = Counts(bad_pixels=_count_bad_pixels(correction.fields, first, last))
         content = [source.model_dump(mode="json"), settings.model_dump(mode="json"), splits, device]
         with continuing(output, content, raw) as unfinished:
-            volumes = _open_volumes(unfinished, geometry, splits)
-            slabs = Slabs(correction, geometry, volumes)
+            slabs = Slabs(correction, geometry, _open_volumes(unfinished, geometry, splits))
             if workers is None:
                 stream_slabs(slabs, unfinished, output, memory)
             else:
