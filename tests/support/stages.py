@@ -44,7 +44,7 @@ else:
     inference = InferenceSettings(**{settings})
     if stage == "predict":
         from scan2seg.inference.prediction import predict_stack
-        predict_stack(folder / "stack.zarr", folder / "split.json", folder / "checkpoint.pt", output, inference)
+        predict_stack(folder / "stack.zarr", folder / "split.json", folder / "checkpoint.pt", output, inference, workers=workers)
     else:
         from scan2seg.inference.members import Member
         from scan2seg.inference.segmentation import segment_scan

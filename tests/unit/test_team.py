@@ -32,7 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "stage", ["reconstruct", *(pytest.param(name, marks=pytest.mark.slow) for name in ("denoise", "segment"))]
+    "stage",
+    ["reconstruct", *(pytest.param(name, marks=pytest.mark.slow) for name in ("denoise", "segment", "predict"))],
 )
 def test_two_workers_make_what_one_process_makes(stage: str, folder: Path, tmp_path: Path) -> None:
     settings, _ = SETTINGS[stage]
@@ -43,7 +44,7 @@ def test_two_workers_make_what_one_process_makes(stage: str, folder: Path, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["reconstruct", "denoise", "segment"])
+@pytest.mark.parametrize("stage", ["reconstruct", "denoise", "segment", "predict"])
 def test_when_the_job_is_killed_its_workers_end_and_the_next_goes_on(stage: str, folder: Path, tmp_path: Path) -> None:
     settings, _ = SETTINGS[stage]
     finished(run(stage, folder, tmp_path / "alone.zarr", settings))

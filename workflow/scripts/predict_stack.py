@@ -9,11 +9,13 @@ def main(snakemake):
         if needed:
             from scan2seg.config.training import InferenceSettings
             from scan2seg.inference.prediction import predict_stack
+            from scan2seg.workers import find_workers
 
             settings = InferenceSettings.model_validate(snakemake.params.inference)
             plan = Path(snakemake.input.plan) if snakemake.input.get("plan") else None
             output = Path(snakemake.output.prediction)
-            predict_stack(stack, split, checkpoint, output, settings, plan=plan, threads=snakemake.threads)
+            used = {"plan": plan, "threads": snakemake.threads, "workers": find_workers(snakemake)}
+            predict_stack(stack, split, checkpoint, output, settings, **used)
 
 
 if __name__ == "__main__":

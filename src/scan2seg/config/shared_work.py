@@ -6,7 +6,7 @@ from pydantic import Field
 
 from scan2seg.config.base import Settings
 
-Rule = Literal["reconstruct_scan", "denoise_scan", "segment_scan"]
+Rule = Literal["reconstruct_scan", "denoise_scan", "segment_scan", "predict_stack"]
 
 
 class SharedWork(Settings):
@@ -18,4 +18,5 @@ class SharedWork(Settings):
     """slurm: each further worker is a job that asks for what the rule asks for. machine: they are processes of the one
     job and share its cores."""
     rules: list[Rule] = ["reconstruct_scan", "denoise_scan", "segment_scan"]
-    """The rules whose volumes are shared; others work with threads."""
+    """The rules whose volumes are shared, or whose images: predict_stack has to be asked for, as most test images are
+    few. Others work with threads."""

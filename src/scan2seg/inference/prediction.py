@@ -1,6 +1,7 @@
 """Predicting the test images of a stack."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from scan2seg.inference.tiling import Predictor, Reader, choose_classes
 from scan2seg.logging import info
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
-from scan2seg.storage import create_array, open_store, read_json
+from scan2seg.storage import create_array, open_store, open_writable, read_json, shards
+from scan2seg.team import share_slabs
+from scan2seg.workers import Workers
 
 
 def predict_stack(
@@ -36,6 +39,7 @@ def predict_stack(
     part: str = "test",
     plan: Path | None = None,
     threads: int = 1,
+    workers: Workers | None = None,
 ) -> None:
     """Predict the images of one part of the split, and write their labels.
 
@@ -52,6 +56,7 @@ def predict_stack(
         part: test, validation or train.
         plan: plan.json, where the settings ask for one.
         threads: processor cores.
+        workers: who shares the images; by default this process has them alone. The predictions do not depend on it.
 
     Raises:
         InputError: the part holds no images, or the model was trained on other channels.
@@ -67,7 +72,11 @@ def predict_stack(
     used = [stack, split, checkpoint, *([plan] if plan is not None else [])]
     content = [inference.model_dump(mode="json"), part, predictor.device]
     with continuing(output, content, used) as unfinished:
-        predict_images(store, indices, unfinished, predictor)
+        if workers is None:
+            predict_images(store, indices, unfinished, predictor)
+        else:
+            work = SharedPrediction(stack, tuple(indices), unfinished.folder, checkpoint, inference, workers.threads)
+            _share(work, store, unfinished, predictor, workers)
         group = unfinished.group
         provenance = record({"inference": inference.model_dump(mode="json"), "part": part}, used)
         group.attrs.update({"split": part, "classes": predictor.classes, **predictor.decision.describe()})
@@ -77,23 +86,68 @@ def predict_stack(
 
 def predict_images(store: zarr.Group, indices: list[int], unfinished: Unfinished, predictor: Predictor) -> None:
     """Write the predictions of images of a stack, and which ones they are, shard by shard."""
-    image: Any = store["image"]
-    targets = _create_targets(unfinished, len(indices), image.shape[2:], predictor)
-    volumes = list_volumes(store)
+    targets = _create_targets(unfinished, store, indices, predictor)
     for note in unfinished.notes:
         predictor.recall(note)
+    predict_block, alone = _make_block_predictor(store, indices, targets, predictor), predictor.undecided
+    run_blocks(predict_block, targets, "predicting", unfinished=unfinished, first_alone=alone)
+
+
+def _share(
+    work: "SharedPrediction", store: zarr.Group, unfinished: Unfinished, predictor: Predictor, workers: Workers
+) -> None:
+    """Let workers do what ``predict_images`` does."""
+    targets = _create_targets(unfinished, store, work.indices, predictor)
+
+    def plan(part: slice, least: int) -> list[slice]:
+        return [shard for shard in shards(targets[0]) if part.start <= shard.start < part.stop]
+
+    settle = SharedPrediction.settle if predictor.undecided else None
+    for decisions in share_slabs(unfinished, targets, plan, work, workers, "predicting", settle):
+        predictor.recall(decisions)
+
+
+@dataclass(frozen=True)
+class SharedPrediction:
+    """What a worker does to slabs of the images that several predict."""
+
+    stack: Path
+    indices: tuple[int, ...]
+    store: Path
+    """The unfinished one that is written."""
+    checkpoint: Path
+    inference: InferenceSettings
+    threads: int
+    decisions: tuple[Json, ...] = ()
+    """The precision, where it is decided."""
+
+    def settle(self, decisions: list[Json]) -> "SharedPrediction":
+        """Return the same in the precision that the first slab was computed in."""
+        return replace(self, decisions=tuple(decisions))
+
+    def open(self) -> Callable[[slice], list[Json]]:
+        """Load the model; return what predicts a slab."""
+        set_threads(self.threads)
+        predictor, group = Predictor(self.checkpoint, self.inference), open_writable(self.store, anew=False)
+        if self.decisions:
+            predictor.recall(self.decisions)
+        targets: list[Any] = [group[name] for name in ("label", "probability") if name in group]
+        return _make_block_predictor(open_store(self.stack), self.indices, targets, predictor)
+
+
+def _make_block_predictor(
+    store: zarr.Group, indices: Sequence[int], targets: list[zarr.Array[Any]], predictor: Predictor
+) -> Callable[[slice], list[Json]]:
+    """Return what predicts the images of a block, and returns the precision."""
+    volumes = list_volumes(store)
 
     def predict_block(block: slice) -> list[Json]:
-        runs = find_runs(volumes, indices[block])
+        runs = find_runs(volumes, list(indices[block]))
         for target, values in zip(targets, _predict_runs(store, runs, targets, predictor), strict=True):
             target[block] = values
         return predictor.decisions()
 
-    run_blocks(predict_block, targets, "predicting", unfinished=unfinished, first_alone=predictor.undecided)
-    shape = (len(indices),)
-    create = partial(unfinished.group.create_array, "index", shape=shape, dtype="int64", chunks=shape)
-    index = unfinished.array("index", create)
-    index[:] = np.asarray(indices)
+    return predict_block
 
 
 def check_channels(image: Any, predictor: Predictor, checkpoint: Path, stack: Path) -> None:
@@ -108,9 +162,11 @@ def check_channels(image: Any, predictor: Predictor, checkpoint: Path, stack: Pa
 
 
 def _create_targets(
-    unfinished: Unfinished, count: int, size: tuple[int, int], predictor: Predictor
+    unfinished: Unfinished, store: zarr.Group, indices: Sequence[int], predictor: Predictor
 ) -> list[zarr.Array[Any]]:
-    """Create ``label`` and, where asked for, ``probability``, with the same images in a shard."""
+    """Create ``label`` and, where asked for, ``probability``, with the same images in a shard, and ``index``."""
+    image: Any = store["image"]
+    count, size = len(indices), image.shape[2:]
     classes, keep = len(predictor.classes), predictor.settings.probabilities
     item, dtype = ((classes, *size), "float16") if keep else (size, "uint8")
     length = block_length(item, dtype, count, predictor.tile[0])
@@ -120,6 +176,9 @@ def _create_targets(
     if keep:
         probabilities = partial(create, "probability", (count, classes, *size), "float16", axes="mkyx")
         targets.append(unfinished.array("probability", probabilities))
+    form: dict[str, Any] = {"shape": (count,), "dtype": "int64", "chunks": (count,)}
+    index = unfinished.array("index", partial(unfinished.group.create_array, "index", **form))
+    index[:] = np.asarray(indices)
     return targets
 
 
