@@ -24,6 +24,7 @@ SMALLEST = {
     "tracking": ["1", "--reference", "1"],
     "training": ["--patches", "8", "--size", "64", "--batch", "4", "--threads", "1"],
     "volume": ["--size", "64", "--slices", "2", "--rounds", "1", "--threads", "1"],
+    "workers": ["--size", "64", "--slices", "2", "--rounds", "1"],
     "workflow": ["1", "--rounds", "1"],
 }
 """Of each benchmark, the arguments."""

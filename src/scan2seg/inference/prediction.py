@@ -56,7 +56,7 @@ def predict_stack(
         part: test, validation or train.
         plan: plan.json, where the settings ask for one.
         threads: processor cores.
-        workers: who shares the images; by default this process has them alone. The predictions do not depend on it.
+        workers: who shares the images, if not this process alone; the predictions do not depend on it.
 
     Raises:
         InputError: the part holds no images, or the model was trained on other channels.
@@ -65,11 +65,9 @@ def predict_stack(
     inference = read_plan(plan, inference)
     predictor = Predictor(checkpoint, inference)
     store = open_store(stack)
-    indices: list[int] = read_json(split)[part]
-    if not indices:
-        raise InputError(f"{split}: holds no {part} images to predict")
+    indices = _read_part(split, part)
     check_channels(store["image"], predictor, checkpoint, stack)
-    used = [stack, split, checkpoint, *([plan] if plan is not None else [])]
+    used = [path for path in (stack, split, checkpoint, plan) if path is not None]
     content = [inference.model_dump(mode="json"), part, predictor.device]
     with continuing(output, content, used) as unfinished:
         if workers is None:
@@ -77,11 +75,17 @@ def predict_stack(
         else:
             work = SharedPrediction(stack, tuple(indices), unfinished.folder, checkpoint, inference, workers.threads)
             _share(work, store, unfinished, predictor, workers)
-        group = unfinished.group
+        made = {"split": part, "classes": predictor.classes, **predictor.decision.describe()}
         provenance = record({"inference": inference.model_dump(mode="json"), "part": part}, used)
-        group.attrs.update({"split": part, "classes": predictor.classes, **predictor.decision.describe()})
-        group.attrs["provenance"] = provenance
+        unfinished.group.attrs.update({**made, "provenance": provenance})
     info("%d images on %s in %s", len(indices), predictor.device, predictor.decision.precision)
+
+
+def _read_part(split: Path, part: str) -> list[int]:
+    indices: list[int] = read_json(split)[part]
+    if not indices:
+        raise InputError(f"{split}: holds no {part} images to predict")
+    return indices
 
 
 def predict_images(store: zarr.Group, indices: list[int], unfinished: Unfinished, predictor: Predictor) -> None:
