@@ -4,7 +4,6 @@ import copy
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, reduce
 from itertools import product
 from pathlib import Path
 
@@ -17,9 +16,11 @@ from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.device import autocast, choose_device, choose_precision
 from scan2seg.documents import Json
+from scan2seg.inference.blending import blending_weights, move_up
 from scan2seg.inference.tile_grid import Axis, fit_axis
 from scan2seg.normalisation import measure_images, standardise, standardise_alone
 from scan2seg.precision import Decision, compare_precision, heed_comparison
+from scan2seg.windows import cut_window
 
 Reader = Callable[[range], NDArray[np.float32]]
 """Reads consecutive slices of a volume as a slab (c, z, y, x)."""
@@ -66,6 +67,7 @@ class Predictor:
         tile = self.settings.tile or (height, width)
         plane = (tile, tile) if isinstance(tile, int) else tile
         self.tile: tuple[int, int, int] = (depth[0] if depth else 1, *plane)
+        self._patch = (self.tile[0], height, width)
         self._statistics: dict[range, NDArray[np.float32]] = {}
         self._flat: dict[tuple[float, ...], Tensor] = {}
         """The probabilities of the last tile of one value."""
@@ -213,17 +215,25 @@ class Predictor:
         return "float32" if self.description.get("precision") == "float32" else "auto"
 
     def cut(self, slab: NDArray[np.float32]) -> Iterator[tuple[list[tuple[slice, ...]], Tensor]]:
-        """Yield the tiles (n, c, z, y, x) of a slab (c, z, y, x) in batches, on the device, with their places."""
-        pixels = torch.from_numpy(np.ascontiguousarray(slab)).to(self.device)
+        """Yield the tiles (n, c, z, y, x) of a slab (c, z, y, x) in batches, on the device, with their places.
+
+        Along an axis that is shorter than a patch of the training, tiles go on beyond their place as patches did.
+        """
         rows, columns = self.fit_plane(*slab.shape[2:])
         windows: list[tuple[slice, ...]] = [
             (slice(None), slice(row, row + rows.tile), slice(column, column + columns.tile))
             for row, column in product(rows.starts, columns.starts)
         ]
+        several = (False, len(rows.starts) > 1, len(columns.starts) > 1)
+        size = [
+            length if tiled else max(length, least)
+            for length, least, tiled in zip(slab.shape[1:], self._patch, several, strict=True)
+        ]
+        pixels = torch.from_numpy(np.ascontiguousarray(cut_window(slab, (0, 0, 0), size))).to(self.device)
         step = self.settings.batch_size
         for start in range(0, len(windows), step):
             batch = windows[start : start + step]
-            yield batch, torch.stack([pixels[(slice(None), *window)] for window in batch])
+            yield batch, torch.stack([pixels[(slice(None), *_widen(window, slab.shape[1:], size))] for window in batch])
 
     def _sum_bands(self, slab: NDArray[np.float32]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the weighted sums (k, z, rows, x) of the probabilities of the tiles of a slab, and of the weights.
@@ -235,15 +245,16 @@ class Predictor:
         total, weight = self._zeros(len(self.classes), *size), self._zeros(*size)
         top = 0
         for windows, tiles in self.cut(slab):
-            weights = blending_weights(tuple(tiles.shape[2:]), self.settings.blend, self.device)
+            size = (slab.shape[1], *(window.stop - window.start for window in windows[0][1:]))
+            weights = blending_weights(size, self.settings.blend, self.device)
             with self._lock:
-                found = self._run_flat_once(tiles)
+                found = self._run_flat_once(tiles)[..., : size[0], : size[1], : size[2]]
             for (_, down, across), probabilities in zip(windows, found, strict=True):
                 if down.start > top:
                     done, top = down.start - top, down.start
                     yield total[:, :, :done], weight[:, :done]
-                    _move_up(total, done)
-                    _move_up(weight, done)
+                    move_up(total, done)
+                    move_up(weight, done)
                 total[..., across].addcmul_(probabilities, weights)
                 weight[..., across] += weights
         yield total, weight
@@ -263,28 +274,15 @@ class Predictor:
         return fit_axis(length, tile, overlap, stride)
 
 
-def _move_up(sums: Tensor, rows: int) -> None:
-    """Move sums (..., rows, x) up by some rows, and begin with 0 below."""
-    kept = sums.shape[-2] - rows
-    moved = sums[..., rows:, :]
-    sums[..., :kept, :] = moved if kept <= rows else moved.clone()
-    sums[..., kept:, :] = 0
+def _widen(window: Sequence[slice], size: Sequence[int], complete: Sequence[int]) -> tuple[slice, ...]:
+    """Return a window that goes on to the end where a slab was continued beyond its own."""
+    return tuple(
+        part if length == whole else slice(part.start, whole)
+        for part, length, whole in zip(window, size, complete, strict=True)
+    )
 
 
 def choose_classes(probabilities: Tensor) -> Tensor:
     """Return the most probable class (*spatial) uint8 of (k, *spatial), the first of equal ones."""
     # torch's argmax over classes that do not lie beside each other takes 7 to 17 times as long for up to four
     return probabilities.max(dim=0).indices.to(torch.uint8)
-
-
-@lru_cache(maxsize=16)
-def blending_weights(tile: tuple[int, ...], blend: str, device: str = "cpu") -> Tensor:
-    """Return the weight of each pixel of a tile: 1, or a Gaussian of an eighth of its size (nnU-Net)."""
-    if blend == "constant":
-        return torch.ones(tile, device=device)
-    axes = []
-    for length in tile:
-        distance = torch.arange(length, dtype=torch.float32) - (length - 1) / 2
-        axes.append(torch.exp(-0.5 * (distance / max(length / 8, 0.5)) ** 2))
-    weights = reduce(lambda product, axis: product[..., None] * axis, axes)
-    return weights.clamp_min(float(weights.max()) * 1e-3).to(device)

@@ -56,6 +56,7 @@ def make_predictor(model: Threshold, tile: tuple[int, int, int], **inference: An
     predictor._statistics, model.normalisation = {}, Normalisation(1)
     predictor.settings = InferenceSettings(batch_size=3, **inference)
     predictor.classes, predictor.tile, predictor._lock = ["a", "b"], tile, threading.Lock()
+    predictor._patch = tile
     return predictor
 
 

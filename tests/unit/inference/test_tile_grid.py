@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scan2seg.inference.blending import blending_weights
 from scan2seg.inference.tile_grid import STRETCH, count_tiles, fit_axis
-from scan2seg.inference.tiling import blending_weights
 from scan2seg.windows import window_starts
 
 LENGTHS, TILES, OVERLAPS = st.integers(1, 3000), st.integers(1, 600), st.floats(0, 0.9)
