@@ -49,6 +49,8 @@ class Patches:
     """How the images were read, ``reading``, and the edge of their pixels in micrometres, ``pixel_size``, or null."""
     per_image: bool = False
     """Whether images are standardised by those."""
+    pinned: bool = False
+    """Whether batches lie in memory that a GPU reads by itself, while the one before is computed."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Patches":
         """Share the data: an averaged copy of the training module must not copy them."""
@@ -62,6 +64,11 @@ class Patches:
         images = np.stack([np.asarray(self.image[int(i)]) for i in indices])
         labels = np.stack([np.asarray(self.label[int(i)]) for i in indices])
         return self._standardise(torch.from_numpy(images), indices), torch.from_numpy(labels)
+
+    def fetch_ahead(self, indices: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return what ``fetch`` does, pinned where a GPU will take it."""
+        images, labels = self.fetch(indices)
+        return (images.pin_memory(), labels.pin_memory()) if self.pinned else (images, labels)
 
     def _standardise(self, images: Tensor, indices: NDArray[np.int64]) -> Tensor:
         if not self.per_image:
@@ -119,7 +126,8 @@ def open_patches(path: Path, split: Path, fold: int | None, device: str) -> Patc
     classes, names = list(store.attrs["classes"]), list(store.attrs["names"])  # type: ignore[arg-type]
     known: NDArray[np.float32] = np.asarray(store["statistics"])
     source = {key: store.attrs.get(key) for key in ("reading", "pixel_size")}
-    return Patches(image, label, train, validation, histogram, origin, classes, names, size, place, known, source)  # type: ignore[arg-type]
+    form: dict[str, Any] = {"statistics": known, "source": source, "pinned": device == "cuda" and place != "cuda"}
+    return Patches(image, label, train, validation, histogram, origin, classes, names, size, place, **form)  # type: ignore[arg-type]
 
 
 def _warn_of_missing(histogram: NDArray[np.int64], classes: list[str]) -> None:
@@ -181,18 +189,18 @@ class BatchLoader:
         return shares
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, NDArray[np.int64], float]]:
-        """Yield images, labels, patch indices and weight; from disk the next two batches are read ahead."""
+        """Yield images, labels, patch indices and weight; two batches are made ahead from disk, or for a GPU."""
         shares = self.shares()[self.first :]
-        if self.patches.place != "disk":
+        if self.patches.place != "disk" and not self.patches.pinned:
             for group, weight in shares:
                 yield (*self.patches.fetch(group), group, weight)
             return
         with ThreadPoolExecutor(2) as pool:
-            pending = [pool.submit(self.patches.fetch, group) for group, _ in shares[:2]]
+            pending = [pool.submit(self.patches.fetch_ahead, group) for group, _ in shares[:2]]
             for number, (group, weight) in enumerate(shares):
                 images, labels = pending.pop(0).result()
                 if number + 2 < len(shares):
-                    pending.append(pool.submit(self.patches.fetch, shares[number + 2][0]))
+                    pending.append(pool.submit(self.patches.fetch_ahead, shares[number + 2][0]))
                 yield images, labels, group, weight
 
 
