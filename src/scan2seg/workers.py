@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,13 +66,16 @@ def find_workers(snakemake: Any) -> Workers | None:
     settings = SharedWork(**json.loads(text)) if text else None
     if settings is None or snakemake.rule not in settings.rules:
         return None
-    if settings.on == "machine":
+    if settings.where == "machine":
         return Workers(settings.count, max(1, snakemake.threads // settings.count))
     if shutil.which("sbatch") is None:
-        raise InputError("cluster.workers.on: slurm: there is no sbatch here; write on: machine, or remove workers:")
+        raise InputError(
+            "cluster.workers.where: slurm: there is no sbatch here; write where: machine, or remove workers:"
+        )
     asked = snakemake.resources
     options = [f"--gpus={asked.get('gpu')}"] if asked.get("gpu") else []
-    options += [f"--gres={asked.get('gres')}"] if asked.get("gres") else []
+    options += [f"--{name}={asked.get(name)}" for name in ("gres", "qos", "constraint") if asked.get(name)]
+    options += shlex.split(asked.get("slurm_extra") or "")
     logs = Path(snakemake.log[0]).resolve().with_suffix(".workers")
     request = SlurmRequest(
         f"{snakemake.rule}-worker", logs, int(asked.mem_mb), int(asked.runtime),

@@ -47,15 +47,19 @@ def test_a_worker_on_slurm_asks_for_what_the_job_asks_for(monkeypatch: pytest.Mo
     assert request is not None and request.options == ("--gres=gpu:1",)
     assert (request.mem_mb, request.minutes, request.partition, request.account) == (8000, 240, "gpu", "me")
     assert request.logs == Path("results/logs/denoise_scan/a.workers").resolve()
+    asked = {"qos": "long", "constraint": "a100&ib", "slurm_extra": "--comment='a b' -x node7"}
+    extra = find_workers(job(**asked))
+    assert extra is not None and extra.slurm is not None
+    assert extra.slurm.options == ("--qos=long", "--constraint=a100&ib", "--comment=a b", "-x", "node7")
     gpu = find_workers(job(gpu=1))
     assert gpu is not None and gpu.slurm is not None and gpu.slurm.options == ("--gpus=1",)
     monkeypatch.setattr(workers.shutil, "which", lambda _: None)
-    with pytest.raises(InputError, match=r"cluster.workers.on: slurm: there is no sbatch here"):
+    with pytest.raises(InputError, match=r"cluster.workers.where: slurm: there is no sbatch here"):
         find_workers(job())
 
 
 def test_processes_of_one_job_divide_its_cores_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    announce_workers(SharedWork(count=4, on="machine"))
+    announce_workers(SharedWork(count=4, where="machine"))
     found = find_workers(job())
     assert found is not None and found.slurm is None and found.threads == 4
     monkeypatch.setattr(workers, "available_memory", lambda: 4000)
@@ -63,7 +67,9 @@ def test_processes_of_one_job_divide_its_cores_and_memory(monkeypatch: pytest.Mo
     assert memory.available_memory() > 4000
 
 
-@pytest.mark.parametrize("wrong", [{"count": 0}, {"count": 2, "on": "cloud"}, {"count": 2, "rules": ["train_model"]}])
+@pytest.mark.parametrize(
+    "wrong", [{"count": 0}, {"count": 2, "where": "cloud"}, {"count": 2, "rules": ["train_model"]}]
+)
 def test_what_cannot_be_shared_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         SharedWork(**wrong)

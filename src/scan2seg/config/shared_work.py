@@ -14,7 +14,7 @@ class SharedWork(Settings):
 
     count: int = Field(ge=1, le=1000)
     """How many workers a volume, the job's own among them."""
-    on: Literal["slurm", "machine"] = "slurm"
+    where: Literal["slurm", "machine"] = "slurm"
     """slurm: each further worker is a job that asks for what the rule asks for. machine: they are processes of the one
     job and share its cores."""
     rules: list[Rule] = ["reconstruct_scan", "denoise_scan", "segment_scan"]

@@ -2,7 +2,11 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from scan2seg.config.schema import make_reference, make_schema
 
@@ -34,3 +38,15 @@ def test_keys_and_shipped_files_that_the_pages_name_are_there() -> None:
     assert len(keys) > 30 and {key for key in keys if f'"{key}"' not in schema} <= NOT_SETTINGS
     files = set(re.findall(r"\bconfig/(?:datasets|models|experiments)/\w+\.yaml\b", text))
     assert {file for file in files if not (ROOT / file).exists()} <= EXAMPLES
+
+
+def test_no_key_or_choice_is_a_word_that_yaml_reads_as_another_thing() -> None:
+    def words(part: Any) -> Iterator[str]:
+        if isinstance(part, dict):
+            yield from part.get("properties", {})
+            yield from (choice for choice in part.get("enum", []) if isinstance(choice, str))
+        for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            yield from words(inner)
+
+    # on, off, yes and no are truth values, with which nobody could write such a key
+    assert {word for word in words(make_schema()) if yaml.safe_load(word) != word} == set()
