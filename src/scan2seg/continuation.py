@@ -7,6 +7,7 @@ of the same size and time, equal code and libraries. Any other starts anew.
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ from scan2seg.replacement import replacing
 from scan2seg.storage import open_writable, shards
 
 _RECORD = ".unfinished"
+WORKERS_FOLDER = ".workers-"
+"""How the name of the folder begins in which workers of an unfinished store have what they need."""
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -126,10 +129,13 @@ class Unfinished:
         return self._folder
 
     def close(self) -> None:
-        """Take away what is of use to an unfinished store alone; the record goes first."""
+        """Take away what is of use to an unfinished store alone, and what was left by a kill; the record goes first."""
         (self._folder / _RECORD).unlink()
-        for file in self._folder.glob(".*.npz"):
+        # zarr writes a shard beside it, under such a name
+        for file in (*self._folder.glob(".*.npz"), *self._folder.rglob("*.partial")):
             file.unlink()
+        for folder in self._folder.glob(f"{WORKERS_FOLDER}*"):
+            shutil.rmtree(folder)
 
 
 @contextmanager
@@ -169,18 +175,23 @@ def recall(folder: Path, name: str) -> Arrays:
 
 
 def _read(folder: Path, content: str) -> list[tuple[int, int, Any]] | None:
-    """Return the finished parts of an unfinished store, None where there is none of this content."""
+    """Return the finished parts of an unfinished store, None where there is none of this content.
+
+    A part was made again, perhaps with other edges, where the earlier one was lost: of parts that overlap, the last
+    counts.
+    """
     try:
         first, *lines = (folder / _RECORD).read_text("utf-8").splitlines()
         if json.loads(first) != content:
             return None
     except (OSError, ValueError):
         return None
-    parts = []
+    parts: list[tuple[int, int, Any]] = []
     for line in lines:
         # the last may have been cut off
         with suppress(ValueError):
             start, stop, note = json.loads(line)
+            parts = [part for part in parts if part[1] <= start or stop <= part[0]]
             parts.append((start, stop, note))
     return parts
 

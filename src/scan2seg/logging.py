@@ -61,6 +61,28 @@ def warn_once() -> None:
     LOGGER.addFilter(_Once())
 
 
+class _Kept(logging.Handler):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
+@contextmanager
+def keeping_warnings() -> Iterator[list[str]]:
+    """Keep the warnings of the block, for another process to say them."""
+    kept = _Kept()
+    LOGGER.addHandler(kept)
+    try:
+        yield kept.said
+    finally:
+        LOGGER.removeHandler(kept)
+
+
 def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
     """Iterate with a progress bar; in a log or a batch job it becomes a line every ten seconds."""
     from tqdm import tqdm

@@ -6,43 +6,29 @@ its slabs are given out again. Whoever connects needs a certificate that is made
 user can read.
 """
 
-import os
 import pickle
-import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
-from logging import WARNING
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import zarr
 
 from scan2seg import logging
 from scan2seg.continuation import Unfinished
 from scan2seg.errors import InputError
+from scan2seg.hiring import hire
 from scan2seg.storage import shards
+from scan2seg.worker_process import Work, do_part
 from scan2seg.workers import Workers
 
-SLOTS = 2
-"""Slabs that a worker has at a time: one is read and written while the other is computed."""
 SLABS_A_WORKER = 4
 """Slabs are planned so short that each worker gets so many, where shards allow it: else some would have nothing to do
 while others finish."""
 _LOOK_SECONDS = 2.0
-_LOST_SECONDS = 30
-"""How long a worker whose process ended has to come back where it was, before another takes its place."""
-
-
-class Work(Protocol):
-    """What is done to slabs of one store; it travels to the workers, and so is small and can be pickled."""
-
-    def open(self) -> Callable[[slice], Any]:
-        """Open what is needed, once in each worker; return what reads, computes and writes a slab.
-
-        What that returns is JSON. It is called by several threads at a time.
-        """
+_NOBODY_SECONDS = 600.0
+"""How long the job waits where no worker can be started at all."""
 
 
 class Team:
@@ -51,6 +37,8 @@ class Team:
     def __init__(self, client: Any, cluster: Any, workers: Workers) -> None:
         """Take a client and a cluster of Dask."""
         self._client, self._cluster, self._workers = client, cluster, workers
+        self._there: set[str] = set()
+        self._lost, self._seen = 0, time.monotonic()
 
     def share(self, work: Work, slabs: Sequence[slice], label: str) -> Iterator[tuple[slice, Any]]:
         """Give out slabs; yield each with what was returned of it, as they are finished.
@@ -61,44 +49,76 @@ class Team:
             label: what the progress line says.
 
         Raises:
-            InputError: a slab ended several workers one after the other; or what the work raises.
+            InputError: a slab ended several workers one after the other, or none can be started; or what the work
+                raises.
         """
-        from distributed import wait
-
-        content = pickle.dumps(work)
-        begin = partial(self._client.submit, _run, content, pure=False)
+        begin = partial(self._client.submit, do_part, pickle.dumps(work), pure=False)
         pending = {begin(slab, priority=-place): slab for place, slab in enumerate(slabs)}
         bar = logging.progress(range(len(slabs)), label, len(slabs))
         counted = iter(bar)
         while pending:
             self._replace_lost()
-            with suppress(TimeoutError):
-                for future in wait(list(pending), timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED").done:
-                    # a worker may die before it has told what it returned, and its slab is done again
-                    result = _ask(future, pending[future], self._workers)
-                    slab = pending.pop(future)
-                    next(counted, None)
-                    yield slab, result
+            for future in _look(list(pending)):
+                told = _ask(future, pending[future], self._workers)
+                if told is None:
+                    # its worker has died before it told, and the slab is done again
+                    continue
+                slab, (result, said) = pending.pop(future), told
+                for warning in said:
+                    logging.warn("%s", warning)
+                next(counted, None)
+                yield slab, result
         next(counted, None)
 
     def _replace_lost(self) -> None:
-        """Ask for as many workers as there should be: Dask gives up one that has not come back after a while."""
+        """Ask for as many workers as there should be: Dask gives up one that has not come back after a while.
+
+        Raises:
+            InputError: there has been none for long.
+        """
         self._cluster.scale(self._workers.count)
+        there = set(self._cluster.scheduler_info["workers"])
+        gone, self._there = self._there - there, there
+        if gone:
+            self._lost += len(gone)
+            told = "a worker ended before its work was done (%d so far); its slabs are given out again%s"
+            logging.warn(told, self._lost, _name_logs(self._workers))
+        if there:
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > _NOBODY_SECONDS:
+            raise InputError(f"no worker could be started for {_NOBODY_SECONDS:.0f} s{_name_logs(self._workers)}")
 
 
-def _ask(future: Any, slab: slice, workers: Workers) -> Any:
-    """Return what a worker returned of a slab.
+def _look(futures: list[Any]) -> set[Any]:
+    """Return those that are done, after a while none."""
+    from distributed import wait
+
+    try:
+        done: set[Any] = wait(futures, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED").done
+    except TimeoutError:
+        return set()
+    return done
+
+
+def _ask(future: Any, slab: slice, workers: Workers) -> tuple[Any, list[str]] | None:
+    """Return what a worker returned of a slab, and its warnings; None where the worker is not there any more.
 
     Raises:
         InputError: the slab ended several workers.
-        TimeoutError: the worker is not there any more.
     """
     from distributed import KilledWorker
 
+    failed = future.status == "error"
     try:
-        return future.result(timeout=_LOOK_SECONDS)
+        result: tuple[Any, list[str]] = future.result(timeout=_LOOK_SECONDS)
     except KilledWorker:
         raise InputError(_explain_loss(slab, workers)) from None
+    except TimeoutError:
+        # the work's own looks like this one: a network file system that does not answer
+        if failed:
+            raise
+        return None
+    return result
 
 
 def share_slabs(
@@ -131,7 +151,9 @@ def share_slabs(
     slabs = [slab for gap in gaps for slab in plan(gap, least=max(least[gap.start], 1))]
     edges = {edge for shard in shards(targets[0]) for edge in (shard.start, shard.stop)}
     assert all({slab.start, slab.stop} <= edges for slab in slabs), "slabs must be whole shards of the targets"
-    with hire(workers) as team:
+    workers = replace(workers, count=min(workers.count, len(slabs)))
+    with hire(workers, unfinished.folder) as (client, cluster):
+        team = Team(client, cluster, workers)
         for part in (slabs[:1], slabs[1:]) if settle and not notes else (slabs,):
             if settle and notes:
                 work = settle(work, notes[0])
@@ -141,100 +163,12 @@ def share_slabs(
                 yield note
 
 
+def _name_logs(workers: Workers) -> str:
+    return f"; logs of workers: {workers.slurm.logs}" if workers.slurm else ""
+
+
 def _explain_loss(slab: slice, workers: Workers) -> str:
-    logs = f"; their logs: {workers.slurm.logs}" if workers.slurm else ""
     return (
         f"slices {slab.start} to {slab.stop - 1}, or those beside them, ended several workers one after the other. "
-        f"Most likely they need more memory than the job asks for (mem_mb){logs}"
+        f"Most likely they need more memory than the job asks for (mem_mb){_name_logs(workers)}"
     )
-
-
-@contextmanager
-def hire(workers: Workers) -> Iterator[Team]:
-    """Start workers, and end them with the block. Work begins with the first that is there."""
-    import dask
-    from distributed import Client
-
-    settings = {
-        "distributed.comm.timeouts.connect": "60s",
-        "distributed.deploy.lost-worker-timeout": f"{_LOST_SECONDS}s",
-        "distributed.nanny.pre-spawn-environ": _environment(workers),
-        # what a slab needs is planned before; Dask would end a worker whose memory it measures otherwise
-        "distributed.worker.memory.terminate": False,
-        "distributed.worker.memory.pause": False,
-        # nobody looks at Dask's pages, and anybody on the machine could
-        "distributed.scheduler.http.routes": [],
-        "distributed.worker.http.routes": [],
-    }
-    with ExitStack() as stack:
-        stack.enter_context(dask.config.set(settings))
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix=".workers-", dir=_shared_folder(workers))))
-        security = _certify(folder)
-        start = _start_jobs if workers.slurm else _start_processes
-        cluster = stack.enter_context(start(workers, security, folder))
-        yield Team(stack.enter_context(Client(cluster, security=security)), cluster, workers)
-
-
-def _shared_folder(workers: Workers) -> Path | None:
-    """Return a folder that the workers see, for certificates that only this user can read."""
-    if workers.slurm is None:
-        return None
-    workers.slurm.logs.mkdir(parents=True, exist_ok=True)
-    return workers.slurm.logs
-
-
-def _certify(folder: Path) -> Any:
-    """Return a certificate of its own for this team, in files of a folder that only this user can read."""
-    from distributed.security import Security
-
-    made, paths = Security.temporary(), {}
-    parts = [f"tls_{role}_{part}" for role in ("scheduler", "worker", "client") for part in ("cert", "key")]
-    for name in ["tls_ca_file", *parts]:
-        paths[name] = str(folder / f"{name}.pem")
-        with open(os.open(paths[name], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(getattr(made, name))
-    return Security(require_encryption=True, **paths)
-
-
-def _environment(workers: Workers) -> dict[str, str]:
-    """Return what Dask sets for its workers, which would else be one thread each."""
-    return dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(workers.threads))
-
-
-def _start_processes(workers: Workers, security: Any, folder: Path) -> Any:
-    from distributed import LocalCluster
-
-    return LocalCluster(
-        n_workers=workers.count, threads_per_worker=SLOTS, memory_limit=0, host="127.0.0.1", protocol="tls://",
-        security=security, local_directory=str(folder), dashboard_address=":0", scheduler_kwargs={"dashboard": False},
-    )  # fmt: skip
-
-
-def _start_jobs(workers: Workers, security: Any, folder: Path) -> Any:
-    """Start one worker here, and ask Slurm for the others."""
-    from distributed import Nanny
-
-    from scan2seg.slurm.worker_jobs import start_jobs
-
-    assert workers.slurm is not None
-    cluster = start_jobs(workers.slurm, workers.threads, SLOTS, _environment(workers), security, str(folder))
-    here = {"nthreads": SLOTS, "memory_limit": 0, "security": security, "local_directory": str(folder)}
-    cluster.worker_spec["here"] = {"cls": Nanny, "options": {**here, "silence_logs": WARNING}}
-    cluster.scale(workers.count)
-    return cluster
-
-
-_opened: dict[bytes, Callable[[slice], Any]] = {}
-"""In a worker: the work that was opened last."""
-_lock = threading.Lock()
-
-
-def _run(content: bytes, slab: slice) -> Any:
-    """Do a worker's part: open the work if it is another than the last, and do it to a slab."""
-    with _lock:
-        if content not in _opened:
-            _opened.clear()
-            work: Work = pickle.loads(content)
-            _opened[content] = work.open()
-        run = _opened[content]
-    return run(slab)

@@ -22,7 +22,10 @@ from scan2seg.config.base import Plugin
 from scan2seg.config.reconstruction import ReconstructionSettings
 from scan2seg.config.scan_files import RawScan
 from scan2seg.denoising.scan import denoise_scan
+from scan2seg.hiring import hire
 from scan2seg.reconstruction.scan import reconstruct_scan
+from scan2seg.team import Team
+from scan2seg.workers import SlurmRequest, Workers
 
 pytestmark = pytest.mark.slurm
 SIZE, SLICES = 512, 192
@@ -116,3 +119,22 @@ def test_three_jobs_share_a_scan_and_killed_ones_cost_what_they_had_begun(
     wait_for(lambda: not cluster.queue())
     assert not list((workspace.folder / "results").rglob(".workers-*"))
     assert not list((workspace.folder / "results").rglob("*.partial"))
+
+
+def test_a_worker_whose_job_is_cancelled_is_asked_for_anew(cluster: Cluster, tmp_path: Path) -> None:
+    folder = tmp_path / "my results"
+    folder.mkdir()
+    workers = Workers(2, 1, SlurmRequest("lost-worker", folder / "logs", 500, 5, "cpu"))
+
+    def asked() -> list[str]:
+        return [job["JobId"] for job in cluster.jobs() if job["JobName"] == "lost-worker"]
+
+    with hire(workers, folder) as (client, dask_cluster):
+        team = Team(client, dask_cluster, workers)
+        wait_for(lambda: len(dask_cluster.scheduler_info["workers"]) == 2)
+        (first,) = asked()
+        cluster.ask("scancel", first)
+        wait_for(lambda: team._replace_lost() or len(asked()) == 2)
+        wait_for(lambda: len(dask_cluster.scheduler_info["workers"]) == 2)
+    wait_for(lambda: not cluster.queue())
+    assert [path.name for path in folder.iterdir()] == ["logs"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scan2seg.logging import warn
 from scan2seg.storage import open_writable
 
 
@@ -19,6 +20,7 @@ class Fill:
     times: int = 0
     """How often it dies there."""
     fails_at: int = -1
+    error: Exception | None = None
     decision: str = ""
 
     def settle(self, note: Any) -> "Fill":
@@ -26,6 +28,7 @@ class Fill:
 
     def open(self) -> Callable[[slice], Any]:
         (self.store.parent / f"opened-{os.getpid()}").touch()
+        warn("what was opened is odd")
         target: Any = open_writable(self.store, anew=False)["a"]
 
         def run(slab: slice) -> Any:
@@ -34,7 +37,7 @@ class Fill:
                 (self.store.parent / f"died-{os.getpid()}").touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             if slab.start == self.fails_at:
-                raise ValueError("no such slices")
+                raise self.error or ValueError("no such slices")
             for place in range(slab.start, slab.stop):
                 target[place] = place
             return {"process": os.getpid(), "decision": self.decision, "threads": os.environ["OMP_NUM_THREADS"]}

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from stages import DYING, SETTINGS, SIZE, assert_equal, content, finished, make_
 from scan2seg import provenance, stack, storage
 from scan2seg.config.images import ImageSource
 from scan2seg.config.training import InferenceSettings
-from scan2seg.continuation import Unfinished, continuing
+from scan2seg.continuation import WORKERS_FOLDER, Unfinished, continuing
 from scan2seg.inference import tiling
 from scan2seg.inference.prediction import predict_stack
 from scan2seg.ownership import owning
@@ -255,3 +256,39 @@ def test_a_killed_assembling_reads_only_what_is_missing(
     attributes = [{**group.attrs.asdict(), "provenance": None} for group in (made, whole)]
     assert attributes[0] == attributes[1]
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_of_parts_that_overlap_the_last_counts_and_the_others_are_not_deleted(tmp_path: Path) -> None:
+    def open_again() -> tuple[Unfinished, Any]:
+        unfinished = Unfinished(tmp_path / "a", "content")
+        create = partial(storage.create_array, unfinished.group, "a", (8,), "int64", per_shard=1)
+        return unfinished, unfinished.array("a", create)
+
+    def finish(unfinished: Unfinished, array: Any, start: int, stop: int) -> None:
+        array[start:stop] = np.arange(start, stop) + 1
+        unfinished.finish(slice(start, stop), f"{start} to {stop}")
+
+    first, array = open_again()
+    finish(first, array, 0, 4)
+    finish(first, array, 4, 8)
+    # lost with a node; a try with more memory or fewer workers made a half of it again
+    (tmp_path / "a/a/c/5").unlink()
+    second, array = open_again()
+    assert second.collect([array]) == (["0 to 4"], [slice(4, 8)])
+    finish(second, array, 4, 6)
+    third, array = open_again()
+    assert third.collect([array]) == (["0 to 4", "4 to 6"], [slice(6, 8)])
+    finish(third, array, 6, 8)
+    last, array = open_again()
+    assert last.collect([array]) == (["0 to 4", "4 to 6", "6 to 8"], [])
+    assert np.asarray(array).tolist() == list(range(1, 9))
+
+
+def test_what_killed_writers_left_in_the_store_goes_with_its_end(tmp_path: Path) -> None:
+    with continuing(tmp_path / "a.zarr", 1, []) as unfinished:
+        storage.create_array(unfinished.group, "a", (2,), "int64", per_shard=1)[:] = 1
+        left = [unfinished.folder / "a/c/0.3f.partial", unfinished.folder / f"{WORKERS_FOLDER}x/key.pem"]
+        for file in left:
+            file.parent.mkdir(exist_ok=True)
+            file.touch()
+    assert {path.name for path in (tmp_path / "a.zarr").rglob("*")} == {"zarr.json", "a", "c", "0", "1"}

@@ -1,13 +1,15 @@
 """Workers share a volume: what they make is what one process makes, whoever of them dies."""
 
+import errno
 import json
-import os
 import signal
-import stat
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import dask
 import numpy as np
 import psutil
 import pytest
@@ -17,7 +19,7 @@ from team_work import Fill
 from scan2seg import storage, team
 from scan2seg.continuation import continuing
 from scan2seg.errors import InputError
-from scan2seg.team import hire, share_slabs
+from scan2seg.team import Team, share_slabs
 from scan2seg.workers import Workers
 
 COUNT = 12
@@ -57,7 +59,7 @@ def test_when_the_job_is_killed_its_workers_end_and_the_next_goes_on(stage: str,
     parts = finished(run(stage, folder, target, settings, shared=True))
     assert len(recorded) == 2 and not {json.loads(line)[0] for line in recorded} & {start for start, _ in parts}
     assert_equal(content(target), content(tmp_path / "alone.zarr"))
-    assert not list(tmp_path.glob(".*"))
+    assert not list(tmp_path.glob(".*")) and not list(target.glob(".*"))
 
 
 def share(folder: Path, workers: Workers, **words: Any) -> tuple[list[Any], dict[int, Any]]:
@@ -75,11 +77,19 @@ def plan(part: slice, least: int) -> list[slice]:
     return [slice(start, start + 1) for start in range(part.start, part.stop)]
 
 
-def test_a_worker_that_is_killed_is_replaced_and_its_slabs_are_done(tmp_path: Path) -> None:
-    found, notes = share(tmp_path, Workers(1, 3), dies_at=5, times=2)
+def test_a_worker_that_is_killed_is_replaced_and_its_slabs_are_done(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # what the user has set for other work of Dask would fail at the first
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+        found, notes = share(tmp_path, Workers(1, 3), dies_at=5, times=2)
     assert found == list(range(COUNT)) and len(notes) == COUNT
     assert len(list(tmp_path.glob("died-*"))) == 2 and len(list(tmp_path.glob("opened-*"))) == 3
     assert {note["threads"] for note in notes} == {"3"}
+    told = [record.getMessage() for record in caplog.records if record.name == "scan2seg"]
+    assert "a worker ended before its work was done (1 so far); its slabs are given out again" in told
+    assert "what was opened is odd" in told
+    assert "distributed" not in (said := capfd.readouterr().err) and "odd" not in said
     assert not any("dask" in " ".join(child.cmdline()) for child in psutil.Process().children(recursive=True))
 
 
@@ -100,23 +110,28 @@ def test_an_error_of_a_worker_is_that_of_the_job_and_the_first_slab_decides_for_
     assert [note["decision"] for note in notes] == ["none", *[f"as {notes[0]['process']}"] * (COUNT - 1)]
 
 
-def test_nobody_takes_part_without_the_certificate_of_this_team(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from distributed import Client
-    from distributed.security import Security
+def test_a_time_out_of_the_work_is_an_error_and_no_lost_worker(tmp_path: Path) -> None:
+    error = OSError(errno.ETIMEDOUT, "Connection timed out", "scan.h5")
+    with pytest.raises(TimeoutError, match=r"scan\.h5"):
+        share(tmp_path, Workers(1, 1), fails_at=0, error=error)
 
-    monkeypatch.setattr(team, "_shared_folder", lambda _: tmp_path)
-    with hire(Workers(1, 1)) as hired:
-        (certificates,) = tmp_path.iterdir()
-        assert stat.S_IMODE(certificates.stat().st_mode) == 0o700
-        assert {stat.S_IMODE(file.stat().st_mode) for file in certificates.glob("*.pem")} == {0o600}
-        address = hired._cluster.scheduler_address
-        assert address.startswith("tls://127.0.0.1:")
-        for stranger in (None, Security.temporary()):
-            with pytest.raises((OSError, TypeError, RuntimeError, TimeoutError)):
-                Client(address, security=stranger, timeout=3)
-        plain = address.replace("tls", "tcp")
-        with pytest.raises(OSError, match=r"tcp|Timed out|expects"):
-            Client(plain, timeout=3)
-    assert not list(tmp_path.iterdir()) and os.environ.get("DASK_CONFIG") is None
+
+def test_no_more_workers_are_asked_for_than_there_are_slabs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def hire(workers: Workers, store: Path) -> Any:
+        raise RuntimeError(f"{workers.count} workers")
+        yield
+
+    monkeypatch.setattr(team, "hire", hire)
+    with pytest.raises(RuntimeError, match=f"^{COUNT} workers"):
+        share(tmp_path, Workers(40, 1))
+
+
+def test_a_job_that_finds_no_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team, "_NOBODY_SECONDS", -1)
+    cluster = SimpleNamespace(scale=lambda _: None, scheduler_info={"workers": {"tls://here": {}}})
+    alone = Team(None, cluster, Workers(2, 1))
+    alone._replace_lost()
+    cluster.scheduler_info["workers"].clear()
+    with pytest.raises(InputError, match="no worker could be started"):
+        alone._replace_lost()
