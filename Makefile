@@ -25,7 +25,7 @@ test: setup
 test-slow: setup
 	$(PYTEST) $(IN_PARALLEL) -m slow
 
-# every stage under an audit of what it reads, which takes a quarter of an hour
+# every stage under an audit of what it reads, and every benchmark in its smallest form: half an hour
 test-thorough: setup
 	$(PYTEST) $(IN_PARALLEL) -m thorough
 

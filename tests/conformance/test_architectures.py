@@ -144,8 +144,9 @@ def test_auto_trains_with_the_gradients_of_float32_layer_by_layer(name: str, tmp
         return
     three = getattr(model, "DIMENSIONS", 2) == 3
     model = model.to(memory_format=torch.channels_last_3d if three else torch.channels_last)
-    # batch norm over two or three numbers, the deepest levels of less, multiplies rounding until it shows in the loss
-    images = batch(model, 1, 32, 32) if three else batch(model, 1, 64, 64, count=4)
+    # batch norm over a few numbers, the pooled and the deepest levels of fewer images, multiplies rounding until it shows in
+    # the loss: of four images PAN's by 0.06 with the matrix units of one processor, and by less than 0.05 with others
+    images = batch(model, 1, 32, 32) if three else batch(model, 1, 64, 64, count=12)
     images = images.contiguous(memory_format=torch.channels_last_3d if three else torch.channels_last)
     labels = torch.randint(0, 3, (len(images), *images.shape[2:]))
     before = {key: value.clone() for key, value in model.state_dict().items()}

@@ -112,7 +112,10 @@ def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finish
     assert (finished.folder / checkpoint).is_file()
 
 
-@pytest.mark.parametrize(("style", "count"), [("gpu", 0), ("gpu", 2), ("gres", 2)])
+@pytest.mark.parametrize(
+    ("style", "count"),
+    [pytest.param("gpu", 0, marks=pytest.mark.slow), ("gpu", 2), pytest.param("gres", 2, marks=pytest.mark.slow)],
+)
 def test_one_model_is_trained_on_two_nodes(cluster: Cluster, workspace: Workspace, style: str, count: int) -> None:
     # the GPUs of this cluster are none: the processes are told to compute without
     checkpoint = workspace.add_model("spread", {"devices": 2, "nodes": 2, "device": "cpu"}, gpus=count)

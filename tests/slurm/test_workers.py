@@ -121,6 +121,7 @@ def test_three_jobs_share_a_scan_and_killed_ones_cost_what_they_had_begun(
     assert not list((workspace.folder / "results").rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_a_worker_whose_job_is_cancelled_is_asked_for_anew(cluster: Cluster, tmp_path: Path) -> None:
     folder = tmp_path / "my results"
     folder.mkdir()

@@ -34,7 +34,7 @@ def test_every_benchmark_has_its_smallest_form() -> None:
     assert set(SMALLEST) == {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SMALLEST)
 def test_a_benchmark_runs_to_its_end(tmp_path: Path, name: str) -> None:
     if name == "reconstruction_error":

@@ -45,8 +45,13 @@ def test_two_workers_make_what_one_process_makes(stage: str, folder: Path, tmp_p
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("stage", ["reconstruct", "denoise", "segment", "predict"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("reconstruct", "segment")),
+        *(pytest.param(name, marks=pytest.mark.thorough) for name in ("denoise", "predict")),
+    ],
+)
 def test_when_the_job_is_killed_its_workers_end_and_the_next_goes_on(stage: str, folder: Path, tmp_path: Path) -> None:
     settings, _ = SETTINGS[stage]
     finished(run(stage, folder, tmp_path / "alone.zarr", settings))
@@ -78,8 +83,13 @@ def plan(part: slice, least: int) -> list[slice]:
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_slabs_are_done(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # whoever sets it wants it so, in workers too
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     # what the user has set for other work of Dask would fail at the first
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         found, notes = share(tmp_path, Workers(1, 3), dies_at=5, times=2)
