@@ -14,6 +14,7 @@ beyond it: by more than a spread for the level, by more than a factor of two for
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from scan2seg.documents import Json
 from scan2seg.logging import warn
 from scan2seg.places import evenly
+from scan2seg.windows import cut_window
 
 MEASURES = ("level", "spread", "noise", "scale")
 SAMPLE_WINDOWS = 64
@@ -106,13 +108,11 @@ def _word(name: str, value: float, low: float, high: float, channel: int | None)
 
 
 def cut_windows(image: NDArray[np.float32], size: Sequence[int]) -> Iterator[NDArray[np.float32]]:
-    """Yield windows that are spread evenly over an image (c, y, x)."""
+    """Yield windows that are spread evenly over an image (c, y, x), mirrored where it is smaller as patches are."""
     count = math.isqrt(WINDOWS_AN_IMAGE)
-    lengths = [min(window, length) for window, length in zip(size, image.shape[1:], strict=True)]
-    starts = [evenly(length - window + 1, count) for window, length in zip(lengths, image.shape[1:], strict=True)]
-    for row in starts[0]:
-        for column in starts[1]:
-            yield image[:, row : row + lengths[0], column : column + lengths[1]]
+    spare = (max(0, length - window) for window, length in zip(size, image.shape[1:], strict=True))
+    for origin in product(*(evenly(places + 1, count) for places in spare)):
+        yield cut_window(image, origin, size)
 
 
 def _measure_noise(plane: NDArray[np.float32]) -> float:

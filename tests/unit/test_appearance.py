@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from scan2seg.appearance import compare_appearance, describe_appearance, measure_window
+from scan2seg.appearance import compare_appearance, cut_windows, describe_appearance, measure_window
 
 
 def make_images(seed: int, count: int = 12, size: int = 96, width: float = 4.0, noise: float = 3.0) -> list[np.ndarray]:
@@ -47,3 +47,14 @@ def test_channels_are_compared_one_by_one() -> None:
     new = [np.concatenate([image, 60 * image]) for image in make_images(1, 2)]
     found = compare_appearance(new, trained, (96, 96))
     assert found and all("channel 1" in line for line in found)
+
+
+def test_an_image_smaller_than_a_patch_is_compared_as_the_mirrored_patch_that_training_saw() -> None:
+    small = make_images(1, 3, 20)
+    mirrored = [np.pad(image, ((0, 0), (0, 76), (0, 76)), mode="symmetric") for image in small]
+    for image, patch in zip(small, mirrored, strict=True):
+        (window,) = cut_windows(image, (96, 96))
+        assert np.array_equal(window, patch)
+    # patches of such images were measured in training, mirrored; the same images are like them
+    trained = describe_appearance([*mirrored, *make_images(2, 3, 96)])
+    assert compare_appearance(small, trained, (96, 96)) == []
