@@ -13,7 +13,7 @@ import json
 import logging
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +30,28 @@ from scan2seg.inference.model_choice import EXPORTED_SETTINGS, find_members
 from scan2seg.logging import info
 from scan2seg.replacement import replacing
 from scan2seg.storage import write_json
+from scan2seg.windows import cut_window
 
 OPSET = 18
 
 
 class Exported(nn.Module):
-    """Images of one size, as a stack has them, to labels and probabilities."""
+    """Images of one size, as a stack has them, to labels and probabilities.
 
-    def __init__(self, model: SegmentationModel) -> None:
-        """Take a model in eval mode."""
+    One that is smaller than a patch of the training is mirrored to its size, as training saw such images.
+    """
+
+    def __init__(self, model: SegmentationModel, size: Sequence[int], patch: Sequence[int]) -> None:
+        """Take a model in eval mode, the size of the images, and that of the patches it was trained on."""
         super().__init__()
         self.model = model
+        self.size = tuple(size)
+        self.mirrored: dict[int, str] = {}
+        for axis, (length, least) in enumerate(zip(size, patch, strict=True), start=2):
+            if length < least:
+                self.mirrored[axis] = f"places_{axis}"
+                places = cut_window(np.arange(length), (0,), (least,))
+                self.register_buffer(self.mirrored[axis], torch.from_numpy(places))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return label (batch, *spatial) uint8 and probability (batch, class, *spatial) float32."""
@@ -50,7 +61,10 @@ class Exported(nn.Module):
             deviation = ((image - mean) ** 2).mean(dim=axes, keepdim=True).sqrt()
             flat = deviation <= 1e-6 * mean.abs() + 1e-30
             image = (image - mean) / torch.where(flat, torch.ones_like(deviation), deviation)
-        probability = self.model(image).float().softmax(dim=1)
+        for axis, places in self.mirrored.items():
+            image = image.index_select(axis, getattr(self, places))
+        logits = self.model(image)[(..., *(slice(length) for length in self.size))]
+        probability = logits.float().softmax(dim=1)
         return probability.argmax(dim=1).to(torch.uint8), probability
 
 
@@ -75,13 +89,14 @@ def export_model(
     if folder.exists():
         raise InputError(f"{folder}: is there already; name a new folder")
     model, description = load_checkpoint(checkpoint)
-    spatial = size or tuple(int(length) for length in description["patch_size"])
+    patch = tuple(int(length) for length in description["patch_size"])
+    spatial = size or patch
     if len(spatial) != model.dimensions:
         raise InputError(f"--size: {len(spatial)} lengths, the model takes {model.dimensions}")
     image = torch.from_numpy(_draw_image(model.channels, spatial, description))
     with replacing(folder) as partial:
         partial.mkdir()
-        exported = Exported(model).eval()
+        exported = Exported(model, spatial, patch).eval()
         with torch.no_grad():
             label, probability = exported(image)
         _write_programs(partial, exported, image, checkpoint)

@@ -54,18 +54,20 @@ def write_model(
 
 
 @pytest.mark.parametrize(
-    ("architecture", "size", "per_image"),
+    ("architecture", "patch", "size", "per_image"),
     [
-        (UNET, [32, 24], False),
-        (UNET, [32, 24], True),
-        pytest.param(UNET_3D, [16, 32, 32], False, marks=pytest.mark.slow),
+        (UNET, [32, 24], [32, 24], False),
+        (UNET, [32, 24], [32, 24], True),
+        # smaller than a patch: mirrored to its size, which a network that normalises by all of an image tells
+        (UNET | {"normalisation": "instance"}, [32, 24], [21, 28], True),
+        pytest.param(UNET_3D, [16, 32, 32], [16, 32, 32], False, marks=pytest.mark.slow),
     ],
 )
 def test_programs_give_our_labels(
-    tmp_path: Path, architecture: dict[str, Any], size: list[int], per_image: bool
+    tmp_path: Path, architecture: dict[str, Any], patch: list[int], size: list[int], per_image: bool
 ) -> None:
-    checkpoint = write_model(tmp_path, architecture, size, per_image)
-    folder = export_model(checkpoint, tmp_path / "out")
+    checkpoint = write_model(tmp_path, architecture, patch, per_image)
+    folder = export_model(checkpoint, tmp_path / "out", size=tuple(size))
     images = np.random.default_rng(1).normal(100, 40, (3, 1, *size)).astype(np.float32)
     predictor = Predictor(checkpoint, InferenceSettings(precision="float32"))
     ours = np.stack([predictor.predict(image).numpy() for image in images])
