@@ -117,7 +117,7 @@ def measure(case: tuple[Any, ...], clock: Callable[[], float], rounds: int) -> d
 
         found = take_turns({"bare": bare, "monai": monai, "ours": ours}, predictor.device, clock, rounds)
         rows, columns = predictor.fit_plane(*size)
-        computed = len(rows.starts) * rows.tile * len(columns.starts) * columns.tile / (size[0] * size[1])
+        computed = len(rows.starts) * rows.seen * len(columns.starts) * columns.seen / (size[0] * size[1])
     ratios = {
         f"x {name}": statistics.median(theirs / mine for theirs, mine in zip(found[name], found["ours"], strict=True))
         for name in ("bare", "monai")

@@ -173,7 +173,7 @@ class Comparison:
 
     def _describe_way(self, way: Way) -> Json:
         rows, columns = way.predictor.fit_plane(*self.largest)
-        computed = len(rows.starts) * rows.tile * len(columns.starts) * columns.tile
+        computed = len(rows.starts) * rows.seen * len(columns.starts) * columns.seen
         return {
             "tile": [rows.tile, columns.tile],
             "tiles": len(rows.starts) * len(columns.starts),
@@ -195,7 +195,7 @@ class Comparison:
         batch = min(settings.batch_size, max(len(rows.starts) * len(columns.starts) for rows, columns in planes))
         signature = (planes, batch, predictor.decision.precision, settings.channels_last)
         if signature not in self.ways:
-            pixels = batch * predictor.tile[0] * max(rows.tile * columns.tile for rows, columns in planes)
+            pixels = batch * predictor.tile[0] * max(rows.seen * columns.seen for rows, columns in planes)
             if self.ways and not self._fits(predictor, pixels):
                 self.left_out.append({"tile": settings.tile, "overlap": settings.overlap, "batch_size": batch})
                 return None

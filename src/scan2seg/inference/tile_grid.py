@@ -16,12 +16,14 @@ class Axis:
 
     tile: int
     """The length of each in pixels, at most that of the image."""
+    seen: int
+    """How many pixels the network is given of each: more than its length where the image is mirrored beyond its end."""
     starts: tuple[int, ...]
     """Where they start, ascending; the first at 0, the last one ends with the image."""
 
 
 @lru_cache(maxsize=1024)
-def fit_axis(length: int, tile: int, overlap: float, stride: int = 1, stretch: float = STRETCH) -> Axis:
+def fit_axis(length: int, tile: int, overlap: float, stride: int = 1, stretch: float = STRETCH, least: int = 1) -> Axis:
     """Return the tiles along one axis that cover it with the fewest pixels, with no more tiles than of that length.
 
     Neighbours overlap by at least the share that is asked for. A single tile is the image itself; several are as
@@ -33,6 +35,7 @@ def fit_axis(length: int, tile: int, overlap: float, stride: int = 1, stretch: f
         overlap: share of a tile that it has in common with the next one, below 1.
         stride: the network computes multiples of so many pixels, and pads what is not one.
         stretch: how many times as long as asked a tile may be, at least 1.
+        least: so many pixels is the network given of an image that is one tile, for so many had a patch in training.
     """
     asked = _round_up(tile, stride)
     sizes = range(stride, max(asked, math.floor(asked * stretch)) + 1, stride)
@@ -44,8 +47,8 @@ def fit_axis(length: int, tile: int, overlap: float, stride: int = 1, stretch: f
         found.append((count * size, abs(size - asked), count, size))
     *_, count, size = min(found)
     if count == 1:
-        return Axis(length, (0,))
-    return Axis(size, tuple(round(index * (length - size) / (count - 1)) for index in range(count)))
+        return Axis(length, max(length, least), (0,))
+    return Axis(size, size, tuple(round(index * (length - size) / (count - 1)) for index in range(count)))
 
 
 def count_tiles(length: int, tile: int, overlap: float) -> int:

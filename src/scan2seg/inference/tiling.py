@@ -219,21 +219,21 @@ class Predictor:
 
         Along an axis that is shorter than a patch of the training, tiles go on beyond their place as patches did.
         """
-        rows, columns = self.fit_plane(*slab.shape[2:])
-        windows: list[tuple[slice, ...]] = [
-            (slice(None), slice(row, row + rows.tile), slice(column, column + columns.tile))
-            for row, column in product(rows.starts, columns.starts)
-        ]
-        several = (False, len(rows.starts) > 1, len(columns.starts) > 1)
-        size = [
-            length if tiled else max(length, least)
-            for length, least, tiled in zip(slab.shape[1:], self._patch, several, strict=True)
-        ]
+        depth, rows, columns = (self._fit_axis(length, axis) for axis, length in enumerate(slab.shape[1:]))
+        origins = list(product(rows.starts, columns.starts))
+        size = [axis.starts[-1] + axis.seen for axis in (depth, rows, columns)]
         pixels = torch.from_numpy(np.ascontiguousarray(cut_window(slab, (0, 0, 0), size))).to(self.device)
         step = self.settings.batch_size
-        for start in range(0, len(windows), step):
-            batch = windows[start : start + step]
-            yield batch, torch.stack([pixels[(slice(None), *_widen(window, slab.shape[1:], size))] for window in batch])
+        for start in range(0, len(origins), step):
+            batch = origins[start : start + step]
+            seen = [pixels[..., row : row + rows.seen, column : column + columns.seen] for row, column in batch]
+            yield (
+                [
+                    (slice(None), slice(row, row + rows.tile), slice(column, column + columns.tile))
+                    for row, column in batch
+                ],
+                torch.stack(seen),
+            )
 
     def _sum_bands(self, slab: NDArray[np.float32]) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the weighted sums (k, z, rows, x) of the probabilities of the tiles of a slab, and of the weights.
@@ -269,17 +269,10 @@ class Predictor:
     def _fit_axis(self, length: int, axis: int) -> Axis:
         """Return the tiles along an axis; slabs are never deeper than asked, for they are what is in memory."""
         tile, overlap, stride = self.tile[axis], self.settings.overlap, self.model.stride
+        least = self._patch[axis]
         if axis == 0:
-            return fit_axis(length, tile, overlap, math.gcd(tile, stride), stretch=1.0)
-        return fit_axis(length, tile, overlap, stride)
-
-
-def _widen(window: Sequence[slice], size: Sequence[int], complete: Sequence[int]) -> tuple[slice, ...]:
-    """Return a window that goes on to the end where a slab was continued beyond its own."""
-    return tuple(
-        part if length == whole else slice(part.start, whole)
-        for part, length, whole in zip(window, size, complete, strict=True)
-    )
+            return fit_axis(length, tile, overlap, math.gcd(tile, stride), stretch=1.0, least=least)
+        return fit_axis(length, tile, overlap, stride, least=least)
 
 
 def choose_classes(probabilities: Tensor) -> Tensor:

@@ -160,3 +160,9 @@ def test_settings_know_what_is_set_by_hand_also_when_they_come_as_a_whole() -> N
     everything = {"tile": 64, "overlap": 0.25, "precision": "float32", "channels_last": True, "batch_size": 2}
     with pytest.raises(ValidationError, match="nothing is left to plan"):
         InferenceSettings.model_validate({"plan": {}, **everything})
+
+
+def test_what_is_mirrored_around_a_small_image_counts_as_computed(store: Path) -> None:
+    write_model(store, patch_size=[64, 48])
+    found = plan(store, {"plan": {"keys": ["overlap"]}})
+    assert {(*way["tile"], way["computed"]) for way in found["table"]} == {(40, 36, 64 * 48 / (40 * 36))}

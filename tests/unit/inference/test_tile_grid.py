@@ -41,6 +41,16 @@ def test_tiles_cover_an_axis_and_overlap_as_asked_with_no_pixel_more_than_equal_
 
 
 @settings(max_examples=100, deadline=None)
+@given(LENGTHS, TILES, OVERLAPS, STRIDES, TILES)
+def test_the_network_is_given_a_patch_of_an_image_that_is_smaller_and_else_the_tiles_alone(
+    length: int, tile: int, overlap: float, stride: int, patch: int
+) -> None:
+    axis, alone = fit_axis(length, tile, overlap, stride, least=patch), fit_axis(length, tile, overlap, stride)
+    assert (axis.tile, axis.starts) == (alone.tile, alone.starts)
+    assert axis.seen == (max(length, patch) if len(axis.starts) == 1 else axis.tile)
+
+
+@settings(max_examples=100, deadline=None)
 @given(st.integers(1, 300), st.integers(1, 90), OVERLAPS, STRIDES, st.sampled_from(["gaussian", "constant"]))
 def test_weights_of_all_tiles_sum_to_one(length: int, tile: int, overlap: float, stride: int, blend: str) -> None:
     axis = fit_axis(length, tile, overlap, stride)
