@@ -200,9 +200,9 @@ def _files(array: zarr.Array[Any], part: slice) -> Iterator[tuple[Path, slice]]:
     """Yield the file of each shard of a part, with the slices in it; a shard holds the other axes whole."""
     store, metadata, length = array.store_path.store, array.metadata, shards(array)[0].stop
     folder = Path(str(getattr(store, "root", ""))) / array.store_path.path
-    for start in range(part.start, part.stop, length):
-        name = metadata.encode_chunk_key((start // length, *[0] * (array.ndim - 1)))
-        yield folder / name, slice(start, min(start + length, part.stop))
+    for shard in shards(array, part):
+        name = metadata.encode_chunk_key((shard.start // length, *[0] * (array.ndim - 1)))
+        yield folder / name, shard
 
 
 def _is_intact(array: zarr.Array[Any], part: slice) -> bool:

@@ -161,7 +161,8 @@ def create_volume(
     return create_array(group, name, shape, dtype, per_shard=per_shard, axes=("z", "y", "x"))
 
 
-def shards(array: zarr.Array[Any]) -> list[slice]:
-    """List the slices along the first axis that are one shard each, the unit of writing."""
+def shards(array: zarr.Array[Any], part: slice | None = None) -> list[slice]:
+    """List the slices along the first axis that are one shard each, the unit of writing; of a part those in it."""
     length = (array.shards or array.chunks)[0]
-    return [slice(start, min(start + length, array.shape[0])) for start in range(0, array.shape[0], length)]
+    part = part or slice(0, array.shape[0])
+    return [slice(start, min(start + length, part.stop)) for start in range(part.start, part.stop, length)]

@@ -124,10 +124,11 @@ def _ask(future: Any, slab: slice, workers: Workers) -> tuple[Any, list[str]] | 
 def share_slabs(
     unfinished: Unfinished,
     targets: Sequence[zarr.Array[Any]],
-    plan: Callable[..., list[slice]],
     work: Work,
     workers: Workers,
     label: str,
+    *,
+    plan: Callable[..., list[slice]] | None = None,
     settle: Callable[[Any, Any], Work] | None = None,
 ) -> Generator[Any, None, None]:
     """Let workers do what is not finished of a store; yield what was returned of every slab, also of earlier tries.
@@ -135,10 +136,10 @@ def share_slabs(
     Args:
         unfinished: the store.
         targets: its arrays.
-        plan: cuts a part of them into slabs, ``least`` as many.
         work: what is done to a slab.
         workers: who does it.
         label: what the progress line says.
+        plan: cuts a part of the arrays into slabs of whole shards, ``least`` as many; by default each shard is one.
         settle: returns the work for all slabs but the first from that and from what the first slab returned, where it
             decides something for all; of an earlier try its first slab does.
     """
@@ -146,11 +147,7 @@ def share_slabs(
     yield from notes
     if not gaps:
         return
-    left = sum(gap.stop - gap.start for gap in gaps)
-    least = {gap.start: SLABS_A_WORKER * workers.count * (gap.stop - gap.start) // left for gap in gaps}
-    slabs = [slab for gap in gaps for slab in plan(gap, least=max(least[gap.start], 1))]
-    edges = {edge for shard in shards(targets[0]) for edge in (shard.start, shard.stop)}
-    assert all({slab.start, slab.stop} <= edges for slab in slabs), "slabs must be whole shards of the targets"
+    slabs = _plan_slabs(targets[0], gaps, workers, plan)
     workers = replace(workers, count=min(workers.count, len(slabs)))
     with hire(workers, unfinished.folder) as (client, cluster):
         team = Team(client, cluster, workers)
@@ -161,6 +158,20 @@ def share_slabs(
                 unfinished.finish(slab, note)
                 notes.append(note)
                 yield note
+
+
+def _plan_slabs(
+    target: zarr.Array[Any], gaps: Sequence[slice], workers: Workers, plan: Callable[..., list[slice]] | None
+) -> list[slice]:
+    """Cut what is not finished into slabs, of which each worker gets several."""
+    if plan is None:
+        return [slab for gap in gaps for slab in shards(target, gap)]
+    left = sum(gap.stop - gap.start for gap in gaps)
+    least = {gap.start: SLABS_A_WORKER * workers.count * (gap.stop - gap.start) // left for gap in gaps}
+    slabs = [slab for gap in gaps for slab in plan(gap, least=max(least[gap.start], 1))]
+    edges = {edge for shard in shards(target) for edge in (shard.start, shard.stop)}
+    assert all({slab.start, slab.stop} <= edges for slab in slabs), "slabs must be whole shards of the targets"
+    return slabs
 
 
 def _name_logs(workers: Workers) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from helpers import make_images
 from PIL import Image
-from stages import DYING, SETTINGS, SIZE, assert_equal, content, finished, make_inputs, run
+from stages import DYING, SETTINGS, SIZE, assert_equal, content, finished, run
 
 from scan2seg import provenance, stack, storage
 from scan2seg.config.images import ImageSource
@@ -26,42 +26,34 @@ from scan2seg.sources import Item
 from scan2seg.stack import assemble_stack
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All that the four stages read."""
-    made = tmp_path_factory.mktemp("inputs")
-    make_inputs(made)
-    return made
-
-
 @pytest.mark.parametrize(
     "stage", [pytest.param("denoise", marks=pytest.mark.slow), "reconstruct", "predict", "segment"]
 )
 def test_a_killed_stage_computes_the_rest_alone_and_the_result_is_the_same(
-    stage: str, folder: Path, tmp_path: Path
+    stage: str, stage_inputs: Path, tmp_path: Path
 ) -> None:
     settings, others = SETTINGS[stage]
-    parts = finished(run(stage, folder, tmp_path / "whole.zarr", settings))
+    parts = finished(run(stage, stage_inputs, tmp_path / "whole.zarr", settings))
     assert len(parts) >= 3
     number = random.Random().randrange(1, len(parts))
-    killed = run(stage, folder, tmp_path / "killed.zarr", settings, DYING.format(parts=number))
+    killed = run(stage, stage_inputs, tmp_path / "killed.zarr", settings, DYING.format(parts=number))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     (partial,) = tmp_path.glob(".killed.zarr.*.partial")
     recorded = [tuple(json.loads(line)[:2]) for line in (partial / ".unfinished").read_text().splitlines()[1:]]
     # the other thread may have finished one more
     assert not (tmp_path / "killed.zarr").exists() and number <= len(recorded) < len(parts)
     shutil.copytree(partial, tmp_path / partial.name.replace("killed", "other"))
-    assert finished(run(stage, folder, tmp_path / "killed.zarr", settings)) == sorted(set(parts) - set(recorded))
+    assert finished(run(stage, stage_inputs, tmp_path / "killed.zarr", settings)) == sorted(set(parts) - set(recorded))
     assert_equal(content(tmp_path / "killed.zarr"), content(tmp_path / "whole.zarr"))
-    assert finished(run(stage, folder, tmp_path / "other.zarr", others)) == parts
+    assert finished(run(stage, stage_inputs, tmp_path / "other.zarr", others)) == parts
     assert not list(tmp_path.glob(".*"))
 
 
 def test_the_precision_that_the_first_try_has_chosen_holds(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage_inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "TARGET_SHARD_BYTES", SIZE**2 * 2)
-    words = [folder / name for name in ("stack.zarr", "split.json", "checkpoint.pt")]
+    words = [stage_inputs / name for name in ("stack.zarr", "split.json", "checkpoint.pt")]
     finish = Unfinished.finish
 
     def finish_and_end(unfinished: Unfinished, part: slice, note: Any = None) -> None:

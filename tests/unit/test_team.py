@@ -13,7 +13,7 @@ import dask
 import numpy as np
 import psutil
 import pytest
-from stages import DYING, SETTINGS, assert_equal, content, finished, make_inputs, run
+from stages import DYING, SETTINGS, assert_equal, content, finished, run
 from team_work import Fill
 
 from scan2seg import storage, team
@@ -25,22 +25,14 @@ from scan2seg.workers import Workers
 COUNT = 12
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All that the stages read."""
-    made = tmp_path_factory.mktemp("inputs")
-    make_inputs(made)
-    return made
-
-
 @pytest.mark.parametrize(
     "stage",
     ["reconstruct", *(pytest.param(name, marks=pytest.mark.slow) for name in ("denoise", "segment", "predict"))],
 )
-def test_two_workers_make_what_one_process_makes(stage: str, folder: Path, tmp_path: Path) -> None:
+def test_two_workers_make_what_one_process_makes(stage: str, stage_inputs: Path, tmp_path: Path) -> None:
     settings, _ = SETTINGS[stage]
-    assert len(finished(run(stage, folder, tmp_path / "alone.zarr", settings))) >= 3
-    assert len(finished(run(stage, folder, tmp_path / "shared.zarr", settings, shared=True))) >= 3
+    assert len(finished(run(stage, stage_inputs, tmp_path / "alone.zarr", settings))) >= 3
+    assert len(finished(run(stage, stage_inputs, tmp_path / "shared.zarr", settings, shared=True))) >= 3
     assert_equal(content(tmp_path / "shared.zarr"), content(tmp_path / "alone.zarr"))
     assert not list(tmp_path.glob(".*"))
 
@@ -52,16 +44,18 @@ def test_two_workers_make_what_one_process_makes(stage: str, folder: Path, tmp_p
         *(pytest.param(name, marks=pytest.mark.thorough) for name in ("denoise", "predict")),
     ],
 )
-def test_when_the_job_is_killed_its_workers_end_and_the_next_goes_on(stage: str, folder: Path, tmp_path: Path) -> None:
+def test_when_the_job_is_killed_its_workers_end_and_the_next_goes_on(
+    stage: str, stage_inputs: Path, tmp_path: Path
+) -> None:
     settings, _ = SETTINGS[stage]
-    finished(run(stage, folder, tmp_path / "alone.zarr", settings))
+    finished(run(stage, stage_inputs, tmp_path / "alone.zarr", settings))
     target = tmp_path / "killed.zarr"
-    killed = run(stage, folder, target, settings, DYING.format(parts=2), shared=True)
+    killed = run(stage, stage_inputs, target, settings, DYING.format(parts=2), shared=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     # subprocess waits for the end of all who hold its output: the workers are gone
     (partial_store,) = tmp_path.glob(".killed.zarr.*.partial")
     recorded = (partial_store / ".unfinished").read_text().splitlines()[1:]
-    parts = finished(run(stage, folder, target, settings, shared=True))
+    parts = finished(run(stage, stage_inputs, target, settings, shared=True))
     assert len(recorded) == 2 and not {json.loads(line)[0] for line in recorded} & {start for start, _ in parts}
     assert_equal(content(target), content(tmp_path / "alone.zarr"))
     assert not list(tmp_path.glob(".*")) and not list(target.glob(".*"))
@@ -74,12 +68,8 @@ def share(folder: Path, workers: Workers, **words: Any) -> tuple[list[Any], dict
         create = partial(storage.create_array, unfinished.group, "a", (COUNT,), "int64", per_shard=1)
         array, work = unfinished.array("a", create), Fill(unfinished.folder, **words)
         settle = Fill.settle if words.get("decision") == "none" else None
-        notes = list(share_slabs(unfinished, [array], plan, work, workers, "fill", settle))
+        notes = list(share_slabs(unfinished, [array], work, workers, "fill", settle=settle))
     return np.asarray(storage.open_array(target, "a")).tolist(), notes
-
-
-def plan(part: slice, least: int) -> list[slice]:
-    return [slice(start, start + 1) for start in range(part.start, part.stop)]
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_slabs_are_done(

@@ -85,7 +85,7 @@ def denoise_scan(
             memory = int(workers.memory * SHARE) if memory is None else memory
             planned = partial(plan, volume, target, steps, halo, workers.threads, memory)
             work = SharedDenoising(volume, unfinished.folder, tuple(steps), halo, fill, workers.threads)
-            replaced = sum(share_slabs(unfinished, [target], planned, work, workers, "denoise"))
+            replaced = sum(share_slabs(unfinished, [target], work, workers, "denoise", plan=planned))
             add_levels(group, "volume")
         _describe(group, attributes, steps, ready, replaced, volume)
 

@@ -24,7 +24,7 @@ from scan2seg.inference.tiling import Predictor, Reader, choose_classes
 from scan2seg.logging import info
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
-from scan2seg.storage import create_array, open_store, open_writable, read_json, shards
+from scan2seg.storage import create_array, open_store, open_writable, read_json
 from scan2seg.team import share_slabs
 from scan2seg.workers import Workers
 
@@ -102,12 +102,8 @@ def _share(
 ) -> None:
     """Let workers do what ``predict_images`` does."""
     targets = _create_targets(unfinished, store, work.indices, predictor)
-
-    def plan(part: slice, least: int) -> list[slice]:
-        return [shard for shard in shards(targets[0]) if part.start <= shard.start < part.stop]
-
     settle = SharedPrediction.settle if predictor.undecided else None
-    for decisions in share_slabs(unfinished, targets, plan, work, workers, "predicting", settle):
+    for decisions in share_slabs(unfinished, targets, work, workers, "predicting", settle=settle):
         predictor.recall(decisions)
 
 

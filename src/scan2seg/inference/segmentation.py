@@ -23,7 +23,7 @@ from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.provenance import record
 from scan2seg.pyramid import add_levels
-from scan2seg.storage import create_volume, open_array, open_store, open_writable, shards, write_json
+from scan2seg.storage import create_volume, open_array, open_store, open_writable, write_json
 from scan2seg.team import share_slabs
 from scan2seg.workers import Workers
 
@@ -105,13 +105,9 @@ def _write_labels(
     target = unfinished.array("label", lambda: create_volume(unfinished.group, array.shape, "uint8", **form))
     if workers is None:
         return label_volume(partial(_read_slice, array), array.shape[0], target, predictor, unfinished=unfinished)
-
-    def plan(part: slice, least: int) -> list[slice]:
-        return [shard for shard in shards(target) if part.start <= shard.start < part.stop]
-
     work = SharedLabelling(volume, unfinished.folder, tuple(members), workers.threads)
     settle = SharedLabelling.settle if predictor.undecided else None
-    blocks = list(share_slabs(unfinished, [target], plan, work, workers, "segmenting", settle))
+    blocks = list(share_slabs(unfinished, [target], work, workers, "segmenting", settle=settle))
     predictor.recall(blocks[0]["decisions"])
     return count_voxels(blocks)
 

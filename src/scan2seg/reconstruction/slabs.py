@@ -168,7 +168,7 @@ def share_reconstruction(
             source, correction.settings, geometry, unfinished.folder, names, workers.threads, copy
         )
         # closed at once when too much has to be mended, so that the workers end
-        with closing(share_slabs(unfinished, slabs.volumes, plan, work, workers, "reconstruct")) as numbers:
+        with closing(share_slabs(unfinished, slabs.volumes, work, workers, "reconstruct", plan=plan)) as numbers:
             for number in numbers:
                 correction.counts.add(number)
                 slabs.check()
