@@ -56,6 +56,18 @@ def announce_workers(settings: SharedWork | None) -> None:
         os.environ[VARIABLE] = settings.model_dump_json()
 
 
+def check_workers(settings: SharedWork | None) -> None:
+    """Refuse, before the first job, workers that no job of this machine could start.
+
+    Raises:
+        InputError: they are to be jobs on Slurm, and there is none.
+    """
+    if settings is not None and settings.where == "slurm" and shutil.which("sbatch") is None:
+        raise InputError(
+            "cluster.workers.where: slurm: there is no sbatch here; write where: machine, or remove workers:"
+        )
+
+
 def find_workers(snakemake: Any) -> Workers | None:
     """Return who shares the volume of a job of the workflow; None where the job has it alone.
 
@@ -68,10 +80,7 @@ def find_workers(snakemake: Any) -> Workers | None:
         return None
     if settings.where == "machine":
         return Workers(settings.count, max(1, snakemake.threads // settings.count))
-    if shutil.which("sbatch") is None:
-        raise InputError(
-            "cluster.workers.where: slurm: there is no sbatch here; write where: machine, or remove workers:"
-        )
+    check_workers(settings)
     asked = snakemake.resources
     options = [f"--gpus={asked.get('gpu')}"] if asked.get("gpu") else []
     options += [f"--{name}={asked.get(name)}" for name in ("gres", "qos", "constraint") if asked.get(name)]

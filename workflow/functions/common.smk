@@ -29,7 +29,7 @@ from scan2seg.results_folder import check_results
 from scan2seg.slurm.plugin import extend_plugin
 from scan2seg.sources import list_once
 from scan2seg.watchdog import announce_limit
-from scan2seg.workers import announce_workers
+from scan2seg.workers import announce_workers, check_workers
 from scan2seg.workflow_log import name_changed_code
 from scan2seg.workflow_outputs import announce, is_local, keep_outputs
 
@@ -64,6 +64,7 @@ try:
         from scan2seg.forecast import describe_needs, find_shortages
 
         check_results(EXPERIMENT.settings.results)
+        check_workers(EXPERIMENT.settings.cluster.workers)
         shortages = list(find_shortages(EXPERIMENT, CONFIG_FILE))
         if shortages:
             raise ConfigurationError(shortages)
