@@ -10,7 +10,8 @@ Rule = Literal["reconstruct_scan", "denoise_scan", "segment_scan", "predict_stac
 
 
 class SharedWork(Settings):
-    """Dask workers that share each volume. What they make does not depend on them: changing this reruns nothing."""
+    """Dask workers that share each volume. What they make does not depend on how many there are: changing this reruns
+    nothing."""
 
     count: int = Field(ge=1, le=1000)
     """How many workers a volume, the job's own among them."""

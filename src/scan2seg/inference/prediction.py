@@ -56,7 +56,7 @@ def predict_stack(
         part: test, validation or train.
         plan: plan.json, where the settings ask for one.
         threads: processor cores.
-        workers: who shares the images, if not this process alone; the predictions do not depend on it.
+        workers: who shares the images, if not this process alone; the predictions do not depend on how many there are.
 
     Raises:
         InputError: the part holds no images, or the model was trained on other channels.
