@@ -31,6 +31,9 @@ COUNT = 12
 )
 def test_two_workers_make_what_one_process_makes(stage: str, stage_inputs: Path, tmp_path: Path) -> None:
     settings, _ = SETTINGS[stage]
+    if "precision" in settings:
+        # which of the two is taken is decided by the first slab, for all
+        settings = settings | {"precision": "bfloat16"}
     assert len(finished(run(stage, stage_inputs, tmp_path / "alone.zarr", settings))) >= 3
     assert len(finished(run(stage, stage_inputs, tmp_path / "shared.zarr", settings, shared=True))) >= 3
     assert_equal(content(tmp_path / "shared.zarr"), content(tmp_path / "alone.zarr"))
