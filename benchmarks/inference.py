@@ -8,7 +8,8 @@
 model" is the forward pass alone on whole images in memory, one at a time, in the same precision: it computes each
 pixel once. MONAI's SlidingWindowInferer has tiles of the size of training, its default overlap, 0.25, and blends by a
 Gaussian, from images in memory to labels in memory, in the same precision and batches. "whole" is what a plan of
-inference mostly takes. All take turns; figures are medians over the rounds.
+inference mostly takes. On processors "openvino" is ours with OpenVINO in place of torch, which a plan tries too. All
+take turns; figures are medians over the rounds.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,19 +113,26 @@ def measure(case: tuple[Any, ...], clock: Callable[[], float], rounds: int) -> d
                 for image in images.to(predictor.device):
                     window(image[None], lambda tiles: network(tiles).float().softmax(1)).argmax(1).cpu()
 
-        def ours() -> None:
+        def ours(predictor: Predictor) -> None:
             with continuing(folder / "prediction.zarr", [], []) as unfinished:
                 predict_images(open_store(folder / "stack.zarr"), list(range(count)), unfinished, predictor)
 
-        found = take_turns({"bare": bare, "monai": monai, "ours": ours}, predictor.device, clock, rounds)
+        work = {"bare": bare, "monai": monai, "ours": partial(ours, predictor)}
+        if predictor.device == "cpu":
+            work["openvino"] = partial(
+                ours, predictor.with_settings(settings.model_copy(update={"runtime": "openvino"}))
+            )
+        found = take_turns(work, predictor.device, clock, rounds)
         rows, columns = predictor.fit_plane(*size)
         computed = len(rows.starts) * rows.seen * len(columns.starts) * columns.seen / (size[0] * size[1])
-    ratios = {
-        f"x {name}": statistics.median(theirs / mine for theirs, mine in zip(found[name], found["ours"], strict=True))
-        for name in ("bare", "monai")
-    }
-    work = {f"{name} s an image": statistics.median(found[name]) / count for name in ("ours", "bare")}
-    return {"computed": computed, **ratios, "model's share": ratios["x bare"] * computed, **work}
+    figures = {"computed": computed}
+    for mine in ("ours", "openvino"):
+        for theirs in ("bare", "monai") if mine in found else ():
+            pairs = zip(found[theirs], found[mine], strict=True)
+            figures[f"{mine} x {theirs}"] = statistics.median(their / my for their, my in pairs)
+    figures["model's share"] = figures["ours x bare"] * computed
+    seconds = {f"{name} s an image": statistics.median(found[name]) / count for name in found if name != "monai"}
+    return {**figures, **seconds}
 
 
 def measure_memory(count: int, classes: int, side: int, probabilities: bool) -> float:

@@ -26,6 +26,8 @@ ROUNDINGS = 4
 """A layer's result may differ, in norm, by so many times the precision's step at 1 (bfloat16: 2^-7)."""
 WHOLE = 0.1
 """The loss, or the probabilities of all pixels, may differ by this share, after the roundings of all layers."""
+WHOLE_FLOAT32 = 0.01
+"""The probabilities of another library in float32 may differ by this share: it adds in another order."""
 REPEATS = 2
 """Runs of each layer: memory that was never written may hold the right numbers by chance."""
 
@@ -56,6 +58,13 @@ class Decision:
     """float32, bfloat16 or float16."""
     precision_check: PrecisionCheck | None = None
     """None where it is float32 from the start."""
+    runtime: str = "torch"
+    """What computes: torch or openvino."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether trust in it has yet to be built."""
+        return self.precision_check is None and (self.precision, self.runtime) != ("float32", "torch")
 
     def describe(self) -> dict[str, Any]:
         """Return both as JSON values, under these names."""
@@ -65,7 +74,7 @@ class Decision:
     def recall(cls, described: dict[str, Any]) -> "Decision":
         """Return what ``describe`` described."""
         check = described["precision_check"]
-        return cls(described["precision"], None if check is None else PrecisionCheck(**check))
+        return cls(described["precision"], None if check is None else PrecisionCheck(**check), described["runtime"])
 
 
 FLOAT32 = Decision("float32")
@@ -112,6 +121,14 @@ def compare_precision(
         tolerance=WHOLE if worst == "result" else step,
         layers=len(watch.errors) - 1,
     )
+
+
+def compare_runtime(exact: Tensor, found: Tensor, precision: str) -> PrecisionCheck:
+    """Compare the probabilities that another library than torch computes with those of torch in float32."""
+    error = _relative_error(found, exact)
+    tolerance = WHOLE_FLOAT32 if precision == "float32" else WHOLE
+    size = error if math.isfinite(error) else None
+    return PrecisionCheck(precision, error <= tolerance, "result", size, tolerance, layers=0)
 
 
 def heed_comparison(check: PrecisionCheck, wanted: str, key: str) -> Decision:

@@ -20,7 +20,7 @@ from scan2seg.errors import InputError
 MANY = 1000
 DRIVER = Path("/proc/driver/nvidia/version")
 _SAMPLE = 4 * 2**20
-_LIBRARIES = ("numpy", "torch", "lightning", "monai", "scikit-image", "zarr", "dask", "numba")
+_LIBRARIES = ("numpy", "torch", "lightning", "monai", "scikit-image", "zarr", "dask", "numba", "openvino")
 
 
 def record(settings: Mapping[str, Any], inputs: Iterable[Path | str] = ()) -> dict[str, Any]:

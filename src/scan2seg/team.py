@@ -150,7 +150,7 @@ def share_slabs(
     slabs = _plan_slabs(targets[0], gaps, workers, plan)
     workers = replace(workers, count=min(workers.count, len(slabs)))
     where = "jobs on Slurm, this one among them" if workers.slurm else "processes of this job"
-    logging.info("%d slabs are shared by %d workers (%s)", len(slabs), workers.count, where)
+    logging.info("slabs: %d, workers: %d (%s)", len(slabs), workers.count, where)
     with hire(workers, unfinished.folder) as (client, cluster):
         team = Team(client, cluster, workers)
         for part in (slabs[:1], slabs[1:]) if settle and not notes else (slabs,):

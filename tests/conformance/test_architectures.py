@@ -9,6 +9,7 @@ import torch
 
 from scan2seg import plugins
 from scan2seg.device import autocast
+from scan2seg.inference.openvino_network import OpenVinoNetwork
 from scan2seg.training.trust import settle_precision
 
 torch.set_num_threads(1)
@@ -166,3 +167,19 @@ def test_auto_trains_with_the_gradients_of_float32_layer_by_layer(name: str, tmp
     assert check.agrees
     assert check.error < 0.05
     assert check.layers > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_openvino_computes_what_torch_computes(name: str) -> None:
+    model = make(name, 1, 3).eval()
+    if hasattr(model, "fit"):
+        return
+    # mean and variance of real numbers, so that no network's logits vanish behind so many layers of batch norm
+    with torch.no_grad():
+        model.train()(batch(model, 1, 64, 64, count=4))
+        model.eval()
+        images = batch(model, 1, 32, 61)
+        expected = model(images)
+    found = OpenVinoNetwork(model)(images, "float32")
+    assert (found - expected).norm() < 1e-2 * expected.norm()

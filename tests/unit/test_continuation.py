@@ -19,7 +19,7 @@ from scan2seg import provenance, stack, storage
 from scan2seg.config.images import ImageSource
 from scan2seg.config.training import InferenceSettings
 from scan2seg.continuation import WORKERS_FOLDER, Unfinished, continuing
-from scan2seg.inference import tiling
+from scan2seg.inference import loaded_model
 from scan2seg.inference.prediction import predict_stack
 from scan2seg.ownership import owning
 from scan2seg.sources import Item
@@ -68,7 +68,7 @@ def test_the_precision_that_the_first_try_has_chosen_holds(
     (note,) = json.loads((partial / ".unfinished").read_text().splitlines()[1])[2]
     assert note["precision"] == "bfloat16" and note["precision_check"]["agrees"]
     monkeypatch.setattr(Unfinished, "finish", finish)
-    monkeypatch.setattr(tiling, "compare_precision", lambda *_: pytest.fail("compared again"))
+    monkeypatch.setattr(loaded_model, "compare_precision", lambda *_: pytest.fail("compared again"))
     predict_stack(*words, tmp_path / "p.zarr", inference)
     assert storage.open_store(tmp_path / "p.zarr").attrs["precision_check"] == note["precision_check"]
 

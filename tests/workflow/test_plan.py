@@ -40,7 +40,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 def test_whatever_applies_the_model_uses_its_plan(planned: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = json.loads(planned.find("runs/planned-*/seed0/inference-*/plan.json").read_text())
-    assert set(plan["inference"]) == {"tile", "precision", "channels_last", "batch_size"}
+    assert set(plan["inference"]) == {"tile", "precision", "channels_last", "batch_size", "runtime"}
     folder = planned.find("runs/planned-*/seed0/inference-*")
     for file in (
         folder / "timing.json",

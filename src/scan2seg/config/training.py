@@ -140,7 +140,7 @@ class TrainingSettings(Settings):
         return self
 
 
-PlannedKey = Literal["tile", "overlap", "precision", "channels_last", "batch_size"]
+PlannedKey = Literal["tile", "overlap", "precision", "channels_last", "batch_size", "runtime"]
 
 
 class PlanSettings(Settings):
@@ -151,8 +151,8 @@ class PlanSettings(Settings):
     images: int = Field(default=8, ge=1)
     """Validation images at most, drawn once by a fixed seed."""
     keys: tuple[PlannedKey, ...] | None = None
-    """What is planned; when not given, those of ``tile``, ``overlap``, ``precision``, ``channels_last`` and
-    ``batch_size`` that are not set beside it."""
+    """What is planned; when not given, those of ``tile``, ``overlap``, ``precision``, ``channels_last``,
+    ``batch_size`` and ``runtime`` that are not set beside it."""
 
 
 class InferenceSettings(Settings):
@@ -178,6 +178,9 @@ class InferenceSettings(Settings):
     """Keep the probabilities (float16) beside the labels."""
     channels_last: bool = True
     """The order in memory that convolutions are mostly fastest in: channels beside each other."""
+    runtime: Literal["torch", "openvino"] = "torch"
+    """openvino: on processors, Intel's OpenVINO computes the network, mostly faster, after a comparison with torch on
+    the first tiles; it converts the network for each size of tile, which takes seconds. GPUs are always torch's."""
 
     @model_validator(mode="before")
     @classmethod

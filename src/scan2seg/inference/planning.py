@@ -20,11 +20,13 @@ from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.evaluation.confusion import confusion_matrix
 from scan2seg.evaluation.metrics import class_scores, mean_present
+from scan2seg.inference.openvino_network import has_openvino
 from scan2seg.inference.part_scoring import draw_images
 from scan2seg.inference.prediction import check_channels, walk_labels
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.memory import available_memory
+from scan2seg.precision import FLOAT32
 from scan2seg.provenance import record
 from scan2seg.replicates import sides_of
 from scan2seg.slices import find_runs, list_volumes
@@ -64,9 +66,10 @@ def plan_inference(
 ) -> None:
     """Measure ways to apply a trained model, and write the fastest that is about as good as the best.
 
-    Key by key: size and overlap of the tiles, precision, order in memory, batch size. Those of a key take turns; the
-    fastest goes on to the next key, of those whose mean IoU is at most ``plan.tolerance`` below the best of all so far.
-    No other images are read than validation images: for networks that see several slices, they end at those.
+    Key by key: size and overlap of the tiles, precision, order in memory, batch size, runtime. Those of a key take
+    turns; the fastest goes on to the next key, of those whose mean IoU is at most ``plan.tolerance`` below the best of
+    all so far. No other images are read than validation images: for networks that see several slices, they end at
+    those.
 
     Args:
         stack: the images and their labels.
@@ -107,7 +110,7 @@ def _choose(
 ) -> dict[str, Any]:
     """Compare the ways of one key after the other, and describe what was found."""
     best = comparison.compare([inference], tolerance)
-    for vary in (vary_tiles, vary_precision, vary_order, vary_batch):
+    for vary in (vary_tiles, vary_precision, vary_order, vary_batch, vary_runtime):
         best = comparison.compare(vary(best.settings, keys, comparison), tolerance)
     return comparison.describe(best, keys)
 
@@ -181,6 +184,7 @@ class Comparison:
             "precision": way.predictor.decision.precision,
             "channels_last": way.settings.channels_last,
             "batch_size": way.settings.batch_size,
+            "runtime": way.predictor.decision.runtime,
             "computed": computed / math.prod(self.largest),
             "pixels_per_second": sum(map(math.prod, self.sizes)) / way.time(),
             "mean_iou": way.mean_iou,
@@ -193,7 +197,8 @@ class Comparison:
         predictor = self._loaded[settings.channels_last].with_settings(settings)
         planes = tuple(predictor.fit_plane(*size) for size in self.sizes)
         batch = min(settings.batch_size, max(len(rows.starts) * len(columns.starts) for rows, columns in planes))
-        signature = (planes, batch, predictor.decision.precision, settings.channels_last)
+        decision = predictor.decision
+        signature = (planes, batch, decision.precision, decision.runtime, settings.channels_last)
         if signature not in self.ways:
             pixels = batch * predictor.tile[0] * max(rows.seen * columns.seen for rows, columns in planes)
             if self.ways and not self._fits(predictor, pixels):
@@ -255,6 +260,18 @@ def vary_batch(settings: InferenceSettings, keys: Sequence[str], _: Comparison) 
     return [settings, *(settings.model_copy(update={"batch_size": size}) for size in sizes)]
 
 
+def vary_runtime(settings: InferenceSettings, keys: Sequence[str], comparison: Comparison) -> list[InferenceSettings]:
+    """Return the settings with OpenVINO too, where it is installed and all images are cut into tiles of one size.
+
+    It converts the network for each size, which would take longer than it saves where every image has its own.
+    """
+    predictor = comparison.predictor.with_settings(settings)
+    planes = (predictor.fit_plane(*size) for size in comparison.sizes)
+    tiles = {(rows.seen, columns.seen) for rows, columns in planes}
+    pays = "runtime" in keys and predictor.device == "cpu" and len(tiles) == 1 and has_openvino()
+    return [settings, *([settings.model_copy(update={"runtime": "openvino"})] if pays else [])]
+
+
 def measure_layers(predictor: Predictor) -> float:
     """Return the bytes of the outputs of all layers a pixel of a tile: more than any batch holds of them at a time."""
     total = 0
@@ -266,7 +283,8 @@ def measure_layers(predictor: Predictor) -> float:
     layers = [module for module in predictor.model.modules() if not list(module.children())]
     hooks = [layer.register_forward_hook(add) for layer in layers]
     with torch.inference_mode():
-        predictor.logits(torch.zeros(1, predictor.model.channels, *predictor.tile, device=predictor.device))
+        tile = torch.zeros(1, predictor.model.channels, *predictor.tile, device=predictor.device)
+        predictor.logits(tile, FLOAT32)
     for hook in hooks:
         hook.remove()
     return total / math.prod(predictor.tile)

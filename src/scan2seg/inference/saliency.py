@@ -11,6 +11,7 @@ from scan2seg.config.training import InferenceSettings
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
 from scan2seg.places import evenly
+from scan2seg.precision import FLOAT32
 from scan2seg.provenance import record
 from scan2seg.slices import find_runs, list_volumes, read_slab
 from scan2seg.storage import create_array, creating, open_store, read_json
@@ -66,7 +67,7 @@ def _read_around(store: zarr.Group, index: int, predictor: Predictor) -> tuple[N
 def gradient_map(predictor: Predictor, tile: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the absolute gradient (z, y, x) of the sum of each pixel's largest logit for a tile (c, z, y, x)."""
     pixels = torch.from_numpy(tile)[None].to(predictor.device).requires_grad_()
-    logits = predictor.logits(pixels)
+    logits = predictor.logits(pixels, FLOAT32)
     if not logits.requires_grad:
         return np.zeros(tile.shape[1:], np.float32)
     (gradient,) = torch.autograd.grad(logits.max(dim=1).values.sum(), pixels)

@@ -55,7 +55,7 @@ def segment_scan(
         differences: in what the volume was processed otherwise, as settings tell.
         tiff: where to write a TIFF, or None.
         threads: processor cores.
-        workers: who shares the volume; by default this process has it alone. The labels do not depend on how many there are.
+        workers: who shares the volume; by default this process has it alone. The labels do not depend on their number.
 
     Raises:
         InputError: the model was trained on images of more than one channel.

@@ -1,68 +1,34 @@
 """A model applied to images and volumes of any size: overlapping tiles in batches, blended."""
 
-import copy
 import math
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scan2seg.checkpoint import load_checkpoint
 from scan2seg.config.training import InferenceSettings
-from scan2seg.device import autocast, choose_device, choose_precision
-from scan2seg.documents import Json
 from scan2seg.inference.blending import blending_weights, move_up
+from scan2seg.inference.loaded_model import LoadedModel
 from scan2seg.inference.tile_grid import Axis, fit_axis
 from scan2seg.normalisation import measure_images, standardise, standardise_alone
-from scan2seg.precision import Decision, compare_precision, heed_comparison
 from scan2seg.windows import cut_window
 
 Reader = Callable[[range], NDArray[np.float32]]
 """Reads consecutive slices of a volume as a slab (c, z, y, x)."""
 
 
-class Predictor:
-    """A loaded model with its tiling; loaded once a process.
+class Predictor(LoadedModel):
+    """A loaded model with its tiling.
 
-    Every tile is (z, y, x): that of a network on images is one slice deep. ``tile`` is the size that is asked for;
-    how large the tiles of an image are depends on its size, see ``tile_grid.fit_axis``.
+    ``tile`` is the size that is asked for; how large the tiles of an image are depends on its size, see
+    ``tile_grid.fit_axis``.
     """
 
-    def __init__(
-        self, checkpoint: Path, inference: InferenceSettings, device: str = "auto", precision: str | None = None
-    ) -> None:
-        """Load the checkpoint.
-
-        Args:
-            checkpoint: the model's file.
-            inference: how the model is applied.
-            device: auto, cpu or cuda.
-            precision: auto, float32, bfloat16 or float16, before that of the inference settings. Half precision is
-                compared with float32 on the first batch of tiles, see ``decision`` after it.
-
-        Raises:
-            InputError: the checkpoint cannot be read, or there is no such device.
-        """
-        self.device = choose_device(device)
-        self.model, self.description = load_checkpoint(checkpoint, self.device)
-        self._order = self.model.memory_format if inference.channels_last else torch.contiguous_format
-        self.model = self.model.to(memory_format=self._order)
-        self.classes: list[str] = list(self.description["classes"])
-        self.neighbours = int(self.description["neighbours"])
-        self._lock = threading.Lock()
-        self._configure(inference, precision)
-
     def _configure(self, inference: InferenceSettings, precision: str | None) -> None:
-        self.settings = inference
-        self._wanted = precision or self.settings.precision or self._follow_training()
-        # thresholds and trees are exact in float32 and gain nothing from less
-        fitted = hasattr(self.model.network, "fit")
-        self.decision = Decision("float32" if fitted else choose_precision(self._wanted, self.device))
+        super()._configure(inference, precision)
         *depth, height, width = (int(length) for length in self.description["patch_size"])
         tile = self.settings.tile or (height, width)
         plane = (tile, tile) if isinstance(tile, int) else tile
@@ -71,25 +37,6 @@ class Predictor:
         self._statistics: dict[range, NDArray[np.float32]] = {}
         self._flat: dict[tuple[float, ...], Tensor] = {}
         """The probabilities of the last tile of one value."""
-
-    def with_settings(self, inference: InferenceSettings) -> "Predictor":
-        """Return the same model applied in another way; the weights are shared, and so is their order in memory."""
-        other = copy.copy(self)
-        other._configure(inference, None)
-        return other
-
-    @property
-    def undecided(self) -> bool:
-        """Whether the next batch of tiles will decide which precision all others are computed in."""
-        return self.decision.precision != "float32" and self.decision.precision_check is None
-
-    def decisions(self) -> list[Json]:
-        """Return the precision that the model computes in, of each member of an ensemble, JSON-ready."""
-        return [self.decision.describe()]
-
-    def recall(self, decisions: Sequence[Json]) -> None:
-        """Compute in the precision that ``decisions`` returned of the same model elsewhere."""
-        (self.decision,) = (Decision.recall(decision) for decision in decisions)
 
     def predict(self, image: NDArray[np.float32]) -> Tensor:
         """Return the probabilities (k, *spatial) of one image (c, y, x) or volume (c, z, y, x) that is in memory."""
@@ -158,33 +105,6 @@ class Predictor:
                 self._statistics[volume] = measure_images(read, volume)
         return standardise(slab, self._statistics[volume])
 
-    def logits(self, tiles: Tensor) -> Tensor:
-        """Return the logits (n, k, z, y, x) of tiles (n, c, z, y, x)."""
-        flat = self.model.dimensions == 2
-        tiles = tiles.squeeze(2) if flat else tiles
-        found: Tensor = self.model(tiles.contiguous(memory_format=self._order))
-        return found.unsqueeze(2) if flat else found
-
-    @torch.inference_mode()
-    def forward(self, tiles: Tensor) -> None:
-        """Do the network's part of ``run`` and nothing else: a forward pass for each flip."""
-        with autocast(self.device, self.decision.precision):
-            for _ in self._flips():
-                self.logits(tiles)
-
-    def _flips(self) -> list[list[int]]:
-        """Return the axes of each flip whose predictions are averaged, none of the first."""
-        return [[], [-2], [-1], [-2, -1]] if self.settings.flips else [[]]
-
-    @torch.inference_mode()
-    def run(self, tiles: Tensor) -> Tensor:
-        """Return the probabilities (n, k, z, y, x) float32 of a batch of tiles (n, c, z, y, x)."""
-        if self.undecided:
-            network, precision = self.model.network, self.decision.precision
-            check = compare_precision(network, lambda name: self._average(tiles, name), self.device, precision)
-            self.decision = heed_comparison(check, self._wanted, "inference.precision")
-        return self._average(tiles, self.decision.precision)
-
     def _run_flat_once(self, tiles: Tensor) -> Tensor:
         """Do what ``run`` does, but tiles of one value, as outside a circular mask, once a value and size."""
         flat = (tiles == tiles[..., :1, :1, :1]).flatten(1).all(dim=1)
@@ -199,20 +119,6 @@ class Predictor:
                 self._flat = {key: self.run(tiles[place : place + 1])[0]}
             found[place] = self._flat[key]
         return found
-
-    def _average(self, tiles: Tensor, precision: str) -> Tensor:
-        """Return the mean probabilities of the mirrored versions that the settings ask for."""
-        flips = self._flips()
-        total: Tensor | None = None
-        with autocast(self.device, precision):
-            for axes in flips:
-                probabilities = self.logits(tiles.flip(axes)).flip(axes).float().softmax(dim=1)
-                total = probabilities if total is None else total + probabilities
-        assert total is not None
-        return total / len(flips)
-
-    def _follow_training(self) -> str:
-        return "float32" if self.description.get("precision") == "float32" else "auto"
 
     def cut(self, slab: NDArray[np.float32]) -> Iterator[tuple[list[tuple[slice, ...]], Tensor]]:
         """Yield the tiles (n, c, z, y, x) of a slab (c, z, y, x) in batches, on the device, with their places.

@@ -9,8 +9,8 @@ from scan2seg.reporting import tables
 from scan2seg.reporting.tables import Cell, Table
 
 _HEAD = [
-    "model", "tile", "tiles an image", "overlap", "pixels computed", "precision", "channels last", "batch", "Mpixel/s",
-    "mean IoU, validation", "chosen",
+    "model", "tile", "tiles an image", "overlap", "pixels computed", "precision", "channels last", "batch", "runtime",
+    "Mpixel/s", "mean IoU, validation", "chosen",
 ]  # fmt: skip
 
 
@@ -43,6 +43,7 @@ def _cells(run: Run, way: Json) -> list[Cell]:
         tables.text(way["precision"]),
         tables.text("yes" if way["channels_last"] else "no"),
         tables.number(way["batch_size"], 0),
+        tables.text(way["runtime"]),
         tables.quantity(way["pixels_per_second"] / 1e6),
         tables.number(way["mean_iou"], 4),
         tables.text("chosen" if way["chosen"] else ""),

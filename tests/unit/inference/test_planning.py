@@ -20,7 +20,7 @@ from scan2seg.inference.planning import plan_inference
 from scan2seg.inference.prediction import predict_stack
 from scan2seg.inference.timing import time_inference
 from scan2seg.normalisation import Normalisation
-from scan2seg.storage import create_array, creating, open_store, read_json, write_json
+from scan2seg.storage import create_array, creating, open_store, open_writable, read_json, write_json
 
 UNET = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
 UNET_3D = {"method": "unet_3d", "features": [4, 4, 4, 4, 8, 4]}
@@ -105,7 +105,7 @@ def test_the_fastest_way_within_the_tolerance_is_taken(store: Path, monkeypatch:
     assert plan(store, {"plan": {"tolerance": 0.0001}})["inference"]["tile"] is None
     # what is set by hand is neither tried nor planned
     found = plan(store, {"plan": {}, "tile": 16, "precision": "float32"})
-    assert set(found["inference"]) == {"overlap", "channels_last", "batch_size"}
+    assert set(found["inference"]) == {"overlap", "channels_last", "batch_size", "runtime"}
     assert {way["precision"] for way in found["table"]} == {"float32"}
     # nor what does not fit into memory
     monkeypatch.setattr(planning, "available_memory", lambda: 1)
@@ -153,11 +153,18 @@ def test_a_fold_is_planned_on_its_own_validation_images_and_none_is_refused(stor
 
 def test_settings_know_what_is_set_by_hand_also_when_they_come_as_a_whole() -> None:
     settings = InferenceSettings.model_validate({"plan": {}, "overlap": 0.25})
-    assert settings.plan and settings.plan.keys == ("tile", "precision", "channels_last", "batch_size")
+    assert settings.plan and settings.plan.keys == ("tile", "precision", "channels_last", "batch_size", "runtime")
     assert InferenceSettings.model_validate(settings.model_dump(mode="json")) == settings
     with pytest.raises(ValidationError, match=r"plan.keys: overlap is set beside it"):
         InferenceSettings.model_validate({"plan": {"keys": ["overlap"]}, "overlap": 0.5})
-    everything = {"tile": 64, "overlap": 0.25, "precision": "float32", "channels_last": True, "batch_size": 2}
+    everything = {
+        "tile": 64,
+        "overlap": 0.25,
+        "precision": "float32",
+        "channels_last": True,
+        "batch_size": 2,
+        "runtime": "torch",
+    }
     with pytest.raises(ValidationError, match="nothing is left to plan"):
         InferenceSettings.model_validate({"plan": {}, **everything})
 
@@ -166,3 +173,14 @@ def test_what_is_mirrored_around_a_small_image_counts_as_computed(store: Path) -
     write_model(store, patch_size=[64, 48])
     found = plan(store, {"plan": {"keys": ["overlap"]}})
     assert {(*way["tile"], way["computed"]) for way in found["table"]} == {(40, 36, 64 * 48 / (40 * 36))}
+
+
+def test_openvino_is_tried_where_all_tiles_are_of_one_size(store: Path) -> None:
+    write_model(store)
+    found = plan(store, {"plan": {"keys": ["runtime"]}, "precision": "float32"})
+    assert sorted(way["runtime"] for way in found["table"]) == ["openvino", "torch"]
+    assert found["inference"]["runtime"] in ("openvino", "torch")
+    sizes = open_writable(store / "stack.zarr", anew=False)["size"]
+    sizes[3] = (30, 36)  # type: ignore[index]
+    found = plan(store, {"plan": {"keys": ["runtime"]}, "precision": "float32"})
+    assert [way["runtime"] for way in found["table"]] == ["torch"]

@@ -1,0 +1,127 @@
+"""A network as OpenVINO computes it on processors: converted from torch once for each size of tile.
+
+OpenVINO joins layers, and lays tensors out anew, so that convolutions wait less for memory. Its telemetry, which would
+report to its maker that it is used, is never loaded.
+"""
+
+import logging
+import sys
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scan2seg.checkpoint import SegmentationModel
+from scan2seg.errors import InputError
+from scan2seg.logging import warn
+
+MOST_SIZES = 4
+"""So many sizes of tiles are kept converted; each takes about as much memory as the weights."""
+_TYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+def has_openvino() -> bool:
+    """Tell whether OpenVINO is installed, without importing it."""
+    return find_spec("openvino") is not None
+
+
+class ConversionError(InputError):
+    """OpenVINO cannot convert a network."""
+
+
+class OpenVinoNetwork:
+    """Computes the logits of a model; tiles of a batch one after the other, so that they depend on no other."""
+
+    def __init__(self, model: SegmentationModel) -> None:
+        """Take a model on the processor, in eval mode."""
+        self._model = model
+        self._compiled: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._sizes = 0
+
+    def __call__(self, tiles: Tensor, precision: str) -> Tensor:
+        """Return the logits (n, k, *spatial) float32 of tiles (n, c, *spatial), on as many threads as torch has.
+
+        Args:
+            tiles: float32.
+            precision: float32, bfloat16 or float16.
+
+        Raises:
+            InputError: OpenVINO is not installed.
+            ConversionError: it cannot convert the network.
+        """
+        request = self._request(tuple(tiles.shape[1:]), precision)
+        found = []
+        for tile in tiles.contiguous().numpy():
+            request.infer([tile[None]], share_inputs=True)
+            found.append(torch.from_numpy(np.array(request.get_output_tensor(0).data)))
+        return torch.cat(found)
+
+    def _request(self, size: tuple[int, ...], precision: str) -> Any:
+        key = (size, precision, torch.get_num_threads())
+        if key not in self._compiled:
+            self._sizes += 1
+            if self._sizes == 2 * MOST_SIZES:
+                warn("images of many sizes: each is converted by OpenVINO anew; inference.runtime: torch may be faster")
+            if len(self._compiled) == MOST_SIZES:
+                self._compiled.popitem(last=False)
+            self._compiled[key] = _compile(self._model, *key)
+        self._compiled.move_to_end(key)
+        return self._compiled[key]
+
+
+def _compile(model: SegmentationModel, size: tuple[int, ...], precision: str, threads: int) -> Any:
+    """Return an inference request of the network for one tile of a size."""
+    openvino = _import_openvino()
+    settings = {
+        "INFERENCE_PRECISION_HINT": _TYPES[precision],
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        # which cores a job may use is its queue's and its user's business
+        "ENABLE_CPU_PINNING": False,
+    }
+    example = torch.zeros(1, *size)
+    try:
+        # it is traced, which tensors of inference mode do not allow, and what it warns of is a tracer's everyday
+        with torch.inference_mode(False), torch.no_grad(), _quiet():
+            converted = openvino.convert_model(model, example_input=example, input=[1, *size])
+            return openvino.Core().compile_model(converted, "CPU", settings).create_infer_request()
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        words = f"inference.runtime: openvino cannot convert the network ({reason[:200]}); set it to torch"
+        raise ConversionError(words) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide warnings, and keep the root logger as it is: the converter lets nothing but errors through ever after."""
+    root = logging.getLogger()
+    level, filters, handlers = root.level, list(root.filters), list(root.handlers)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.setLevel(level)
+        root.filters, root.handlers = filters, handlers
+
+
+def _import_openvino() -> Any:
+    """Import OpenVINO without its telemetry, in whose absence it goes on alone.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError as error:
+        raise InputError(
+            f"inference.runtime: openvino is not installed ({error}); pip install openvino, or set it to torch"
+        ) from None
+    return openvino
