@@ -106,7 +106,7 @@ def estimate_disk(experiment: Experiment) -> dict[str, int]:
 def _prediction_bytes(model: Model, dataset: Dataset, extent: Extent) -> int:
     shares = dataset.split.shares()
     share = shares.test if shares.test < 1 else min(1.0, shares.test / extent.count)
-    kept = 2 * len(dataset.classes) if model.inference.probabilities else 0
+    kept = len(dataset.classes) if model.inference.probabilities else 0
     return math.ceil(share * extent.count) * extent.height * extent.width * (1 + kept)
 
 

@@ -9,6 +9,7 @@ import zarr
 
 from scan2seg.errors import InputError
 from scan2seg.inference.segmentation_outputs import facts_of
+from scan2seg.probabilities import decode
 from scan2seg.provenance import locate_inputs
 from scan2seg.readers.volumes import open_volume, suffixes
 from scan2seg.storage import open_store, read_json
@@ -79,7 +80,8 @@ def _of_prediction(store: Path, group: zarr.Group) -> list[Layer]:
     layers = [Layer(f"channel {place}", "image", [image[:, place]]) for place in range(image.shape[1])]
     layers += [Layer("true labels", "labels", [truth]), Layer("labels", "labels", [_lazy(group["label"])])]
     if "probability" in group:
-        probability, classes = _lazy(group["probability"]), list(group.attrs["classes"])  # type: ignore[arg-type]
+        classes = list(group.attrs["classes"])  # type: ignore[arg-type]
+        probability = _lazy(group["probability"]).map_blocks(decode, dtype=np.float32)
         layers += [Layer(f"probability of {name}", "image", [probability[:, k]]) for k, name in enumerate(classes)]
     return layers
 

@@ -65,7 +65,7 @@ def test_a_run_is_shown_with_truth_labels_and_probabilities(tmp_path: Path, show
         create_array(group, "label", truth.shape, "uint8")[:] = truth
     with creating(tmp_path / "runs/r/prediction.zarr") as group:
         create_array(group, "label", (2, 8, 9), "uint8")[:] = 1
-        create_array(group, "probability", (2, 2, 8, 9), "float16")[:] = 0.5
+        create_array(group, "probability", (2, 2, 8, 9), "uint8")[:] = 204
         create_array(group, "index", (2,), "int64")[:] = np.array([1, 4])
         provenance = record({}, [Path("stacks/s/stack.zarr")])
         group.attrs.update({"classes": ["air", "lead"], "provenance": provenance})
@@ -73,6 +73,7 @@ def test_a_run_is_shown_with_truth_labels_and_probabilities(tmp_path: Path, show
     names = ["channel 0", "channel 1", "true labels", "labels", "probability of air", "probability of lead"]
     assert list(shown) == names and not any(form["multiscale"] for _, _, form in shown.values())
     assert (shown["channel 1"][1].compute() == image[[1, 4], 1]).all()
+    assert np.allclose(shown["probability of lead"][1].compute(), 0.8)
     assert (shown["true labels"][1].compute() == truth[[1, 4]]).all() and shown["true labels"][0] == "labels"
 
 

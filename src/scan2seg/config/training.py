@@ -175,7 +175,7 @@ class InferenceSettings(Settings):
     precision: Precision | None = None
     """null: float32 for a model that was trained in float32, else auto; the others as in ``training``."""
     probabilities: bool = False
-    """Keep the probabilities (float16) beside the labels."""
+    """Keep the probabilities beside the labels, a byte each."""
     channels_last: bool = True
     """The order in memory that convolutions are mostly fastest in: channels beside each other."""
     runtime: Literal["torch", "openvino"] = "torch"

@@ -7,6 +7,7 @@ import numpy as np
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.inference.blocks import run_blocks
+from scan2seg.probabilities import decode
 from scan2seg.provenance import record
 from scan2seg.storage import create_array, creating, open_store
 
@@ -43,9 +44,9 @@ def ensemble_predictions(members: list[Path], output: Path) -> None:
             labels = np.empty((block.stop - block.start, height, width), np.uint8)
             for place in range(block.start, block.stop):
                 for rows in (slice(start, start + ROWS) for start in range(0, height, ROWS)):
-                    total = np.asarray(probabilities[0][place, :, rows], np.float32)  # type: ignore[index]
+                    total = decode(np.asarray(probabilities[0][place, :, rows]))  # type: ignore[index]
                     for array in probabilities[1:]:
-                        total += np.asarray(array[place, :, rows], np.float32)  # type: ignore[index]
+                        total += decode(np.asarray(array[place, :, rows]))  # type: ignore[index]
                     outside = np.asarray(stores[0]["label"][place, rows]) == IGNORE  # type: ignore[index]
                     labels[place - block.start, rows] = np.where(outside, IGNORE, np.argmax(total, axis=0))
             label[block] = labels

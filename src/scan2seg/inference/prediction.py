@@ -12,6 +12,7 @@ import zarr
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scan2seg import probabilities
 from scan2seg.config.training import InferenceSettings
 from scan2seg.continuation import Unfinished, continuing
 from scan2seg.device import set_threads
@@ -44,8 +45,8 @@ def predict_stack(
     """Predict the images of one part of the split, and write their labels.
 
     The store has ``label`` (m, y, x) uint8, 255 outside the true size, ``index`` (m,) into the stack, and where asked
-    ``probability`` (m, k, y, x) float16. A network on volumes, or on neighbouring slices as channels, sees the slices
-    around each image, of any part and without labels, as it does in a new volume.
+    ``probability`` (m, k, y, x) uint8, in steps of 1/255. A network on volumes, or on neighbouring slices as channels,
+    sees the slices around each image, of any part and without labels, as it does in a new volume.
 
     Args:
         stack: the images.
@@ -168,14 +169,15 @@ def _create_targets(
     image: Any = store["image"]
     count, size = len(indices), image.shape[2:]
     classes, keep = len(predictor.classes), predictor.settings.probabilities
-    item, dtype = ((classes, *size), "float16") if keep else (size, "uint8")
+    item, dtype = ((classes, *size), probabilities.DTYPE) if keep else (size, "uint8")
     length = block_length(item, dtype, count, predictor.tile[0])
     create = partial(create_array, unfinished.group, per_shard=length)
     labels = partial(create, "label", (count, *size), "uint8", axes="myx", fill_value=IGNORE)
     targets = [unfinished.array("label", labels)]
     if keep:
-        probabilities = partial(create, "probability", (count, classes, *size), "float16", axes="mkyx")
-        targets.append(unfinished.array("probability", probabilities))
+        shape = (count, classes, *size)
+        kept = partial(create, "probability", shape, probabilities.DTYPE, axes="mkyx")
+        targets.append(unfinished.array("probability", kept))
     form: dict[str, Any] = {"shape": (count,), "dtype": "int64", "chunks": (count,)}
     index = unfinished.array("index", partial(unfinished.group.create_array, "index", **form))
     index[:] = np.asarray(indices)
@@ -199,13 +201,11 @@ def _predict_runs(
     return results
 
 
-def _walk_both(
-    store: zarr.Group, runs: list[tuple[range, range]], predictor: Predictor
-) -> Iterator[NDArray[np.float16]]:
-    """Yield the probabilities of images in half precision and, as one class more, what is most probable in full."""
+def _walk_both(store: zarr.Group, runs: list[tuple[range, range]], predictor: Predictor) -> Iterator[NDArray[np.uint8]]:
+    """Yield the probabilities of images as they are kept and, as one class more, what is most probable before that."""
 
     def finish(found: Tensor) -> Tensor:
-        return torch.cat([found.half(), choose_classes(found)[None].half()]).cpu()
+        return torch.cat([probabilities.encode(found), choose_classes(found)[None]]).cpu()
 
     for run, volume in runs:
         for both in predictor.walk(_make_reader(store, volume, predictor), run, volume, finish):

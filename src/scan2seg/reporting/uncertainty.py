@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scan2seg import storage
 from scan2seg.evaluation.measures.uncertainty import map_disagreement, map_uncertainty
 from scan2seg.evaluation.ranking import Ranked
+from scan2seg.probabilities import decode
 from scan2seg.reporting.content import ReportRun
 from scan2seg.reporting.panels import picture_uri
 from scan2seg.reporting.pictures import Picture
@@ -55,7 +56,7 @@ def _draw_image(models: list[list[ReportRun]], image: int, crop: tuple[slice, sl
         probabilities = _read(run, "probability", image, (slice(None), *crop))
         if probabilities is not None:
             words = f"uncertainty of {run.scores.name}, entropy of its probabilities"
-            return [*pictures, Picture(words, _colour(map_uncertainty(probabilities)))]
+            return [*pictures, Picture(words, _colour(map_uncertainty(decode(probabilities))))]
     return pictures
 
 

@@ -37,9 +37,9 @@ def keep_probabilities(content, model):
             continue
         path = entry["run"] / "prediction.zarr"
         labels = np.asarray(storage.open_array(path, "label")[:])
-        probability = np.full((len(labels), 3, *labels.shape[1:]), 0.1, np.float16)
-        np.put_along_axis(probability, labels[:, None].astype(int), 0.8, axis=1)
-        storage.create_array(zarr.open_group(path, mode="a"), "probability", probability.shape, "float16")[:] = (
+        probability = np.full((len(labels), 3, *labels.shape[1:]), 25, np.uint8)
+        np.put_along_axis(probability, labels[:, None].astype(int), 204, axis=1)
+        storage.create_array(zarr.open_group(path, mode="a"), "probability", probability.shape, "uint8")[:] = (
             probability
         )
         identity = {name: entry[name] for name in ("dataset", "model", "replicate")} | {"split": "test"}
