@@ -26,6 +26,7 @@ COSTS = {
     "prediction_device": ("timing", "device"),
     "prediction_threads": ("timing", "threads"),
     "prediction_precision": ("timing", "precision"),
+    "prediction_runtime": ("timing", "runtime"),
 }
 """Name to the file that says it and the keys there."""
 
