@@ -1,17 +1,14 @@
-"""The workflow on a real Slurm: what is asked for, what happens when jobs fail, and that nothing is left behind."""
+"""A finished run on a real Slurm, and what follows it: what is asked for, refused, killed for memory; full disks."""
 
 import json
 import re
-import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 from cluster import Cluster
+from disks import on_its_own_disk
 from workspace import Workspace
 
 pytestmark = pytest.mark.slurm
@@ -28,6 +25,13 @@ def jobs_of(cluster: Cluster, workspace: Workspace, text: str = "") -> list[dict
 def gpus(job: dict[str, str]) -> list[str]:
     """Return how a job asked for GPUs: for the job (--gpus) or for its node (--gres)."""
     return [f"{key}={value}" for key, value in job.items() if key.startswith("Tres") and "gpu" in value]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_whole_run_goes_through_slurm_to_the_report(cluster: Cluster, finished: Workspace) -> None:
@@ -77,6 +81,37 @@ def test_second_run_submits_nothing_and_neither_does_switching_code_tracking(
     assert len(jobs_of(cluster, finished)) == before
 
 
+def scores(workspace: Workspace) -> dict[str, object]:
+    files = (workspace.folder / "results/runs").rglob("metrics.json")
+    return {path.parts[-3]: {**json.loads(path.read_text()), "provenance": None} for path in files}
+
+
+# here, where nothing else has been added to the run
+def test_a_full_disk_and_a_read_only_one_lose_nothing_and_one_more_command_finishes(finished: Workspace) -> None:
+    # every stage is tried with a full disk on one machine (``tests/workflow/test_faults.py``); here, the jobs of two;
+    # before further models are added, since the last command makes all that is not there
+    expected = scores(finished)
+    with on_its_own_disk(finished.folder) as disk:
+        before = disk.snapshot()
+        for stage, kind in (("denoise_scan", "denoisedvolume"), ("train_model", "")):
+            outputs = finished.path_of("scan", kind) if kind else finished.path_of("otsu", "training") + "/seed0"
+            disk.fill([finished.folder / outputs])
+            result = finished.snakemake("--forcerun", stage, "--until", stage, "--retries", "0")
+            disk.grow()
+            assert result.status != 0
+            said = set(re.findall(rf"{stage}: ERROR (.*)", result.output))
+            assert said and all("the disk is full" in line for line in said), result.output
+            assert disk.snapshot() == before, stage
+        disk.remount("ro")
+        result = finished.snakemake("--forcerun", "denoise_scan")
+        assert result.status != 0 and "Read-only file system" in result.output and "Traceback" not in result.output
+        assert disk.snapshot() == before
+        disk.remount("rw")
+        result = finished.snakemake()
+        assert result.status == 0, result.output
+        assert len(expected) == 2 and scores(finished) == expected
+
+
 def test_a_site_that_takes_gres(cluster: Cluster, finished: Workspace) -> None:
     checkpoint = finished.add_model("second")
     site = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": "gres"}
@@ -116,18 +151,19 @@ def test_job_killed_for_memory_is_tried_again_with_more(cluster: Cluster, finish
     ("style", "count"),
     [pytest.param("gpu", 0, marks=pytest.mark.slow), ("gpu", 2), pytest.param("gres", 2, marks=pytest.mark.slow)],
 )
-def test_one_model_is_trained_on_two_nodes(cluster: Cluster, workspace: Workspace, style: str, count: int) -> None:
+def test_one_model_is_trained_on_two_nodes(cluster: Cluster, finished: Workspace, style: str, count: int) -> None:
+    name = f"spread_{style}{count}"
     # the GPUs of this cluster are none: the processes are told to compute without
-    checkpoint = workspace.add_model("spread", {"devices": 2, "nodes": 2, "device": "cpu"}, gpus=count)
-    workspace.prepare(workspace.path_of("tiny", "patches"))
+    checkpoint = finished.add_model(name, {"devices": 2, "nodes": 2, "device": "cpu"}, gpus=count)
     site = {"cpu_partition": "cpu", "gpu_partition": "gpu", "gpu_request": style}
-    result = workspace.snakemake(checkpoint, profile=workspace.adapt_profile("spread", config={"cluster": site}))
+    before = len(jobs_of(cluster, finished))
+    result = finished.snakemake(checkpoint, profile=finished.adapt_profile(name, config={"cluster": site}))
     assert result.status == 0, result.output
-    (job,) = jobs_of(cluster, workspace)
+    (job,) = jobs_of(cluster, finished)[before:]
     assert (job["NumNodes"], job["NumTasks"], job["NodeList"]) == ("2", "2", "testnode[1-2]")
     # a number of the job, --gpus, is refused to the step on one node that the job is
     assert gpus(job) == (["TresPerNode=gres:gpu:1"] if count else [])
-    training = json.loads((workspace.folder / checkpoint).with_name("training.json").read_text())
+    training = json.loads((finished.folder / checkpoint).with_name("training.json").read_text())
     assert training["nodes"] == ["testnode1", "testnode2"] and training["devices"] == 2
 
 
@@ -161,114 +197,3 @@ def test_memory_that_no_node_has_is_refused_and_that_of_a_limited_partition_wait
             )
         )
         cluster.ask("scancel", job.strip())
-
-
-def test_failing_job_shows_its_log_and_leaves_nothing_that_looks_finished(
-    cluster: Cluster, workspace: Workspace
-) -> None:
-    simulation = workspace.path_of("scan", "simulation")
-    workspace.prepare(simulation)
-    projections = workspace.folder / simulation
-    with projections.open("r+b") as file:
-        file.truncate(projections.stat().st_size // 2)
-
-    result = workspace.snakemake("--retries", "0")
-    assert result.status != 0
-    volume = Path(workspace.path_of("scan", "reconstruction"))
-    log = f"results/logs/reconstruct_scan/{volume.parent.name}.log"
-    assert log in result.output
-    (said,) = re.findall("ERROR .*", (workspace.folder / log).read_text())
-    # the log of a failed job is shown at the end
-    assert "projections.h5" in said and said in result.output
-    (job,) = jobs_of(cluster, workspace, "rule_reconstruct_scan")
-    assert job["JobState"] == "FAILED"
-    assert job["StdOut"] in result.output
-    assert "Traceback" not in Path(job["StdOut"]).read_text()
-    assert not list((workspace.folder / volume.parent).glob("*"))
-    assert not (workspace.folder / "results" / "reports").exists()
-
-
-def start_simulation(cluster: Cluster, workspace: Workspace) -> subprocess.Popen[str]:
-    """Submit the simulation of a scan that takes a while, and wait until its job works."""
-    dataset = workspace.folder / "config" / "datasets" / "tiny.yaml"
-    dataset.write_text(dataset.read_text().replace("rows: 10", "rows: 700"))
-    process = workspace.start(workspace.path_of("scan", "simulation"))
-    # a job that runs still asks the controller for its step; after that it needs it no more
-    logs = workspace.folder / "results" / "logs"
-    wait_for(lambda: any("started" in path.read_text() for path in logs.rglob("*.log")))
-    return process
-
-
-def read_projections(path: Path) -> np.ndarray:
-    with h5py.File(path) as file:
-        return file["exchange/data"][:]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
-
-
-def test_a_run_outlasts_a_controller_that_is_restarted(cluster: Cluster, workspace: Workspace) -> None:
-    process = start_simulation(cluster, workspace)
-    with cluster.without_controller():
-        time.sleep(45)
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, output
-    assert "Slurm does not answer" in output and "Slurm answers again" in output
-    assert [job["JobState"] for job in jobs_of(cluster, workspace)] == ["COMPLETED"]
-
-
-@pytest.mark.slow
-def test_the_job_of_a_node_that_fails_is_done_by_another(cluster: Cluster, workspace: Workspace) -> None:
-    process = start_simulation(cluster, workspace)
-    (job,) = jobs_of(cluster, workspace)
-    with cluster.without_node(job["NodeList"]):
-        output, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, output
-    (again,) = jobs_of(cluster, workspace)
-    assert (again["JobState"], again["Restarts"]) == ("COMPLETED", "1"), again
-    assert again["NodeList"] != job["NodeList"]
-    made = workspace.folder / workspace.path_of("scan", "simulation")
-    projections = read_projections(made)
-    made.unlink()
-    workspace.prepare(workspace.path_of("scan", "simulation"))
-    assert np.array_equal(read_projections(made), projections)
-
-
-def test_a_job_whose_snakemake_died_is_not_submitted_twice(cluster: Cluster, workspace: Workspace) -> None:
-    process = start_simulation(cluster, workspace)
-    process.kill()
-    process.wait()
-    result = workspace.snakemake(workspace.path_of("scan", "simulation"))
-    assert result.status == 0, result.output
-    assert "of an earlier run is running" in result.output
-    assert [job["JobState"] for job in jobs_of(cluster, workspace)] == ["COMPLETED"]
-
-
-def test_interrupt_cancels_what_was_submitted(cluster: Cluster, workspace: Workspace) -> None:
-    dataset = workspace.folder / "config" / "datasets" / "tiny.yaml"
-    scans = ", ".join(f"{name}: {{size: 64, rows: 3000, seed: {seed}}}" for seed, name in enumerate("abcdefgh"))
-    text = dataset.read_text()
-    start, end = text.index("  scans:"), text.index("  denoising:")
-    dataset.write_text(f"{text[:start]}  scans: {{{scans}}}\n{text[end:]}")
-
-    # more than both nodes take at once
-    process = workspace.start("--jobs", "8")
-    states: set[str] = set()
-    deadline = time.monotonic() + 60
-    while not states >= {"RUNNING", "PENDING"} and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.2)
-        states = {job["JobState"] for job in jobs_of(cluster, workspace)}
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
-    assert states >= {"RUNNING", "PENDING"}, f"{states}\n{output}"
-    assert process.returncode != 0
-    deadline = time.monotonic() + 20
-    while cluster.queue() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert cluster.queue() == []
-    assert {job["JobState"] for job in jobs_of(cluster, workspace)} == {"CANCELLED"}
-    assert not list(workspace.folder.glob("results/simulations/*/projections.h5"))

@@ -41,8 +41,11 @@ source:
 classes: [background, matrix, precipitate, inclusion]
 split: {strategy: random, fractions: {train: 0.6, validation: 0.2, test: 0.2}}
 """
-# The first question comes when a tiny job is just over; each further one comes ten seconds later than the one before.
-IMPATIENT = ("--slurm-init-seconds-before-status-checks", "9", "--latency-wait", "5")
+IMPATIENT = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5", "--scheduler", "greedy")
+# the questions about a job do not become rarer the longer it takes, up to one in 40 s
+PROGRAM = "from scan2seg.slurm import plugin; plugin.LONGEST = 3; from snakemake.cli import main; main()"
+# it ends with the test runner, also where that is interrupted or killed
+SNAKEMAKE = ("setpriv", "--pdeathsig", "KILL", sys.executable, "-P", "-c", PROGRAM)
 # of a run that hangs: one on a busy machine takes its time
 LIMIT = 1500
 
@@ -86,7 +89,7 @@ class Workspace:
     def start(self, *arguments: str, profile: str = "slurm") -> subprocess.Popen[str]:
         """Start ``snakemake --profile slurm`` with more arguments."""
         return subprocess.Popen(
-            ["snakemake", "--profile", profile, *IMPATIENT, *arguments],
+            [*SNAKEMAKE, "--profile", profile, *IMPATIENT, *arguments],
             cwd=self.folder,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
