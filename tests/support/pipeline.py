@@ -59,8 +59,9 @@ FILES = {
     # every stage, with as few jobs as they need
     "models/started.yaml": MODEL.format(architecture="{method: unet, encoder: resnet18, pretrained: none}")
     + "pretraining: {epochs: 1, batch_size: 8, mask_size: 8}\n",
-    # whatever times decide, thresholds of single pixels give the same
-    "models/planned.yaml": MODEL.format(architecture="otsu") + "inference: {plan: {keys: [batch_size], images: 1}}\n",
+    # whatever times decide, thresholds of single pixels give the same, in an ensemble and alone
+    "models/planned.yaml": MODEL.format(architecture="otsu")
+    + "inference: {plan: {keys: [batch_size], images: 1}, probabilities: true}\n",
     "experiments/whole.yaml": """
         datasets: [{base: pillar, source: {formats: [tiff]}}]
         models: [started, planned]
@@ -69,6 +70,13 @@ FILES = {
         score_parts: 2
         studies: {splits: {model: levels, sampler: grid, space: {patching.stride: {values: [16, 32]}}}}
         segment: {datasets: [fresh, unseen], trained_on: pillar, model: planned, tiff: true}
+        """,
+    # what of it needs no training of a network
+    "experiments/part.yaml": """
+        datasets: [{base: pillar, source: {formats: [tiff]}}]
+        models: [planned]
+        score_parts: 2
+        segment: {datasets: [fresh], trained_on: pillar, model: planned, tiff: true}
         """,
 }
 
@@ -80,7 +88,8 @@ class Pipeline:
         self.folder, self.experiment = folder, experiment
         for name in ("Snakefile", "src", "workflow", "envs"):
             source, target = ROOT / name, folder / name
-            ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            # kernels that were compiled beside their sources serve the copies too, which have their times and sizes
+            ignore = shutil.ignore_patterns("*.pyc*", "*.tmp.*", "*.egg-info")
             shutil.copytree(source, target, ignore=ignore) if source.is_dir() else shutil.copy(source, target)
         make_images(folder / "cells", count=10, size=36)
         for name, text in FILES.items():
@@ -93,7 +102,9 @@ class Pipeline:
 
     def command(self, *words: str) -> list[str]:
         binary = Path(sys.executable).with_name("snakemake")
-        return [str(binary), "-c2", "--configfile", f"config/experiments/{self.experiment}.yaml", *words]
+        # the other scheduler starts a solver for every few jobs, which takes as long as they do
+        options = ("--scheduler", "greedy", "--configfile", f"config/experiments/{self.experiment}.yaml")
+        return [str(binary), "-c2", *options, *words]
 
     def run(self, *words: str, timeout: float = 1500) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

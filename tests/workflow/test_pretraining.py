@@ -6,7 +6,7 @@ import pytest
 from helpers import MODEL, make_images
 from pipeline import Pipeline
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 UNTIL = ("--until", "train_model")
 SEEDS = ["started/seed0", "started/seed1"]
 

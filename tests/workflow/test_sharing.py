@@ -9,7 +9,6 @@ import pytest
 from helpers import MODEL
 from pipeline import Pipeline
 
-pytestmark = pytest.mark.slow
 FIRST = "datasets: [cells]\nmodels: [small, levels]\n"
 # other names for the same, and one model of its own
 SECOND = """
@@ -56,6 +55,8 @@ def check(pipeline: Pipeline) -> None:
     assert not [path for path in results.rglob(".*") if path.name.endswith((".owner", ".partial"))]
 
 
+# what the last test does too, whose first run is cut short
+@pytest.mark.thorough
 def test_one_after_the_other(made: Pipeline) -> None:
     for name in ("first", "second"):
         process = start(made, name)
@@ -65,6 +66,7 @@ def test_one_after_the_other(made: Pipeline) -> None:
     check(made)
 
 
+@pytest.mark.slow
 def test_both_at_once(made: Pipeline) -> None:
     processes = [start(made, name) for name in ("first", "second")]
     outputs = [process.communicate(timeout=560)[0] for process in processes]
@@ -75,6 +77,7 @@ def test_both_at_once(made: Pipeline) -> None:
     assert sum(output.count("made by process") for output in outputs) >= 1
 
 
+@pytest.mark.slow
 def test_a_run_that_lost_its_snakemake_is_taken_up_without_a_word(made: Pipeline) -> None:
     process = start(made, "first", "--until", "train_model")
     logs = made.folder / "results/logs/train_model"
@@ -87,5 +90,6 @@ def test_a_run_that_lost_its_snakemake_is_taken_up_without_a_word(made: Pipeline
     output, _ = again.communicate(timeout=560)
     assert again.returncode == 0 and "unlock" not in output.lower(), output[-4000:]
     second = start(made, "second")
-    assert second.communicate(timeout=560) and second.returncode == 0
+    output, _ = second.communicate(timeout=560)
+    assert second.returncode == 0 and output.count("rule train_model:") == 1, output[-4000:]
     check(made)
