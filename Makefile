@@ -12,22 +12,19 @@ PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest
 IN_PARALLEL := -n $(CORES) --dist loadfile --no-loadscope-reorder
 LOCK_FLAGS := --quiet --universal --generate-hashes --no-header --no-annotate --extra test --extra lint
 
-.PHONY: demo test test-slow test-both test-thorough precision-test lint lock slurm-test slurm-test-slow setup
+.PHONY: demo test test-slow test-thorough precision-test lint lock slurm-test slurm-test-slow setup
 
 demo: setup
 	$(BIN)/snakemake -c$(CORES) --configfile config/experiments/demo.yaml --quiet rules host progress
 	@$(BIN)/scan2seg ranking results/reports/demo
 
+# MARKED="not thorough" adds the slow ones, which share with them what they set up
 test: setup
-	$(PYTEST) $(IN_PARALLEL)
+	$(PYTEST) $(IN_PARALLEL) $(if $(MARKED),-m "$(MARKED)")
 
 # what is marked slow, which `make test` leaves out
 test-slow: setup
 	$(PYTEST) $(IN_PARALLEL) -m slow
-
-# `make test` and `make test-slow` in one, which share what they set up, and both cores until the end
-test-both: setup
-	$(PYTEST) $(IN_PARALLEL) -m "not thorough"
 
 # every stage under an audit of what it reads, killed, and on a full disk, and every benchmark in its smallest form: about
 # three quarters of an hour
