@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-STEPS = 255
 DTYPE = "uint8"
+STEPS = int(np.iinfo(DTYPE).max)
 
 
 def encode(probabilities: "Tensor") -> "Tensor":
