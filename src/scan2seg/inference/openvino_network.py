@@ -24,6 +24,7 @@ from scan2seg.logging import warn
 MOST_SIZES = 4
 """So many sizes of tiles are kept converted; each takes about as much memory as the weights."""
 _TYPES = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+_CAPABILITIES = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16"}
 
 
 def has_openvino() -> bool:
@@ -31,8 +32,17 @@ def has_openvino() -> bool:
     return find_spec("openvino") is not None
 
 
+def computes_in(precision: str) -> bool:
+    """Tell whether OpenVINO computes in float32, bfloat16 or float16 on this processor.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    return _CAPABILITIES[precision] in _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class ConversionError(InputError):
-    """OpenVINO cannot convert a network."""
+    """OpenVINO cannot convert a network, or not for the precision that is asked for."""
 
 
 class OpenVinoNetwork:
@@ -78,6 +88,11 @@ class OpenVinoNetwork:
 def _compile(model: SegmentationModel, size: tuple[int, ...], precision: str, threads: int) -> Any:
     """Return an inference request of the network for one tile of a size."""
     openvino = _import_openvino()
+    if not computes_in(precision):
+        raise ConversionError(
+            f"inference.runtime: openvino does not compute in {precision} on this processor; set inference.precision "
+            "to float32"
+        )
     settings = {
         "INFERENCE_PRECISION_HINT": _TYPES[precision],
         "INFERENCE_NUM_THREADS": threads,
@@ -92,7 +107,9 @@ def _compile(model: SegmentationModel, size: tuple[int, ...], precision: str, th
             converted = openvino.convert_model(model, example_input=example, input=[1, *size])
             return openvino.Core().compile_model(converted, "CPU", settings).create_infer_request()
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        # the lines before the last say where in OpenVINO
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = lines[-1] if lines[0].startswith("Exception from") else lines[0]
         words = f"inference.runtime: openvino cannot convert the network ({reason[:200]}); set it to torch"
         raise ConversionError(words) from None
 

@@ -36,7 +36,7 @@ def plan_table(rows: Sequence[Ranked]) -> Table | None:
 def _cells(run: Run, way: Json) -> list[Cell]:
     return [
         tables.text(run.name),
-        tables.text(" × ".join(map(str, way["tile"]))),
+        tables.text("\u00a0×\u00a0".join(map(str, way["tile"]))),
         tables.number(way["tiles"], 0),
         tables.number(way["overlap"], 3),
         tables.number(way["computed"], 2),
