@@ -10,6 +10,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -38,7 +39,7 @@ def computes_in(precision: str) -> bool:
     Raises:
         InputError: it is not installed.
     """
-    return _CAPABILITIES[precision] in _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return _CAPABILITIES[precision] in _start_openvino()[1].get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class ConversionError(InputError):
@@ -87,7 +88,7 @@ class OpenVinoNetwork:
 
 def _compile(model: SegmentationModel, size: tuple[int, ...], precision: str, threads: int) -> Any:
     """Return an inference request of the network for one tile of a size."""
-    openvino = _import_openvino()
+    openvino, core = _start_openvino()
     if not computes_in(precision):
         raise ConversionError(
             f"inference.runtime: openvino does not compute in {precision} on this processor; set inference.precision "
@@ -105,7 +106,7 @@ def _compile(model: SegmentationModel, size: tuple[int, ...], precision: str, th
         # it is traced, which tensors of inference mode do not allow, and what it warns of is a tracer's everyday
         with torch.inference_mode(False), torch.no_grad(), _quiet():
             converted = openvino.convert_model(model, example_input=example, input=[1, *size])
-            return openvino.Core().compile_model(converted, "CPU", settings).create_infer_request()
+            return core.compile_model(converted, "CPU", settings).create_infer_request()
     except Exception as error:
         # the lines before the last say where in OpenVINO
         lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -128,8 +129,12 @@ def _quiet() -> Iterator[None]:
         root.filters, root.handlers = filters, handlers
 
 
-def _import_openvino() -> Any:
-    """Import OpenVINO without its telemetry, in whose absence it goes on alone.
+@cache
+def _start_openvino() -> tuple[Any, Any]:
+    """Import OpenVINO without its telemetry, in whose absence it goes on alone; return it and its core.
+
+    One core serves the process until its end: each gives its thread a stack for signals, and takes it back when it
+    goes. Where several go in the order in which they came, the next signal finds a stack that is no more.
 
     Raises:
         InputError: it is not installed.
@@ -141,4 +146,4 @@ def _import_openvino() -> Any:
         raise InputError(
             f"inference.runtime: openvino is not installed ({error}); pip install openvino, or set it to torch"
         ) from None
-    return openvino
+    return openvino, openvino.Core()

@@ -126,9 +126,7 @@ def test_a_wrong_result_and_a_network_that_cannot_be_converted_are_told_and_torc
         caplog.clear()
 
 
-def test_what_openvino_cannot_convert_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    predictor = load(write_model(tmp_path))
-
+def test_what_openvino_cannot_convert_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     class Strange(torch.nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             raise ValueError("strange\nand more")
@@ -137,7 +135,7 @@ def test_what_openvino_cannot_convert_is_one_sentence(tmp_path: Path, monkeypatc
         OpenVinoNetwork(Strange())(torch.zeros(1, 1, 8, 8), "float32")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(InputError, match=r"openvino is not installed .*; pip install openvino, or set it to torch"):
-        predictor.predict(draw(40, 40))
+        openvino_network._start_openvino.__wrapped__()
 
 
 def test_converted_networks_of_many_sizes_are_not_all_kept(
@@ -186,3 +184,28 @@ def test_a_precision_that_the_processor_lacks_is_one_sentence(monkeypatch: pytes
     monkeypatch.setattr(openvino_network, "_CAPABILITIES", {"bfloat16": "NO_SUCH_CAPABILITY"})
     with pytest.raises(ConversionError, match=r"openvino does not compute in bfloat16 on this processor"):
         OpenVinoNetwork(torch.nn.Conv2d(1, 3, 3))(torch.zeros(1, 1, 8, 8), "bfloat16")  # type: ignore[arg-type]
+
+
+def test_a_signal_is_heard_whatever_networks_have_come_and_gone(tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path)
+    script = f"""
+import gc, os, signal
+from pathlib import Path
+import torch
+from scan2seg.checkpoint import load_checkpoint
+from scan2seg.inference.openvino_network import OpenVinoNetwork
+model = load_checkpoint(Path({str(checkpoint)!r}))[0]
+networks = [OpenVinoNetwork(model) for _ in range(3)]
+for network in networks:
+    network(torch.zeros(1, 1, 16, 16), "float32")
+del network
+for place in range(3):
+    networks[place] = None
+    gc.collect()
+heard = []
+signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+os.kill(os.getpid(), signal.SIGTERM)
+print(heard == [signal.SIGTERM])
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout.split("\n")[-2:]) == (0, ["True", ""]), result.stderr[-2000:]
