@@ -21,6 +21,7 @@ from torch import Tensor
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.errors import InputError
 from scan2seg.logging import warn
+from scan2seg.precision import PrecisionCheck, compare_runtime
 
 MOST_SIZES = 4
 """So many sizes of tiles are kept converted; each takes about as much memory as the weights."""
@@ -43,11 +44,14 @@ def computes_in(precision: str) -> bool:
 
 
 class ConversionError(InputError):
-    """OpenVINO cannot convert a network, or not for the precision that is asked for."""
+    """OpenVINO cannot convert a network, not for the precision that is asked for, or computes something else."""
 
 
 class OpenVinoNetwork:
-    """Computes the logits of a model; tiles of a batch one after the other, so that they depend on no other."""
+    """Computes the logits of a model; tiles of a batch one after the other, so that they depend on no other.
+
+    What is converted for a size of tiles is compared with torch in float32 on the first of them.
+    """
 
     def __init__(self, model: SegmentationModel) -> None:
         """Take a model on the processor, in eval mode."""
@@ -64,24 +68,22 @@ class OpenVinoNetwork:
 
         Raises:
             InputError: OpenVINO is not installed.
-            ConversionError: it cannot convert the network.
+            ConversionError: it cannot convert the network, or what it converted computes something else.
         """
-        request = self._request(tuple(tiles.shape[1:]), precision)
-        found = []
-        for tile in tiles.contiguous().numpy():
-            request.infer([tile[None]], share_inputs=True)
-            found.append(torch.from_numpy(np.array(request.get_output_tensor(0).data)))
-        return torch.cat(found)
+        request = self._request(tiles[:1], precision)
+        return torch.cat([_infer(request, tile[None]) for tile in tiles])
 
-    def _request(self, size: tuple[int, ...], precision: str) -> Any:
-        key = (size, precision, torch.get_num_threads())
+    def _request(self, tile: Tensor, precision: str) -> Any:
+        key = (tuple(tile.shape[1:]), precision, torch.get_num_threads())
         if key not in self._compiled:
             self._sizes += 1
             if self._sizes == 2 * MOST_SIZES:
                 warn("images of many sizes: each is converted by OpenVINO anew; inference.runtime: torch may be faster")
             if len(self._compiled) == MOST_SIZES:
                 self._compiled.popitem(last=False)
-            self._compiled[key] = _compile(self._model, *key)
+            request = _compile(self._model, *key)
+            trust(self._model(tile).softmax(dim=1), _infer(request, tile).softmax(dim=1), precision)
+            self._compiled[key] = request
         self._compiled.move_to_end(key)
         return self._compiled[key]
 
@@ -113,6 +115,28 @@ def _compile(model: SegmentationModel, size: tuple[int, ...], precision: str, th
         reason = lines[-1] if lines[0].startswith("Exception from") else lines[0]
         words = f"inference.runtime: openvino cannot convert the network ({reason[:200]}); set it to torch"
         raise ConversionError(words) from None
+
+
+def _infer(request: Any, tile: Tensor) -> Tensor:
+    """Return the logits (1, k, *spatial) of a tile (1, c, *spatial)."""
+    request.infer([tile.contiguous().numpy()], share_inputs=True)
+    return torch.from_numpy(np.array(request.get_output_tensor(0).data))
+
+
+def trust(exact: Tensor, found: Tensor, precision: str) -> PrecisionCheck:
+    """Compare the probabilities of tiles (n, k, *spatial) with torch's in float32.
+
+    Raises:
+        ConversionError: rounding does not explain how they differ.
+    """
+    check = compare_runtime(exact, found, precision)
+    if check.agrees:
+        return check
+    size = "is not finite" if check.error is None else f"has a relative error of {check.error:.2g}"
+    raise ConversionError(
+        f"inference.runtime: openvino is wrong for this network and tiles of {tuple(exact.shape[2:])}: the result "
+        f"{size}, rounding explains up to {check.tolerance:.2g}; set it to torch"
+    )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What OpenVINO computes is what torch computes, or torch goes on."""
 
+import itertools
 import logging
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from scan2seg.inference.members import Ensemble
 from scan2seg.inference.openvino_network import MOST_SIZES, ConversionError, OpenVinoNetwork
 from scan2seg.inference.tiling import Predictor
 from scan2seg.normalisation import Normalisation
+from scan2seg.precision import Decision
 
 UNET = {"method": "unet", "encoder": None, "width": 4, "depth": 2}
 UNET_3D = {"method": "unet_3d", "features": [4, 4, 4, 4, 8, 4]}
@@ -110,20 +112,48 @@ def test_a_wrong_result_and_a_network_that_cannot_be_converted_are_told_and_torc
     def refuse(*_: Any) -> Any:
         raise ConversionError("no such operation")
 
-    call = OpenVinoNetwork.__call__
-    for fault, told in (
-        (
-            lambda network, tiles, name: torch.randn_like(call(network, tiles, name)),
-            "openvino is wrong for this network: the result has",
-        ),
-        (lambda network, tiles, name: call(network, tiles, name) * np.nan, "the result is not finite"),
-        (refuse, "no such operation; going on with torch"),
+    infer, compile_one = openvino_network._infer, openvino_network._compile
+    for faults, told in (
+        ({"_infer": lambda *words: torch.randn_like(infer(*words)).mul(9)}, "the result has a relative error"),
+        ({"_infer": lambda *words: infer(*words) * np.nan}, "the result is not finite"),
+        ({"_compile": refuse}, "no such operation; going on with torch"),
     ):
-        monkeypatch.setattr(OpenVinoNetwork, "__call__", fault)
+        for name, fault in {"_infer": infer, "_compile": compile_one, **faults}.items():
+            monkeypatch.setattr(openvino_network, name, fault)
         predictor = load(checkpoint, precision=precision)
         assert torch.equal(predictor.predict(draw(40, 40)), expected)
         assert told in caplog.text and predictor.decision.runtime == "torch"
         caplog.clear()
+
+
+def test_what_is_converted_for_another_size_of_tiles_is_compared_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = load(write_model(tmp_path), precision="float32")
+    predictor.predict(draw(32, 32))
+    infer = openvino_network._infer
+    monkeypatch.setattr(openvino_network, "_infer", lambda *words: infer(*words).flip(-1).mul(9))
+    with pytest.raises(ConversionError, match=r"openvino is wrong for this network and tiles of \(40, 32\): the"):
+        predictor.predict(draw(40, 32))
+
+
+def test_what_is_right_for_the_first_tile_and_wrong_for_another_of_the_first_batch_is_not_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = write_model(tmp_path)
+    expected = load(checkpoint, "torch", precision="float32").predict(draw(70, 45))
+    infer, calls = openvino_network._infer, itertools.count()
+    monkeypatch.setattr(openvino_network, "_infer", lambda *words: infer(*words) * (9 if next(calls) > 2 else 1))
+    predictor = load(checkpoint, precision="float32")
+    assert torch.equal(predictor.predict(draw(70, 45)), expected) and predictor.decision.runtime == "torch"
+
+
+def test_a_gpu_does_not_take_up_what_a_processor_computed_with(tmp_path: Path) -> None:
+    first, again = (load(write_model(tmp_path), precision="float32") for _ in range(2))
+    first.predict(draw(32, 32))
+    again.device = "cuda"
+    again.recall(first.decisions())
+    assert first.decision.runtime == "openvino" and again.decision == Decision("float32")
 
 
 def test_what_openvino_cannot_convert_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
