@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from scan2seg import processes
 from scan2seg.logging import info, warn
 
 if TYPE_CHECKING:
@@ -136,11 +137,8 @@ def is_made(output: Path, content: str, since: float) -> bool:
 
 def describe_process() -> Json:
     """Name this process: host, number, when it started (numbers are used again), and the Slurm job if there is one."""
-    import psutil
-
-    process = psutil.Process()
-    found = {"host": socket.gethostname(), "namespace": _namespace(), "process": process.pid}
-    return {**found, "started": process.create_time(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
+    found = {"host": socket.gethostname(), "namespace": _namespace(), "process": os.getpid()}
+    return {**found, "started": processes.started(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
 
 
 def find_owner(file: Path) -> Json | None:
@@ -156,15 +154,11 @@ def is_alive(owner: Json, silent: float) -> bool:
         owner: what the owner file holds.
         silent: seconds since its last sign of life.
     """
-    import psutil
-
     if owner.get("host") != socket.gethostname() or owner.get("namespace") != _namespace():
         return silent < SILENCE
     try:
-        process = psutil.Process(int(owner["process"]))
-        same: bool = abs(process.create_time() - float(owner["started"])) < 1
-        return same and str(process.status()) != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, KeyError, ValueError, TypeError):
+        return processes.is_running(int(owner["process"]), float(owner["started"]))
+    except (KeyError, ValueError, TypeError):
         return False
 
 

@@ -1,8 +1,9 @@
 """One file or folder that takes the place of another, whole or not at all.
 
 What is written stands beside its target until it is complete, under a hidden name that says who writes it:
-``.TARGET.HOST.PROCESS.partial``. A folder cannot be renamed onto another, so the old one steps aside for a moment, as
-``.TARGET.HOST.PROCESS.old``; a crash in that moment is mended by the next writer.
+``.TARGET.HOST.PROCESS-START.partial``, the start of the process in seconds since 1970, for numbers are used again. A
+folder cannot be renamed onto another, so the old one steps aside for a moment, as ``.TARGET.HOST.PROCESS-START.old``; a
+crash in that moment is mended by the next writer.
 """
 
 import glob
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from scan2seg import processes
 from scan2seg.errors import InputError, is_full_disk
 
 FOREIGN_SECONDS = 7 * 86400.0
@@ -146,7 +148,8 @@ def _mend(target: Path, kept: Path | None = None, alone: bool = False) -> None:
 
 
 def _beside(target: Path, suffix: str) -> Path:
-    return target.with_name(f".{target.name}.{_host()}.{os.getpid()}.{suffix}")
+    start = round(processes.started() or 0)
+    return target.with_name(f".{target.name}.{_host()}.{os.getpid()}-{start}.{suffix}")
 
 
 def _host() -> str:
@@ -160,25 +163,17 @@ def _is_written(left: Path, target: Path, alone: bool = False) -> bool:
         return True
     if alone:
         return False
-    host, process = who[0], int(who[1])
+    host, (process, _, start) = who[0], who[1].partition("-")
     if host != _host():
         return time.time() - _last_change(left) < FOREIGN_SECONDS
     # jobs that follow one another in a container may all have the same number
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except PermissionError:
-        return True
-    except (ProcessLookupError, OverflowError):
-        return False
-    return True
+    return int(process) != os.getpid() and processes.is_running(int(process), float(start) if start else None)
 
 
 def _writer(left: Path, target: Path) -> list[str]:
     """Return host and process number of a name; something else is of another target, whose name begins like it."""
     who = left.name.removeprefix(f".{target.name}.").split(".")[:-1]
-    return who if len(who) == 2 and who[1].isdigit() else []
+    return who if len(who) == 2 and re.fullmatch(r"\d+(-\d+)?", who[1]) else []
 
 
 def _last_change(path: Path) -> float:

@@ -178,7 +178,7 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_another_host_left_is_gone_on_with_only_by_the_owner_of_the_output(left: Path) -> None:
     (partial,) = left.parent.glob(".a.zarr.*.partial")
-    foreign = partial.rename(left.parent / ".a.zarr.elsewhere.17.partial")
+    foreign = partial.rename(left.parent / ".a.zarr.elsewhere.17-1700000000.partial")
     assert len(begin(left, inputs=(left.with_name("input"),), stop=6)) == 3
     assert foreign.exists()
     shutil.rmtree(left)
@@ -189,7 +189,7 @@ def test_what_another_host_left_is_gone_on_with_only_by_the_owner_of_the_output(
 
 
 def test_who_has_lost_the_store_to_another_process_does_not_put_it_in_place(left: Path) -> None:
-    other = left.parent / ".a.zarr.elsewhere.17.partial"
+    other = left.parent / ".a.zarr.elsewhere.17-1700000000.partial"
     with (  # noqa: PT012
         pytest.raises(FileNotFoundError),
         continuing(left, 1, [left.with_name("input")]) as unfinished,

@@ -163,7 +163,7 @@ def test_a_copy_holds_the_wanted_rows_of_the_chosen_projections(scan: Path, tmp_
 @pytest.mark.parametrize("at_once", [2, 8], ids=["a copy is needed", "the retry needs none"])
 def test_the_copy_that_a_try_on_another_host_left_goes_with_the_retry(scan: Path, tmp_path: Path, at_once: int) -> None:
     output = tmp_path / "out.zarr"
-    left = tmp_path / ".out.zarr-rows.elsewhere.17.partial"
+    left = tmp_path / ".out.zarr-rows.elsewhere.17-1700000000.partial"
     left.write_bytes(b"rows")
     with open_scan(scan) as whole:
         whole.projections = replace(whole.projections, rows_per_read=ROWS)
