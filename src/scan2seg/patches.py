@@ -27,7 +27,7 @@ from scan2seg.ignore import IGNORE
 from scan2seg.logging import info, progress, warn
 from scan2seg.normalisation import measure_images
 from scan2seg.provenance import record
-from scan2seg.slices import find_runs, list_volumes, read_slab
+from scan2seg.slices import StackImages, find_runs, list_volumes, read_slab
 from scan2seg.storage import create_array, creating, open_store, read_json, shard_length
 from scan2seg.windows import cut_window, grid_windows, window_starts
 
@@ -197,7 +197,7 @@ def _write_windows(
     slab = (settings.depth or 1, *size[-2:])
     run_of = {index: run for run in plan.runs for index in run}
     statistics = np.zeros((len(windows), 2, channels), np.float32)
-    measured = _Statistics(store, settings)
+    measured, stack = _Statistics(store, settings), StackImages(store)
     current: range | None = None
     pixels: NDArray[Any]
     truth: NDArray[Any]
@@ -206,7 +206,7 @@ def _write_windows(
         labels = np.empty((block.stop - block.start, *size), np.uint8)
         for place, (images, row, column) in enumerate(windows[block]):
             if images != current:
-                pixels = read_slab(store, images, settings.neighbours, run_of[images.start])
+                pixels = read_slab(stack, images, settings.neighbours, run_of[images.start])
                 truth = _read_labels(store, images, pixels.shape[2:])
                 current = images
             cut[place] = cut_window(pixels, (0, row, column), slab).reshape(shape[1:])
@@ -222,7 +222,7 @@ class _Statistics:
     """Mean and deviation of what patches are cut from: each image, with ``depth`` each volume, measured once."""
 
     def __init__(self, store: zarr.Group, settings: PatchingSettings) -> None:
-        self.store, self.settings = store, settings
+        self.read, self.settings = StackImages(store), settings
         volumes = list_volumes(store) if settings.depth else []
         self.volume_of = {index: volume for volume in volumes for index in volume}
         self.found: dict[range, NDArray[np.float32]] = {}
@@ -236,7 +236,7 @@ class _Statistics:
         return self.found[whole]
 
     def _read(self, images: range) -> NDArray[np.float32]:
-        return read_slab(self.store, images, self.settings.neighbours, images)
+        return read_slab(self.read, images, self.settings.neighbours, images)
 
 
 def _read_labels(store: zarr.Group, images: range, size: Sequence[int]) -> NDArray[Any]:

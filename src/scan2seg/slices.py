@@ -1,6 +1,6 @@
 """Reading the images of a stack in their true size, and which of them are slices of one volume."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -8,23 +8,38 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+ReadSlice = Callable[[int], NDArray[Any]]
+"""Reads one image or slice (c, y, x)."""
 
-def read_slices(store: zarr.Group, index: int, neighbours: int, within: range) -> NDArray[np.float32]:
-    """Read an image as float32 with slices above and below as further channels, from the bottom up.
+
+class StackImages:
+    """The images of a stack in their true size, and as they are kept, one at a time: (c, y, x)."""
+
+    def __init__(self, store: zarr.Group) -> None:
+        """Open the images of a stack."""
+        self._image: Any = store["image"]
+        self._size = np.asarray(store["size"])
+
+    def __call__(self, index: int) -> NDArray[Any]:
+        """Read an image."""
+        height, width = (int(length) for length in self._size[index])
+        return np.asarray(self._image[index])[:, :height, :width]
+
+
+def read_slab(read: ReadSlice, images: range, neighbours: int, within: range) -> NDArray[np.float32]:
+    """Read consecutive images of one size as a slab (c, z, y, x) of float32; each of them once.
 
     Args:
-        store: the stack.
-        index: of the image.
-        neighbours: slices on each side.
-        within: consecutive images of one size that may be seen, the image among them: of its volume, or of its run
+        read: reads one image or slice (c, y, x).
+        images: which.
+        neighbours: slices on each side of an image that are further channels of it, from the bottom up.
+        within: consecutive images of one size that may be seen, these among them: of their volume, or of their run
             within one part of the split. Beyond them the slices are mirrored.
     """
-    height, width = (int(value) for value in np.asarray(store["size"][index]))  # type: ignore[index]
-    chosen = mirror_places(range(index - neighbours, index + neighbours + 1), within)
-    return np.concatenate(
-        [np.asarray(store["image"][place])[:, :height, :width] for place in chosen],  # type: ignore[index]
-        dtype=np.float32,
-    )
+    places = [mirror_places(range(index - neighbours, index + neighbours + 1), within) for index in images]
+    planes = {place: read(place) for chosen in places for place in chosen}
+    slices = [np.concatenate([planes[place] for place in chosen], dtype=np.float32) for chosen in places]
+    return np.stack(slices, axis=1)
 
 
 def mirror_places(places: Sequence[int], within: range) -> list[int]:
@@ -32,11 +47,6 @@ def mirror_places(places: Sequence[int], within: range) -> list[int]:
     length = len(within)
     folded = [(place - within.start) % (2 * length) for place in places]
     return [within.start + min(place, 2 * length - 1 - place) for place in folded]
-
-
-def read_slab(store: zarr.Group, images: range, neighbours: int, within: range) -> NDArray[np.float32]:
-    """Read consecutive images of one size as a slab (c, z, y, x); see ``read_slices``."""
-    return np.stack([read_slices(store, index, neighbours, within) for index in images], axis=1)
 
 
 def find_stretches(kinds: Sequence[Hashable]) -> list[range]:

@@ -5,8 +5,9 @@ depends on what a job has: memory, threads, and the slices around a slab that it
 """
 
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -80,41 +81,69 @@ def stream(
     read: Callable[[slice], Given],
     compute: Callable[[slice, Given], Result],
     write: Callable[[slice, Result], None],
-    target: zarr.Array[Any],
-    label: str,
+    targets: Sequence[zarr.Array[Any]],
+    label: str | None,
 ) -> None:
-    """Compute slab after slab while the next is read and the one before is written.
+    """Compute slab after slab while the next is read and the one before is written, on three of Dask's threads.
 
-    Reading and writing have a thread each, which works in the order of the slabs; memory holds three of them.
+    Each of the three does one slab at a time, in their order, and never runs more than one ahead: memory holds three
+    slabs. An error in one of them ends the others when they have done with theirs.
 
     Args:
         slabs: in order.
         read: returns what a slab is computed from.
-        compute: returns what is written of it; runs in the calling thread.
-        write: writes whole shards.
-        target: what is written.
-        label: what the progress line says.
+        compute: returns what is written of it.
+        write: writes whole shards, or collects parts of one until it is whole.
+        targets: what is written, in shards that are the same along their first axis.
+        label: what the progress line says; None for none.
 
     Raises:
-        AssertionError: a slab is not whole shards, which would let two writers write to one.
+        AssertionError: a slab is neither whole shards nor within one, which would let two writers write to one.
     """
-    edges = {edge for shard in shards(target) for edge in (shard.start, shard.stop)}
-    assert all({slab.start, slab.stop} <= edges for slab in slabs), "slabs must be whole shards of the target"
-    if not slabs:
-        return
-    writing: Future[None] | None = None
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-        coming = reader.submit(read, slabs[0])
-        following = [*slabs[1:], None]
-        for slab, then in logging.progress(zip(slabs, following, strict=True), label, len(slabs)):
-            given = coming.result()
-            if then is not None:
-                coming = reader.submit(read, then)
-            result = compute(slab, given)
-            del given
-            if writing is not None:
-                writing.result()
-            writing = writer.submit(write, slab, result)
-            del result
-        if writing is not None:
-            writing.result()
+    import dask.threaded
+
+    _check_shards(slabs, targets)
+    given: dict[int, Given] = {}
+    results: dict[int, Result] = {}
+    bar = logging.progress(range(len(slabs)), label, len(slabs)) if label else iter(slabs)
+
+    # Dask is told what has to be done before, in what follows the first argument, and is not given what it would keep
+    def read_next(place: int, *_: None) -> None:
+        given[place] = read(slabs[place])
+
+    def compute_next(place: int, *_: None) -> None:
+        results[place] = compute(slabs[place], given.pop(place))
+        next(bar, None)
+
+    def write_next(place: int, *_: None) -> None:
+        write(slabs[place], results.pop(place))
+
+    graph = _put_in_order(len(slabs), {"read": read_next, "compute": compute_next, "write": write_next})
+    # its own threads, which are gone when nobody may touch the targets any more
+    with ThreadPoolExecutor(3, "stream") as pool:
+        dask.threaded.get(graph, list(graph)[-1:], pool=pool)
+    next(bar, None)
+
+
+def _put_in_order(count: int, acts: Mapping[str, Callable[..., None]]) -> dict[tuple[str, int], Any]:
+    """Return Dask's graph of reading, computing and writing so many slabs; what is written last comes last."""
+    graph: dict[tuple[str, int], Any] = {}
+    for place in range(count):
+        before = {
+            "read": [("read", place - 1), ("compute", place - 2)],
+            "compute": [("read", place), ("compute", place - 1), ("write", place - 2)],
+            "write": [("compute", place), ("write", place - 1)],
+        }
+        for name, act in acts.items():
+            graph[name, place] = (act, place, *(key for key in before[name] if key in graph))
+    return graph
+
+
+def _check_shards(slabs: Sequence[slice], targets: Sequence[zarr.Array[Any]]) -> None:
+    whole = shards(targets[0])
+    assert all(shards(target) == whole for target in targets), "the targets must have the same shards"
+    starts, stops = [shard.start for shard in whole], {shard.stop for shard in whole}
+    for slab in slabs:
+        (shard,) = whole[bisect_right(starts, slab.start) - 1 :][:1]
+        within = slab.stop <= shard.stop
+        assert within or (slab.start == shard.start and slab.stop in stops), "slabs must be whole shards of the targets"

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from scan2seg.config.dataset import Dataset
 from scan2seg.pixel_types import TYPES, TooNarrowError, find_type, store_as
-from scan2seg.slices import read_slices
+from scan2seg.slices import StackImages, read_slab
 from scan2seg.stack import assemble_stack
 from scan2seg.storage import open_store
 
@@ -67,5 +67,5 @@ def test_one_image_that_needs_more_widens_all(
     assert store["image"].dtype == np.dtype(expected) and store["image"].shape == (len(kinds), 1, 6, 5)
     assert len(store.attrs["hashes"]) == len(kinds)
     for index, pixels in enumerate(images):
-        found = read_slices(store, index, 0, range(len(kinds)))
+        found = read_slab(StackImages(store), range(index, index + 1), 0, range(len(kinds)))[:, 0]
         assert found.dtype == np.float32 and np.array_equal(found[0], pixels.astype(np.float32))

@@ -92,11 +92,11 @@ def test_the_next_slab_is_read_while_one_is_computed_and_the_one_before_written(
         array[slab] = values
         written[slab.start // 2].set()
 
-    stream(slabs, read_slab, compute, write, array, "test")
+    stream(slabs, read_slab, compute, write, [array], "test")
     assert computed == [0, 1, 2, 3]
     np.testing.assert_array_equal(np.asarray(array)[:, 0, 0], np.repeat(np.arange(4), 2))
     with pytest.raises(AssertionError, match="whole shards"):
-        stream([slice(0, 3), slice(3, 8)], read_slab, compute, write, array, "test")
+        stream([slice(0, 3), slice(3, 8)], read_slab, compute, write, [array], "test")
 
 
 @pytest.mark.parametrize("part", ["read", "compute", "write"])
@@ -112,6 +112,6 @@ def test_an_error_anywhere_ends_the_work(tmp_path: Path, part: str) -> None:
     with pytest.raises(OSError, match="no more"):
         stream(
             shards(array), lambda slab: act("read", slab), lambda slab, _: act("compute", slab),
-            lambda slab, _: act("write", slab), array, "test",
+            lambda slab, _: act("write", slab), [array], "test",
         )  # fmt: skip
     assert "write 4" not in done

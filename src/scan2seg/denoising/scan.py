@@ -112,7 +112,7 @@ def _stream(
         unfinished.finish(place, result[1])
 
     slabs = plan(slice(start, target.shape[0]))
-    stream(slabs, read, partial(_denoise, steps, threads), write, target, "denoise")
+    stream(slabs, read, partial(_denoise, steps, threads), write, [target], "denoise")
     return replaced
 
 

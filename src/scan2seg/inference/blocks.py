@@ -1,16 +1,19 @@
-"""Work over the shards of a store with Dask: a block is exactly one shard, so that no two writers share one."""
+"""What a prediction reads, computes and writes at a time: parts of shards, with the slices that they are seen with."""
 
-import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
+import numpy as np
 import zarr
+from numpy.typing import NDArray
 
-from scan2seg.continuation import Unfinished
-from scan2seg.logging import progress
-from scan2seg.storage import shard_length, shards
+from scan2seg.slices import ReadSlice
+from scan2seg.storage import TARGET_SHARD_BYTES, shard_length, shards
 
-Result = TypeVar("Result")
+AHEAD_BYTES = TARGET_SHARD_BYTES // 4
+"""What is read ahead of the slices of a part; the others are read when they are needed."""
+Values = Sequence[NDArray[Any]]
+"""What each target holds of a part, in order."""
 
 
 def block_length(item: Sequence[int], dtype: Any, count: int, depth: int) -> int:
@@ -22,49 +25,81 @@ def block_length(item: Sequence[int], dtype: Any, count: int, depth: int) -> int
     return length if depth == 1 else max(length, min(2 * depth, count))
 
 
-def run_blocks(
-    work: Callable[[slice], Result],
-    targets: Sequence[zarr.Array[Any]],
-    label: str | None,
-    workers: int = 2,
-    unfinished: Unfinished | None = None,
-    first_alone: bool = False,
-) -> list[Result]:
-    """Call ``work`` for the slice of every shard of the targets, several at a time; return the results in order.
+def cut_shards(target: zarr.Array[Any], gaps: Sequence[slice], item_bytes: int, depth: int) -> list[slice]:
+    """Cut the shards of a target that are not finished into parts of which the images take tens of megabytes.
 
     Args:
-        work: reads, computes and writes ``target[block]`` of each target.
-        targets: arrays with the same shards along their first axis.
-        label: what the progress line says; None for none.
-        workers: threads; two let one read and write while the other computes.
-        unfinished: the store of the targets, of which finished blocks are left as they are and others recorded, with
-            the result of the work, which is then JSON.
-        first_alone: begin with the others when the first block is done, where it decides something for all of them.
-
-    Raises:
-        AssertionError: the targets' shards differ, which would let two blocks write to one shard.
+        target: what is written.
+        gaps: of it, whole shards.
+        item_bytes: what is read for a slice.
+        depth: of a network's tiles; parts of one on volumes are whole shards, see ``block_length``.
     """
-    import dask
+    left = [shard for gap in gaps for shard in shards(target, gap)]
+    if depth > 1:
+        return left
+    step = max(AHEAD_BYTES // item_bytes, 1)
+    starts = [(shard, start) for shard in left for start in range(shard.start, shard.stop, step)]
+    return [slice(start, min(start + step, shard.stop)) for shard, start in starts]
 
-    blocks = shards(targets[0])
-    assert all(shards(target) == blocks for target in targets), "blocks must be whole shards of every target"
-    lock = threading.Lock()
-    counted_blocks = iter(range(len(blocks)))
-    bar = progress(counted_blocks, label, total=len(blocks)) if label else counted_blocks
 
-    def counted(block: slice) -> Result:
-        found: list[Result] = unfinished.find(block, targets) if unfinished is not None else []
-        result = found[0] if found else work(block)
-        if unfinished is not None and not found:
-            unfinished.finish(block, result)
-        with lock:
-            next(bar, None)
-        return result
+class SlicesAhead:
+    """Reads slices, of which the first are in memory already."""
 
-    alone = blocks[: int(first_alone)]
-    results = [counted(block) for block in alone]
-    tasks = [dask.delayed(counted, pure=False)(block) for block in blocks[len(alone) :]]
-    with dask.config.set(scheduler="threads", num_workers=workers):
-        results += dask.compute(*tasks)
-    next(bar, None)
-    return results
+    def __init__(self, read: ReadSlice, places: range) -> None:
+        """Read the first of the places, as many as are read ahead."""
+        self._read, size = read, 0
+        self._held: dict[int, NDArray[Any]] = {}
+        for place in places:
+            if size >= AHEAD_BYTES:
+                break
+            self._held[place] = read(place)
+            size += self._held[place].nbytes
+
+    def __call__(self, place: int) -> NDArray[Any]:
+        """Return a slice (c, y, x)."""
+        return self._held[place] if place in self._held else self._read(place)
+
+
+class ShardWriter:
+    """Writes parts of shards that come in order, a shard at a time, when it is whole."""
+
+    def __init__(self, targets: Sequence[zarr.Array[Any]], finish: Callable[[slice, Values], Any]) -> None:
+        """Begin with no part.
+
+        Args:
+            targets: arrays with the same shards along their first axis.
+            finish: told of a shard that is written, and what is in it; returns what is noted of it.
+        """
+        self._targets, self._finish = targets, finish
+        self._shards = shards(targets[0])
+        self._values: Values = []
+        self._filled = 0
+        self.notes: list[Any] = []
+        """Of every shard that was written, in order."""
+
+    def add(self, part: slice, values: Values) -> None:
+        """Take the next part.
+
+        Raises:
+            AssertionError: it is not behind the one before, or the first of its shard is missing.
+        """
+        (shard,) = (shard for shard in self._shards if shard.start <= part.start < shard.stop)
+        assert shard.start + self._filled == part.start < part.stop <= shard.stop, "parts must make a whole shard"
+        self._filled = part.stop - shard.start
+        if part == shard:
+            self._values = values
+        else:
+            self._collect(shard, part, values)
+        if part.stop < shard.stop:
+            return
+        for target, found in zip(self._targets, self._values, strict=True):
+            target[shard] = found
+        self.notes.append(self._finish(shard, self._values))
+        self._values, self._filled = [], 0
+
+    def _collect(self, shard: slice, part: slice, values: Values) -> None:
+        if part.start == shard.start:
+            length = shard.stop - shard.start
+            self._values = [np.empty((length, *each.shape[1:]), each.dtype) for each in values]
+        for whole, each in zip(self._values, values, strict=True):
+            whole[part.start - shard.start : part.stop - shard.start] = each

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
-from scan2seg.inference.blocks import run_blocks
 from scan2seg.probabilities import decode
 from scan2seg.provenance import record
-from scan2seg.storage import create_array, creating, open_store
+from scan2seg.storage import create_array, creating, open_store, shards
+from scan2seg.streaming import stream
 
 ROWS = 512
 """Of an image that are averaged at a time: those of a chunk, whatever the number of classes and members."""
@@ -40,18 +41,19 @@ def ensemble_predictions(members: list[Path], output: Path) -> None:
             group, "label", (count, height, width), "uint8", per_shard=per_shard, axes="myx", fill_value=IGNORE
         )
 
-        def average_block(block: slice) -> None:
-            labels = np.empty((block.stop - block.start, height, width), np.uint8)
-            for place in range(block.start, block.stop):
+        def average(shard: slice, _: None) -> NDArray[np.uint8]:
+            labels = np.empty((shard.stop - shard.start, height, width), np.uint8)
+            for place in range(shard.start, shard.stop):
                 for rows in (slice(start, start + ROWS) for start in range(0, height, ROWS)):
                     total = decode(np.asarray(probabilities[0][place, :, rows]))  # type: ignore[index]
                     for array in probabilities[1:]:
                         total += decode(np.asarray(array[place, :, rows]))  # type: ignore[index]
                     outside = np.asarray(stores[0]["label"][place, rows]) == IGNORE  # type: ignore[index]
-                    labels[place - block.start, rows] = np.where(outside, IGNORE, np.argmax(total, axis=0))
-            label[block] = labels
+                    labels[place - shard.start, rows] = np.where(outside, IGNORE, np.argmax(total, axis=0))
+            return labels
 
-        run_blocks(average_block, [label], "averaging", workers=1)
+        # the probabilities of a shard would fill the memory: they are read a band of rows at a time
+        stream(shards(label), lambda _: None, average, label.__setitem__, [label], "averaging")
         index = group.create_array("index", shape=(count,), dtype="int64", chunks=(count,))
         index[:] = np.asarray(stores[0]["index"])
         attrs = {key: stores[0].attrs[key] for key in ("split", "classes")}

@@ -1,6 +1,7 @@
 """The labels of images and volumes: slices in, classes out, whatever they are read from and written to."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,11 @@ from numpy.typing import NDArray
 
 from scan2seg.continuation import Unfinished
 from scan2seg.documents import Json
-from scan2seg.inference.blocks import run_blocks
+from scan2seg.inference.blocks import ShardWriter, SlicesAhead, Values, cut_shards
 from scan2seg.inference.tiling import Predictor
-from scan2seg.slices import mirror_places
+from scan2seg.slices import ReadSlice, read_slab
 from scan2seg.sources import Item, read_item
-
-Slice = Callable[[int], NDArray[np.float32]]
-"""Reads one slice of a volume as (c, y, x)."""
+from scan2seg.streaming import stream
 
 
 def label_image(image: NDArray[np.float32], predictor: Predictor) -> NDArray[np.uint8]:
@@ -27,7 +26,7 @@ def label_image(image: NDArray[np.float32], predictor: Predictor) -> NDArray[np.
 
 
 def walk_volume(
-    read: Slice, count: int, predictor: Predictor, advance: Callable[[int], None], wanted: range | None = None
+    read: ReadSlice, count: int, predictor: Predictor, advance: Callable[[int], None], wanted: range | None = None
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the classes (y, x) of slices of a volume, in order; all of them where none are named.
 
@@ -38,20 +37,14 @@ def walk_volume(
         advance: told of the voxels of every slice that is done.
         wanted: the slices.
     """
-
-    def read_slab(slices: range) -> NDArray[np.float32]:
-        n = predictor.neighbours
-        places = {index: mirror_places(range(index - n, index + n + 1), range(count)) for index in slices}
-        planes = {place: read(place) for chosen in places.values() for place in chosen}
-        return np.stack([np.concatenate([planes[place] for place in places[index]]) for index in slices], axis=1)
-
-    for labels in predictor.walk_labels(read_slab, wanted or range(count), range(count)):
+    reader = partial(read_slab, read, neighbours=predictor.neighbours, within=range(count))
+    for labels in predictor.walk_labels(reader, wanted or range(count), range(count)):
         advance(labels.size)
         yield labels
 
 
 def label_volume(
-    read: Slice,
+    read: ReadSlice,
     count: int,
     target: Any,
     predictor: Predictor,
@@ -65,38 +58,66 @@ def label_volume(
         count: slices of the volume.
         target: Zarr array (z, y, x) uint8.
         predictor: the model; what it knew of another volume is forgotten.
-        advance: told of the voxels of every slice that is done; without it there is a progress bar of shards.
+        advance: told of the voxels of every slice that is done; without it there is a progress bar.
         unfinished: the store of the target, where it may be continued.
     """
-    for note in unfinished.notes if unfinished is not None else []:
+    notes, gaps = unfinished.collect([target]) if unfinished is not None else ([], [slice(0, count)])
+    for note in notes:
         predictor.recall(note["decisions"])
-    label_block, alone = make_labeller(read, count, target, predictor, advance), predictor.undecided
-    bar = None if advance else "segmenting"
-    return count_voxels(run_blocks(label_block, [target], bar, unfinished=unfinished, first_alone=alone))
+    labelling = Labelling(read, count, predictor, advance or (lambda _: None))
+
+    def finish(shard: slice, found: Values) -> Json:
+        note = labelling.describe(found)
+        if unfinished is not None:
+            unfinished.finish(shard, note)
+        return note
+
+    writer = ShardWriter([target], finish)
+    item_bytes = target.shape[1] * target.shape[2] * image_channels(predictor) * 4
+    parts = cut_shards(target, gaps, item_bytes, predictor.tile[0])
+    stream(parts, labelling.read, labelling.compute, writer.add, [target], None if advance else "segmenting")
+    return count_voxels([*notes, *writer.notes])
 
 
-def make_labeller(
-    read: Slice, count: int, target: Any, predictor: Predictor, advance: Callable[[int], None] | None = None
-) -> Callable[[slice], Json]:
-    """Return what writes the classes of a block of slices, and returns ``counts`` of each and ``decisions``.
+class Labelling:
+    """How parts of one volume are segmented."""
 
-    Args:
-        read: reads a slice.
-        count: slices of the volume.
-        target: Zarr array (z, y, x) uint8.
-        predictor: the model; what it knew of another volume is forgotten.
-        advance: told of the voxels of every slice that is done.
-    """
-    predictor.forget_volumes()
+    def __init__(
+        self, read: ReadSlice, count: int, predictor: Predictor, advance: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """Forget what the model knew of another volume.
 
-    def label_block(block: slice) -> Json:
-        walk = walk_volume(read, count, predictor, advance or (lambda _: None), range(block.start, block.stop))
-        found = np.stack(list(walk))
-        target[block] = found
-        voxels = np.bincount(found.ravel(), minlength=len(predictor.classes))
-        return {"counts": voxels.tolist(), "decisions": predictor.decisions()}
+        Args:
+            read: reads a slice.
+            count: slices of the volume.
+            predictor: the model.
+            advance: told of the voxels of every slice that is done.
+        """
+        self._read, self._count, self._predictor, self._advance = read, count, predictor, advance
+        predictor.forget_volumes()
 
-    return label_block
+    def read(self, part: slice) -> ReadSlice:
+        """Read what the classes of a part are computed from."""
+        return SlicesAhead(self._read, self._predictor.find_seen(_places(part), range(self._count)))
+
+    def compute(self, part: slice, read: ReadSlice) -> Values:
+        """Return the classes (z, y, x) of a part, as all that is written of it."""
+        return [np.stack(list(walk_volume(read, self._count, self._predictor, self._advance, _places(part))))]
+
+    def describe(self, found: Values) -> Json:
+        """Return ``counts`` of each class in what was computed of a shard, and ``decisions``."""
+        voxels = np.bincount(found[0].ravel(), minlength=len(self._predictor.classes))
+        return {"counts": voxels.tolist(), "decisions": self._predictor.decisions()}
+
+    def label(self, target: Any, shard: slice) -> Json:
+        """Read, compute and write a shard of the target; return what ``describe`` does."""
+        found = self.compute(shard, self.read(shard))
+        target[shard] = found[0]
+        return self.describe(found)
+
+
+def _places(part: slice) -> range:
+    return range(part.start, part.stop)
 
 
 def count_voxels(blocks: Sequence[Json]) -> NDArray[np.int64]:

@@ -75,6 +75,11 @@ class Ensemble(Predictor):
         """Yield the classes (y, x) of slices of a volume, in order."""
         return (choose_classes(found).cpu().numpy() for found in self.walk(read, wanted, volume))
 
+    def find_seen(self, wanted: range, volume: range) -> range:
+        """Return the slices of a volume that any member reads for those that are wanted."""
+        seen = [member.find_seen(wanted, volume) for member in self.members]
+        return range(min(each.start for each in seen), max(each.stop for each in seen))
+
     def forget_volumes(self) -> None:
         """Forget what was measured of volumes."""
         for member in self.members:

@@ -1,5 +1,6 @@
 """Predicting the test images of a stack."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,13 +20,14 @@ from scan2seg.device import set_threads
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
-from scan2seg.inference.blocks import block_length, run_blocks
+from scan2seg.inference.blocks import ShardWriter, SlicesAhead, Values, block_length, cut_shards
 from scan2seg.inference.plan import read_plan
 from scan2seg.inference.tiling import Predictor, Reader, choose_classes
 from scan2seg.logging import info
 from scan2seg.provenance import record
-from scan2seg.slices import find_runs, list_volumes, read_slab
+from scan2seg.slices import ReadSlice, StackImages, find_runs, list_volumes, read_slab
 from scan2seg.storage import create_array, open_store, open_writable, read_json
+from scan2seg.streaming import stream
 from scan2seg.team import share_slabs
 from scan2seg.workers import Workers
 
@@ -92,10 +94,18 @@ def _read_part(split: Path, part: str) -> list[int]:
 def predict_images(store: zarr.Group, indices: list[int], unfinished: Unfinished, predictor: Predictor) -> None:
     """Write the predictions of images of a stack, and which ones they are, shard by shard."""
     targets = _create_targets(unfinished, store, indices, predictor)
-    for note in unfinished.notes:
+    notes, gaps = unfinished.collect(targets)
+    for note in notes:
         predictor.recall(note)
-    predict_block, alone = _make_block_predictor(store, indices, targets, predictor), predictor.undecided
-    run_blocks(predict_block, targets, "predicting", unfinished=unfinished, first_alone=alone)
+    prediction = Prediction(store, indices, targets, predictor)
+
+    def finish(shard: slice, _: Values) -> list[Json]:
+        unfinished.finish(shard, predictor.decisions())
+        return predictor.decisions()
+
+    image: Any = store["image"]
+    parts = cut_shards(targets[0], gaps, 4 * math.prod(image.shape[1:]), predictor.tile[0])
+    stream(parts, prediction.read, prediction.compute, ShardWriter(targets, finish).add, targets, "predicting")
 
 
 def _share(
@@ -133,22 +143,7 @@ class SharedPrediction:
         if self.decisions:
             predictor.recall(self.decisions)
         targets: list[Any] = [group[name] for name in ("label", "probability") if name in group]
-        return _make_block_predictor(open_store(self.stack), self.indices, targets, predictor)
-
-
-def _make_block_predictor(
-    store: zarr.Group, indices: Sequence[int], targets: list[zarr.Array[Any]], predictor: Predictor
-) -> Callable[[slice], list[Json]]:
-    """Return what predicts the images of a block, and returns the precision."""
-    volumes = list_volumes(store)
-
-    def predict_block(block: slice) -> list[Json]:
-        runs = find_runs(volumes, list(indices[block]))
-        for target, values in zip(targets, _predict_runs(store, runs, targets, predictor), strict=True):
-            target[block] = values
-        return predictor.decisions()
-
-    return predict_block
+        return Prediction(open_store(self.stack), self.indices, targets, predictor).predict
 
 
 def check_channels(image: Any, predictor: Predictor, checkpoint: Path, stack: Path) -> None:
@@ -184,31 +179,62 @@ def _create_targets(
     return targets
 
 
-def _predict_runs(
-    store: zarr.Group, runs: list[tuple[range, range]], targets: list[zarr.Array[Any]], predictor: Predictor
-) -> list[NDArray[Any]]:
-    """Predict runs of slices, each with its volume; return what each target holds of them, in order."""
-    length = sum(len(run) for run, _ in runs)
-    results = [np.full((length, *target.shape[1:]), target.fill_value, target.dtype) for target in targets]
-    if len(targets) == 1:
-        for place, labels in enumerate(walk_labels(store, runs, predictor)):
-            results[0][place, : labels.shape[0], : labels.shape[1]] = labels
+Run = tuple[range, range, ReadSlice]
+"""Consecutive images of a stack, the volume that they are of, and what reads it."""
+
+
+class Prediction:
+    """How parts of the chosen images of a stack are predicted."""
+
+    def __init__(
+        self, store: zarr.Group, indices: Sequence[int], targets: Sequence[zarr.Array[Any]], predictor: Predictor
+    ) -> None:
+        """Open a stack.
+
+        Args:
+            store: the stack.
+            indices: the images, ascending.
+            targets: what is written of them: ``label``, and ``probability`` where that is kept.
+            predictor: the model.
+        """
+        self._indices, self._targets, self._predictor = indices, targets, predictor
+        self._images, self._volumes = StackImages(store), list_volumes(store)
+
+    def read(self, part: slice) -> list[Run]:
+        """Read what a part of the images is predicted from."""
+        runs = find_runs(self._volumes, list(self._indices[part]))
+        seen = [self._predictor.find_seen(*run) for run in runs]
+        return [(*run, SlicesAhead(self._images, places)) for run, places in zip(runs, seen, strict=True)]
+
+    def compute(self, part: slice, runs: list[Run]) -> Values:
+        """Return what each target holds of a part, in order."""
+        length = part.stop - part.start
+        results = [np.full((length, *target.shape[1:]), target.fill_value, target.dtype) for target in self._targets]
+        if len(results) == 1:
+            for place, labels in enumerate(_walk_labels(runs, self._predictor)):
+                results[0][place, : labels.shape[0], : labels.shape[1]] = labels
+            return results
+        for place, both in enumerate(_walk_both(runs, self._predictor)):
+            _, height, width = both.shape
+            results[0][place, :height, :width] = both[-1]
+            results[1][place, :, :height, :width] = both[:-1]
         return results
-    for place, both in enumerate(_walk_both(store, runs, predictor)):
-        _, height, width = both.shape
-        results[0][place, :height, :width] = both[-1]
-        results[1][place, :, :height, :width] = both[:-1]
-    return results
+
+    def predict(self, shard: slice) -> list[Json]:
+        """Read, compute and write a shard of the targets; return the precision."""
+        for target, values in zip(self._targets, self.compute(shard, self.read(shard)), strict=True):
+            target[shard] = values
+        return self._predictor.decisions()
 
 
-def _walk_both(store: zarr.Group, runs: list[tuple[range, range]], predictor: Predictor) -> Iterator[NDArray[np.uint8]]:
+def _walk_both(runs: list[Run], predictor: Predictor) -> Iterator[NDArray[np.uint8]]:
     """Yield the probabilities of images as they are kept and, as one class more, what is most probable before that."""
 
     def finish(found: Tensor) -> Tensor:
         return torch.cat([probabilities.encode(found), choose_classes(found)[None]]).cpu()
 
-    for run, volume in runs:
-        for both in predictor.walk(_make_reader(store, volume, predictor), run, volume, finish):
+    for run, volume, read in runs:
+        for both in predictor.walk(_make_reader(read, volume, predictor), run, volume, finish):
             yield both.numpy()
 
 
@@ -216,9 +242,14 @@ def walk_labels(
     store: zarr.Group, runs: list[tuple[range, range]], predictor: Predictor
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the classes (y, x) of the images of a stack in runs of slices, each with its volume, in order."""
-    for run, volume in runs:
-        yield from predictor.walk_labels(_make_reader(store, volume, predictor), run, volume)
+    images = StackImages(store)
+    return _walk_labels([(*run, images) for run in runs], predictor)
 
 
-def _make_reader(store: zarr.Group, volume: range, predictor: Predictor) -> Reader:
-    return lambda images: read_slab(store, images, predictor.neighbours, volume)
+def _walk_labels(runs: list[Run], predictor: Predictor) -> Iterator[NDArray[np.uint8]]:
+    for run, volume, read in runs:
+        yield from predictor.walk_labels(_make_reader(read, volume, predictor), run, volume)
+
+
+def _make_reader(read: ReadSlice, volume: range, predictor: Predictor) -> Reader:
+    return partial(read_slab, read, neighbours=predictor.neighbours, within=volume)

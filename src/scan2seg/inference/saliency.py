@@ -13,7 +13,7 @@ from scan2seg.logging import info
 from scan2seg.places import evenly
 from scan2seg.precision import FLOAT32
 from scan2seg.provenance import record
-from scan2seg.slices import find_runs, list_volumes, read_slab
+from scan2seg.slices import StackImages, find_runs, list_volumes, read_slab
 from scan2seg.storage import create_array, creating, open_store, read_json
 from scan2seg.windows import cut_window
 
@@ -58,8 +58,10 @@ def _read_around(store: zarr.Group, index: int, predictor: Predictor) -> tuple[N
     first = max(volume.start, min(index - depth // 2, volume.stop - depth))
     slices = range(first, min(first + depth, volume.stop))
 
+    stack = StackImages(store)
+
     def read(images: range) -> NDArray[np.float32]:
-        return read_slab(store, images, predictor.neighbours, volume)
+        return read_slab(stack, images, predictor.neighbours, volume)
 
     return predictor.normalise(read(slices), read, volume), index - first
 

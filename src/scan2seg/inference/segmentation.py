@@ -16,7 +16,7 @@ from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.inference.blocks import block_length
 from scan2seg.inference.label_files import write_volume_tiff
-from scan2seg.inference.labelling import count_voxels, label_volume, make_labeller
+from scan2seg.inference.labelling import Labelling, count_voxels, label_volume
 from scan2seg.inference.likeness import compare_with_training
 from scan2seg.inference.members import Member, describe_inference, load_predictor
 from scan2seg.inference.tiling import Predictor
@@ -139,4 +139,4 @@ class SharedLabelling:
         if self.decisions:
             predictor.recall(self.decisions)
         target = open_writable(self.store, anew=False)["label"]
-        return make_labeller(partial(_read_slice, array), array.shape[0], target, predictor)
+        return partial(Labelling(partial(_read_slice, array), array.shape[0], predictor).label, target)

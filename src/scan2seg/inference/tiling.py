@@ -63,10 +63,7 @@ class Predictor(LoadedModel):
             finish: what is kept of each band of rows (k, rows, x), such as its labels (rows, x), and yielded instead.
                 The band itself is overwritten.
         """
-        slabs = self._fit_axis(len(volume), 0)
-        depth = slabs.tile
-        starts = [volume.start + start for start in slabs.starts]
-        starts = [start for start in starts if start < wanted.stop and start + depth > wanted.start]
+        starts, depth = self._find_slabs(wanted, volume)
         before: list[tuple[Tensor, Tensor]] = []
         for start, following in zip(starts, [*starts[1:], wanted.stop], strict=True):
             slab = self.normalise(read(range(start, start + depth)), read, volume)
@@ -81,6 +78,18 @@ class Predictor(LoadedModel):
                 rest.append((total[:, following - start :].clone(), weight[following - start :].clone()))
             before = rest
             yield from (torch.cat(bands, dim=-2) for bands in zip(*finished, strict=True))
+
+    def _find_slabs(self, wanted: range, volume: range) -> tuple[list[int], int]:
+        """Return where the slabs begin that hold any of the wanted slices of a volume, and how deep they are."""
+        slabs = self._fit_axis(len(volume), 0)
+        starts = [volume.start + start for start in slabs.starts]
+        return [start for start in starts if start < wanted.stop and start + slabs.tile > wanted.start], slabs.tile
+
+    def find_seen(self, wanted: range, volume: range) -> range:
+        """Return the slices of a volume that ``walk`` reads for those that are wanted, neighbours included."""
+        starts, depth = self._find_slabs(wanted, volume)
+        first, last = starts[0] - self.neighbours, starts[-1] + depth + self.neighbours
+        return range(max(first, volume.start), min(last, volume.stop))
 
     def walk_labels(self, read: Reader, wanted: range, volume: range) -> Iterator[NDArray[np.uint8]]:
         """Yield the classes (y, x) of slices of a volume, in order, without the probabilities of a whole image."""

@@ -19,7 +19,7 @@ from scan2seg.inference.plan import read_plan
 from scan2seg.inference.tiling import Predictor
 from scan2seg.places import evenly
 from scan2seg.provenance import record
-from scan2seg.slices import find_runs, list_volumes, read_slab
+from scan2seg.slices import StackImages, find_runs, list_volumes, read_slab
 from scan2seg.storage import open_store, read_json, write_json
 
 REPEATS = 5
@@ -101,7 +101,7 @@ class _FirstImages:
         self.run = run[: 2 * depth if depth > 1 else 1]
         height, width = np.asarray(store["size"])[self.run.start].tolist()
         self.size: tuple[int, int] = (height, width)
-        self._read = partial(read_slab, store, neighbours=predictor.neighbours, within=self.volume)
+        self._read = partial(read_slab, StackImages(store), neighbours=predictor.neighbours, within=self.volume)
 
     def predict(self) -> None:
         """Read and predict them, and forget the labels."""

@@ -146,7 +146,7 @@ def stream_slabs(slabs: Slabs, unfinished: Unfinished, output: Path, memory: int
     at_once = max([rows_at_once(scan, memory), *(_length(slabs.rows(slab)) for slab in planned)])
     with readable_by_rows(scan, slabs.rows(left), at_once, output) as file:
         reader = Rows(file, at_once if file is scan else 1)
-        stream(planned, lambda slab: reader.read(slabs.rows(slab)), compute, write, volumes[0], "reconstruct")
+        stream(planned, lambda slab: reader.read(slabs.rows(slab)), compute, write, volumes, "reconstruct")
 
 
 def _length(rows: slice) -> int:

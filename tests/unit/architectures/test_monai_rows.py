@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from scan2seg.config.base import Plugin
 from scan2seg.config.experiment import load_experiment
 
 EXPERIMENTS = Path(__file__).parents[3] / "config" / "experiments"
@@ -41,3 +42,12 @@ def test_every_row_learns(name: str, channels: int, classes: int) -> None:
         optimizer.step()
         after = torch.nn.functional.cross_entropy(network(images), labels)
         assert after < before, row
+
+
+def test_the_decoder_of_segresnet_follows_the_levels_of_its_encoder() -> None:
+    resolve = Plugin("architectures").resolve
+    chosen = resolve({"method": "segresnet_3d", "blocks_down": [1, 2, 2]})
+    network = chosen.module.build(chosen.parameters, 1, 3)
+    assert network(torch.zeros(1, 1, 12, 16, 8)).shape == (1, 3, 12, 16, 8)
+    with pytest.raises(ValueError, match=r"blocks_up: has 3 levels; write 2, one fewer than blocks_down has"):
+        chosen.module.Params(blocks_down=[1, 2, 2], blocks_up=[1, 1, 1])

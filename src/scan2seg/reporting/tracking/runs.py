@@ -18,7 +18,7 @@ from scan2seg.evaluation.runs import Run
 from scan2seg.reporting.content import DatasetInput, ReportInputs, ReportRun
 from scan2seg.reporting.tracking.matrix import draw_confusion
 from scan2seg.reporting.tracking.record import DatasetUse, ModelUse, Point, Record, Table, clean_name, flatten
-from scan2seg.slices import list_volumes, read_slab
+from scan2seg.slices import StackImages, list_volumes, read_slab
 
 FILES = ("metrics.json", "per_image.csv", "training.json", "timing.json", "history.csv")
 EXAMPLE = 32
@@ -137,5 +137,5 @@ def _read_example(stack: Path, neighbours: int, depth: int | None) -> Any:
     store = storage.open_store(stack)
     volume = list_volumes(store)[0]
     first = range(volume.start, min(volume.start + (min(depth, 4) if depth else 1), volume.stop))
-    corner = read_slab(store, first, neighbours, volume)[..., :EXAMPLE, :EXAMPLE].astype(np.float32)
+    corner = read_slab(StackImages(store), first, neighbours, volume)[..., :EXAMPLE, :EXAMPLE]
     return (corner if depth else corner[:, 0])[None]
