@@ -2,6 +2,7 @@
 
 import re
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -45,6 +46,7 @@ def test_the_walk_is_the_way_that_the_setting_takes(tmp_path: Path) -> None:
                 windows.append(frame.f_locals["window"])
 
     sys.setprofile(watch)
+    threading.setprofile(watch)
     try:
         dataset, _ = load_component("datasets", Dataset, "./data.yaml", tmp_path)
         (volume,) = scan_volumes(dataset).values()
@@ -53,6 +55,7 @@ def test_the_walk_is_the_way_that_the_setting_takes(tmp_path: Path) -> None:
         reconstruct_scan(RawScan(projections=str(tmp_path / "scan.h5")), tmp_path / "out.zarr", settings)
     finally:
         sys.setprofile(None)
+        threading.setprofile(None)
     assert set(windows) == {"hann"}
     place = 0
     for step in (step for step in WALK if not step[0].startswith("workflow/")):
