@@ -73,7 +73,8 @@ def _segment(given: argparse.Namespace) -> None:
     volumes as OME-Zarr, and TIFF and NIfTI as such too, with its header. Beside each stands a JSON file with areas,
     particles and sizes, and summary.csv has them all. What is done is not done again; what cannot be read is named at
     the end, and the others are finished. Nothing is replaced that this command did not write."""
-    from scan2seg.inference.file_segmentation import FileOptions, refuse_unfinished, segment_inputs
+    from scan2seg.inference.applied_model import FileOptions
+    from scan2seg.inference.file_segmentation import refuse_unfinished, segment_inputs
     from scan2seg.inference.members import Member
     from scan2seg.inference.model_choice import find_members
 

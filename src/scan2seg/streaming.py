@@ -100,29 +100,49 @@ def stream(
     Raises:
         AssertionError: a slab is neither whole shards nor within one, which would let two writers write to one.
     """
+    _check_shards(slabs, targets)
+    bar = logging.progress(range(len(slabs)), label, len(slabs)) if label else iter(slabs)
+
+    def compute_slab(place: int, given: Given) -> Result:
+        result = compute(slabs[place], given)
+        next(bar, None)
+        return result
+
+    overlap(
+        len(slabs),
+        lambda place: read(slabs[place]),
+        compute_slab,
+        lambda place, result: write(slabs[place], result),
+    )
+    next(bar, None)
+
+
+def overlap(
+    count: int,
+    read: Callable[[int], Given],
+    compute: Callable[[int, Given], Result],
+    write: Callable[[int, Result], None],
+) -> None:
+    """Compute one thing after the other while the next is read and the one before is written; see ``stream``."""
     import dask.threaded
 
-    _check_shards(slabs, targets)
     given: dict[int, Given] = {}
     results: dict[int, Result] = {}
-    bar = logging.progress(range(len(slabs)), label, len(slabs)) if label else iter(slabs)
 
     # Dask is told what has to be done before, in what follows the first argument, and is not given what it would keep
     def read_next(place: int, *_: None) -> None:
-        given[place] = read(slabs[place])
+        given[place] = read(place)
 
     def compute_next(place: int, *_: None) -> None:
-        results[place] = compute(slabs[place], given.pop(place))
-        next(bar, None)
+        results[place] = compute(place, given.pop(place))
 
     def write_next(place: int, *_: None) -> None:
-        write(slabs[place], results.pop(place))
+        write(place, results.pop(place))
 
-    graph = _put_in_order(len(slabs), {"read": read_next, "compute": compute_next, "write": write_next})
-    # its own threads, which are gone when nobody may touch the targets any more
+    graph = _put_in_order(count, {"read": read_next, "compute": compute_next, "write": write_next})
+    # its own threads, which are gone when nobody may touch anymore what is written
     with ThreadPoolExecutor(3, "stream") as pool:
         dask.threaded.get(graph, list(graph)[-1:], pool=pool)
-    next(bar, None)
 
 
 def _put_in_order(count: int, acts: Mapping[str, Callable[..., None]]) -> dict[tuple[str, int], Any]:

@@ -13,7 +13,8 @@ from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.base import Plugin
 from scan2seg.config.image_reading import Reading
 from scan2seg.config.training import InferenceSettings
-from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
+from scan2seg.inference.applied_model import FileOptions
+from scan2seg.inference.file_segmentation import segment_inputs
 from scan2seg.inference.members import Member
 from scan2seg.inference.tiling import Predictor
 from scan2seg.normalisation import Normalisation

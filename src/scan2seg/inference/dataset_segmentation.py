@@ -7,7 +7,8 @@ from pathlib import Path
 from scan2seg.config.images import ImageSource
 from scan2seg.config.source import StackSource
 from scan2seg.config.volumes import VolumeSource
-from scan2seg.inference.file_segmentation import FileOptions, refuse_unfinished, segment_found
+from scan2seg.inference.applied_model import FileOptions
+from scan2seg.inference.file_segmentation import refuse_unfinished, segment_found
 from scan2seg.inference.members import Member, describe_inference
 from scan2seg.inference.segmentation_inputs import Input
 from scan2seg.inference.segmentation_outputs import facts_of, output_name, read_all_facts

@@ -1,78 +1,28 @@
 """A trained model put to work without a workflow: images and volumes in, labels and what they tell out."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from scan2seg.appearance import MEASURES, compare_appearance, compare_pixel_size, cut_windows, warn_of_unlike
 from scan2seg.config.image_reading import Reading
 from scan2seg.device import set_threads
-from scan2seg.documents import Json
 from scan2seg.errors import InputError
-from scan2seg.evaluation.microstructure import Microstructure
-from scan2seg.evaluation.volume_particles import VolumeParticles
-from scan2seg.inference.blocks import block_length
-from scan2seg.inference.label_files import write_image, write_volume_beside
-from scan2seg.inference.label_grid import restore_image, restore_plane
-from scan2seg.inference.labelling import image_channels, label_image, label_volume, read_pixels, walk_volume
+from scan2seg.inference.applied_model import AppliedModel, FileOptions
+from scan2seg.inference.image_segmentation import ImageLabels, ImagePixels, compute_labels, read_image, write_labels
+from scan2seg.inference.labelling import image_channels
 from scan2seg.inference.members import Member, describe_inference, load_predictor
 from scan2seg.inference.segmentation_inputs import Input, find_inputs
-from scan2seg.inference.segmentation_outputs import (
-    check_outputs,
-    claim,
-    describe,
-    is_done,
-    output_name,
-    write_table,
-)
+from scan2seg.inference.segmentation_outputs import check_outputs, describe, is_done, output_name, write_table
 from scan2seg.inference.tiling import Predictor
+from scan2seg.inference.volume_segmentation import segment_volume
 from scan2seg.logging import counting_pixels
-from scan2seg.network_features import compare_features
-from scan2seg.places import evenly
 from scan2seg.provenance import code_stamp, describe_inputs, fingerprint, record, stamp, versions
-from scan2seg.pyramid import Pyramid
-from scan2seg.readers.volumes import Volume
 from scan2seg.sources import Item
-from scan2seg.sources.resampling import choose_spacing, find_ratios
-from scan2seg.spacing import Spacing
-from scan2seg.storage import create_volume, creating, shards
+from scan2seg.streaming import overlap
 
-_SAMPLE_SLICES = 5
-"""Of a volume, whose looks are compared with those of the training images."""
-
-
-@dataclass(frozen=True)
-class FileOptions:
-    """How files are read and where the model computes."""
-
-    device: str = "auto"
-    """auto, cpu or cuda."""
-    key: str | None = None
-    """Of the array in HDF5 and Zarr files; needed only where there are several."""
-    pixel_size: float | None = None
-    """Edge of a pixel of the images in micrometres, in place of what their files say."""
-    threads: int = 1
-    """Processor cores."""
-
-
-@dataclass(frozen=True)
-class AppliedModel:
-    """A model, how it is applied, and where its labels go."""
-
-    predictor: Predictor
-    reading: Reading
-    output: Path
-    settings: Json
-    """How it is applied and files are read."""
-    checkpoints: list[Json]
-    """Its files, with a hash of each."""
-    advance: Callable[[int], None]
-    """Told of the pixels that are done."""
-    options: FileOptions
+_Step = tuple[str, Any]
+"""What identifies the labels of an input, and what was made of it so far."""
 
 
 def segment_inputs(members: Sequence[Member], paths: Sequence[Path], output: Path, options: FileOptions) -> list[str]:
@@ -112,21 +62,14 @@ def segment_found(
     check_outputs(inputs, output)
     settings = {"inference": describe_inference(members), "key": options.key, "pixel_size": options.pixel_size}
     checkpoints = describe_inputs([member.checkpoint for member in members])
-    problems = []
     total = sum(each.count_pixels(reading, options.key) for each in inputs)
     with counting_pixels("segmenting", total) as advance:
         applied = AppliedModel(predictor, reading, output, settings, checkpoints, advance, options)
-        for each in inputs:
-            try:
-                _segment(each, applied)
-            except InputError as error:
-                said, path = str(error), str(each.paths[0])
-                problems.append(said if path in said else f"{path}: {said}")
-            except OSError as error:
-                problems.append(f"{each.paths[0]}: {error.filename or output}: {error.strerror}")
+        files = _Files(inputs, applied)
+        overlap(len(inputs), files.read, files.compute, files.write)
     if output.is_dir():
         write_table(output)
-    return problems
+    return [problem for _, problem in sorted(files.problems.items())]
 
 
 def refuse_unfinished(problems: Sequence[str]) -> None:
@@ -146,18 +89,59 @@ def _find_reading(predictor: Predictor, checkpoint: Path) -> Reading:
     return Reading.model_validate(content)
 
 
-def _segment(found: Input, applied: AppliedModel) -> None:
-    """Segment one input, unless that is done."""
-    labels = applied.output / output_name(found)
-    mark = _identify(found, applied)
-    if is_done(labels, found.paths[0], mark):
-        applied.advance(found.count_pixels(applied.reading, applied.options.key))
-        return
-    items = found.read_items(applied.reading, applied.options.key)
-    _check_input(found, items[0], applied)
-    facts = (_segment_volume if found.is_volume else _segment_image)(found, items, labels, applied)
-    provenance = record(applied.settings, [*found.paths]) | {"model": applied.checkpoints}
-    describe(labels, found.paths[0], mark, {**facts, "provenance": provenance})
+class _Files:
+    """Inputs that are read, segmented and written one behind the other; what fails of one does not stop the others."""
+
+    def __init__(self, inputs: Sequence[Input], applied: AppliedModel) -> None:
+        self._inputs, self._applied = inputs, applied
+        self.problems: dict[int, str] = {}
+        """What went wrong, by the place of the input."""
+
+    def read(self, place: int) -> _Step | None:
+        """Read an image, or list the slices of a volume; None where there is nothing to do, or it cannot be read."""
+        with self._noting(place):
+            found, applied = self._inputs[place], self._applied
+            mark = _identify(found, applied)
+            if is_done(applied.output / output_name(found), found.paths[0], mark):
+                applied.advance(found.count_pixels(applied.reading, applied.options.key))
+                return None
+            items = found.read_items(applied.reading, applied.options.key)
+            _check_input(found, items[0], applied)
+            return mark, items if found.is_volume else read_image(found, items, applied)
+        return None
+
+    def compute(self, place: int, step: _Step | None) -> _Step | None:
+        """Segment an input; a volume is written too, slab by slab."""
+        with self._noting(place):
+            if step is None:
+                return None
+            found, (mark, given) = self._inputs[place], step
+            if isinstance(given, ImagePixels):
+                return mark, compute_labels(found, given, self._applied)
+            return mark, segment_volume(found, given, self._applied.output / output_name(found), self._applied)
+        return None
+
+    def write(self, place: int, step: _Step | None) -> None:
+        """Write the labels of an image, and what those of any input tell."""
+        with self._noting(place):
+            if step is None:
+                return
+            found, applied, (mark, made) = self._inputs[place], self._applied, step
+            target = applied.output / output_name(found)
+            facts = write_labels(found, made, target, applied) if isinstance(made, ImageLabels) else made
+            provenance = record(applied.settings, [*found.paths]) | {"model": applied.checkpoints}
+            describe(target, found.paths[0], mark, {**facts, "provenance": provenance})
+
+    @contextmanager
+    def _noting(self, place: int) -> Iterator[None]:
+        path = self._inputs[place].paths[0]
+        try:
+            yield
+        except InputError as error:
+            said = str(error)
+            self.problems[place] = said if str(path) in said else f"{path}: {said}"
+        except OSError as error:
+            self.problems[place] = f"{path}: {error.filename or self._applied.output}: {error.strerror}"
 
 
 def _identify(found: Input, applied: AppliedModel) -> str:
@@ -178,100 +162,3 @@ def _check_input(found: Input, item: Item, applied: AppliedModel) -> None:
     if found.is_volume and item.channels is not None and item.channels != wanted:
         files = ", ".join(path.name for path in found.paths)
         raise InputError(f"{path}: has {item.channels} channels ({files}), the model was trained on {wanted}")
-
-
-def _segment_image(found: Input, items: list[Item], target: Path, applied: AppliedModel) -> Json:
-    predictor, classes = applied.predictor, applied.predictor.classes
-    (item,) = items
-    size = found.read_size()
-    pixels = read_pixels(item, predictor)
-    edge = applied.options.pixel_size or item.pixel_size
-    unlike = _compare(found, [pixels], edge and edge * item.pixel_scale, applied)
-    labels = restore_image(label_image(pixels, predictor), size)
-    structure = Microstructure(len(classes))
-    structure.add(labels, np.ones(size, np.bool_), edge or 1.0)
-    claim(target, found.paths[0])
-    write_image(target, labels)
-    applied.advance(labels.size)
-    described = {name: structure.describe(index) for index, name in enumerate(classes)}
-    return _facts(found, list(size), edge, unlike) | {"classes": described}
-
-
-def _segment_volume(found: Input, items: list[Item], target: Path, applied: AppliedModel) -> Json:
-    predictor, classes = applied.predictor, applied.predictor.classes
-    volume = found.open_volume(applied.reading, applied.options.key)
-    chosen = evenly(len(items), _SAMPLE_SLICES)
-    spacing, edge, stretch = _measure_voxels(volume, applied.options.pixel_size)
-    seen = items[0].pixel_size and items[0].pixel_size * stretch
-    unlike = _compare(found, [read_pixels(items[place], predictor) for place in chosen], seen or edge, applied)
-    particles = VolumeParticles(len(classes), spacing or (1.0, 1.0, 1.0))
-    claim(target, found.paths[0])
-    with creating(target) as group:
-        length = block_length(volume.shape[1:], "uint8", volume.shape[0], predictor.tile[0])
-        labels = create_volume(
-            group, volume.shape, "uint8", pixel_size=edge, spacing=spacing, per_shard=length, name="label"
-        )
-        _label(items, labels, volume, applied)
-        pyramid = Pyramid(group, "label")
-        for shard in shards(labels):
-            planes: NDArray[np.uint8] = np.asarray(labels[shard])
-            pyramid.add(planes)
-            for plane in planes:
-                particles.add(plane)
-        group.attrs["classes"] = classes
-    write_volume_beside(target, found.paths[0])
-    described = {name: particles.describe(index) for index, name in enumerate(classes)}
-    return _facts(found, list(volume.shape), edge, unlike) | {"spacing": spacing, "classes": described}
-
-
-def _label(items: list[Item], labels: Any, volume: Volume, applied: AppliedModel) -> None:
-    """Write the labels of a volume on the grid of its file, also where its slices were cut or resampled otherwise."""
-    predictor, reading = applied.predictor, applied.reading
-
-    def read(index: int) -> NDArray[np.float32]:
-        return read_pixels(items[index], predictor)
-
-    if reading.axis == 0 and reading.spacing is None:
-        label_volume(read, len(items), labels, predictor, applied.advance)
-        return
-    # on another grid, as large in memory as the labels
-    cut = np.stack(list(walk_volume(read, len(items), predictor, applied.advance)))
-    turned = np.moveaxis(cut, 0, reading.axis)
-    own = volume.spacing or (1.0, 1.0, 1.0)
-    ratios = find_ratios(choose_spacing(own, reading.spacing), own)
-    for shard in shards(labels):
-        planes = [restore_plane(turned, index, labels.shape, ratios) for index in range(shard.start, shard.stop)]
-        labels[shard] = np.stack(planes)
-
-
-def _measure_voxels(volume: Volume, pixel_size: float | None) -> tuple[Spacing | None, float | None, float]:
-    """Return the spacing of the voxels, the edge of a pixel, and what a given pixel size stretches the file's by.
-
-    As in a stack, a given size takes the place of what the file says and stretches all three distances alike.
-    """
-    said = volume.pixel_size()
-    if pixel_size is None:
-        return volume.spacing, said, 1.0
-    if volume.spacing is None or said is None:
-        return (pixel_size, pixel_size, pixel_size), pixel_size, 1.0
-    z, y, x = (length * pixel_size / said for length in volume.spacing)
-    return (z, y, x), pixel_size, pixel_size / said
-
-
-def _compare(found: Input, images: list[NDArray[np.float32]], edge: float | None, applied: AppliedModel) -> list[str]:
-    """Return and warn of what makes an input unlike the training images; the edge is that of a pixel as it is read."""
-    model, description = applied.predictor.model, applied.predictor.description
-    # level, spread and noise are taken off, or divided by, before such a model sees them
-    judged = ("scale",) if model.normalisation.per_image else MEASURES
-    unlike = compare_pixel_size(edge, description.get("pixel_size"))
-    size = description["patch_size"][-2:]
-    unlike += compare_appearance(images, description["appearance"], size, judged)
-    windows = (window for image in images for window in cut_windows(image, size))
-    unlike += compare_features(model, windows, description.get("features"))
-    warn_of_unlike(str(found.paths[0]), unlike)
-    return unlike
-
-
-def _facts(found: Input, shape: list[int], edge: float | None, unlike: list[str]) -> Json:
-    unit = "micrometre" if edge else "pixel"
-    return {"input": str(found.paths[0]), "shape": shape, "pixel_size": edge, "unit": unit, "unlike_training": unlike}

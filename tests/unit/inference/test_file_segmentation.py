@@ -1,6 +1,7 @@
 """Files of every form come back as labels in the same form, read as the training images were."""
 
 import csv
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from scipy.ndimage import label as find_components
 from scan2seg.config.images import ImageSource
 from scan2seg.config.volumes import VolumeSource
 from scan2seg.errors import InputError
+from scan2seg.inference import file_segmentation
 from scan2seg.sources import list_items
 from scan2seg.storage import open_array, open_store
 
@@ -209,3 +211,35 @@ def test_a_given_pixel_size_takes_the_place_of_the_file_s_as_in_a_stack(tmp_path
     assert segment(checkpoint, tmp_path / "out", tmp_path / "v.nii", pixel_size=2.0) == []
     facts = facts_of(tmp_path / "out/v.zarr")
     assert facts["pixel_size"] == 2 and facts["spacing"] == [6, 2, 2] and facts["unlike_training"] == []
+
+
+def test_the_next_file_is_read_while_one_is_segmented_and_the_one_before_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = write_model(tmp_path)
+    write_images(tmp_path / "in", "0.png", "1.png", "2.png")
+    read, written = [threading.Event() for _ in range(4)], [threading.Event() for _ in range(3)]
+    acts = {name: getattr(file_segmentation, name) for name in ("read_image", "compute_labels", "write_labels")}
+
+    def read_image(found: Any, *rest: Any) -> Any:
+        read[int(found.paths[0].stem)].set()
+        return acts["read_image"](found, *rest)
+
+    def compute_labels(found: Any, *rest: Any) -> Any:
+        place = int(found.paths[0].stem)
+        # each would wait for ever if the others did not go on meanwhile
+        assert place == 2 or read[place + 1].wait(20)
+        assert place == 0 or written[place - 1].wait(20)
+        return acts["compute_labels"](found, *rest)
+
+    def write_labels(found: Any, *rest: Any) -> Any:
+        facts = acts["write_labels"](found, *rest)
+        written[int(found.paths[0].stem)].set()
+        return facts
+
+    for act in (read_image, compute_labels, write_labels):
+        monkeypatch.setattr(file_segmentation, act.__name__, act)
+    assert segment(checkpoint, tmp_path / "out", tmp_path / "in") == []
+    assert all(event.is_set() for event in written) and sorted(contents(tmp_path / "out")) == sorted(
+        ["0.png", "0.png.json", "1.png", "1.png.json", "2.png", "2.png.json", "summary.csv"]
+    )

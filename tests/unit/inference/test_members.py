@@ -11,7 +11,8 @@ from example_segmentation import SETTINGS, make_image, write_model
 from scan2seg.checkpoint import load_checkpoint, save_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
-from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
+from scan2seg.inference.applied_model import FileOptions
+from scan2seg.inference.file_segmentation import segment_inputs
 from scan2seg.inference.members import Member, load_predictor
 from scan2seg.inference.model_choice import find_members
 from scan2seg.inference.tiling import Predictor

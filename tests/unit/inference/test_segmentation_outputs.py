@@ -17,7 +17,8 @@ from PIL import Image
 from scan2seg.cli import main
 from scan2seg.errors import InputError
 from scan2seg.inference import file_segmentation
-from scan2seg.inference.file_segmentation import FileOptions, segment_inputs
+from scan2seg.inference.applied_model import FileOptions
+from scan2seg.inference.file_segmentation import segment_inputs
 from scan2seg.inference.members import Member
 from scan2seg.storage import create_volume, creating, open_array
 
