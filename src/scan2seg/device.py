@@ -72,6 +72,19 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(max(1, threads))
 
 
+def limit_libraries(threads: int, kind: str | None = None) -> AbstractContextManager[Any]:
+    """Return the context in which the libraries below numpy and scikit-learn use so many threads.
+
+    Args:
+        threads: of each.
+        kind: blas for that alone, whose sums depend on how many it has.
+    """
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(threads, kind)
+    return limits
+
+
 def synchronise(device: str) -> None:
     """Wait until the GPU has finished, so that a clock tells the truth."""
     if device == "cuda":

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from scan2seg import plugins
+from scan2seg.device import limit_libraries
 
 KIND = "reconstruction.stripes"
 
@@ -47,3 +48,13 @@ def test_threads_and_odd_shapes(name, clean):
         result = remove(name, noise)
         assert result.shape == shape
         assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("name", plugins.names(KIND))
+def test_the_result_does_not_depend_on_the_threads_of_libraries(name):
+    sinograms = np.random.default_rng(0).normal(size=(4, 720, 512)).astype(np.float32)
+    results = []
+    for threads, libraries in ((1, 1), (1, 2), (3, 2)):
+        with limit_libraries(libraries):
+            results.append(remove(name, sinograms, threads))
+    assert all(np.array_equal(results[0], result) for result in results[1:])

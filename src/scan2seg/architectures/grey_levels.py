@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scan2seg.architectures.fitted import FittedModel, labelled_pixels, log_shares
+from scan2seg.device import limit_libraries
 from scan2seg.logging import reporting
 
 _HISTOGRAM_SAMPLES = 20_000_000
@@ -54,12 +55,11 @@ class KMeans(FittedModel):
     def fit(self, images: Tensor, labels: Tensor, seed: int) -> None:
         """Find the clusters and count the classes of each; pixels labelled 255 are left out of both."""
         from sklearn.cluster import KMeans as Clustering
-        from threadpoolctl import threadpool_limits
 
         values, named = labelled_pixels(images, labels, self.classes, self.samples, seed)
         distinct = len(torch.unique(values[:10_000], dim=0))
         model = Clustering(min(self.clusters, max(distinct, 1)), n_init=self.restarts, random_state=seed)
-        with threadpool_limits(torch.get_num_threads()), reporting("k-means"):
+        with limit_libraries(torch.get_num_threads()), reporting("k-means"):
             model.fit(values.numpy())
         centres = torch.from_numpy(np.asarray(model.cluster_centers_)).float()
         groups = _nearest(values, centres)
