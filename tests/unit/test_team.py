@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import dask
+import distributed  # noqa: F401 - its settings have to be there before one of them is changed for a while
 import numpy as np
 import psutil
 import pytest
