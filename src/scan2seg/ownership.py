@@ -138,7 +138,7 @@ def is_made(output: Path, content: str, since: float) -> bool:
 def describe_process() -> Json:
     """Name this process: host, number, when it started (numbers are used again), and the Slurm job if there is one."""
     found = {"host": socket.gethostname(), "namespace": _namespace(), "process": os.getpid()}
-    return {**found, "started": processes.started(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
+    return {**found, "start": processes.started(), "slurm_job": os.environ.get("SLURM_JOB_ID")}
 
 
 def find_owner(file: Path) -> Json | None:
@@ -157,7 +157,7 @@ def is_alive(owner: Json, silent: float) -> bool:
     if owner.get("host") != socket.gethostname() or owner.get("namespace") != _namespace():
         return silent < SILENCE
     try:
-        return processes.is_running(int(owner["process"]), float(owner["started"]))
+        return processes.is_running(int(owner["process"]), owner.get("start"))
     except (KeyError, ValueError, TypeError):
         return False
 

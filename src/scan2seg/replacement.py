@@ -1,7 +1,7 @@
 """One file or folder that takes the place of another, whole or not at all.
 
 What is written stands beside its target until it is complete, under a hidden name that says who writes it:
-``.TARGET.HOST.PROCESS-START.partial``, the start of the process in seconds since 1970, for numbers are used again. A
+``.TARGET.HOST.PROCESS-START.partial``, the start as ``processes.started`` tells it, for numbers are used again. A
 folder cannot be renamed onto another, so the old one steps aside for a moment, as ``.TARGET.HOST.PROCESS-START.old``; a
 crash in that moment is mended by the next writer.
 """
@@ -148,8 +148,7 @@ def _mend(target: Path, kept: Path | None = None, alone: bool = False) -> None:
 
 
 def _beside(target: Path, suffix: str) -> Path:
-    start = round(processes.started() or 0)
-    return target.with_name(f".{target.name}.{_host()}.{os.getpid()}-{start}.{suffix}")
+    return target.with_name(f".{target.name}.{_host()}.{os.getpid()}-{processes.started()}.{suffix}")
 
 
 def _host() -> str:
@@ -167,7 +166,7 @@ def _is_written(left: Path, target: Path, alone: bool = False) -> bool:
     if host != _host():
         return time.time() - _last_change(left) < FOREIGN_SECONDS
     # jobs that follow one another in a container may all have the same number
-    return int(process) != os.getpid() and processes.is_running(int(process), float(start) if start else None)
+    return int(process) != os.getpid() and processes.is_running(int(process), int(start) if start else None)
 
 
 def _writer(left: Path, target: Path) -> list[str]:

@@ -150,7 +150,7 @@ def _put_in_order(count: int, acts: Mapping[str, Callable[..., None]]) -> dict[t
     graph: dict[tuple[str, int], Any] = {}
     for place in range(count):
         before = {
-            "read": [("read", place - 1), ("compute", place - 2)],
+            "read": [("read", place - 1), ("compute", place - 2), ("write", place - 3)],
             "compute": [("read", place), ("compute", place - 1), ("write", place - 2)],
             "write": [("compute", place), ("write", place - 1)],
         }

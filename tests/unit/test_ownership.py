@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scan2seg import ownership
+from scan2seg import ownership, processes
 from scan2seg.ownership import describe_process, is_alive, owning
 
 WORKER = """
@@ -77,7 +77,7 @@ def test_an_error_leaves_nothing_that_keeps_others_waiting(tmp_path: Path) -> No
 def test_another_host_s_owner_lives_as_long_as_its_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ownership, "POLL", 0.01)
     file = tmp_path / ".a.zarr.owner"
-    file.write_text(json.dumps({"host": "elsewhere", "process": 1, "started": 0}))
+    file.write_text(json.dumps({"host": "elsewhere", "process": 1, "start": 0}))
     assert is_alive({"host": "elsewhere"}, ownership.SILENCE - 1)
     os.utime(file, (0, time.time() - ownership.SILENCE - 5))
     with owning([tmp_path / "a.zarr"], "stage", "x", 0.0) as needed:
@@ -87,7 +87,7 @@ def test_another_host_s_owner_lives_as_long_as_its_heart_beats(tmp_path: Path, m
 def test_a_number_that_another_process_has_now_is_not_the_owner() -> None:
     mine = describe_process()
     assert is_alive(mine, 1e9)
-    assert not is_alive({**mine, "started": mine["started"] - 100}, 0)
+    assert not is_alive({**mine, "start": mine["start"] - 100}, 0)
     assert not is_alive({"host": mine["host"], "namespace": mine["namespace"]}, 0)
 
 
@@ -102,10 +102,10 @@ def test_a_process_that_ended_and_was_not_waited_for_is_dead() -> None:
     import psutil
 
     child = subprocess.Popen([sys.executable, "-c", ""])
-    started = psutil.Process(child.pid).create_time()
+    start = processes.started(child.pid)
     while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.01)
-    assert not is_alive({**describe_process(), "process": child.pid, "started": started}, 0)
+    assert not is_alive({**describe_process(), "process": child.pid, "start": start}, 0)
     child.wait()
 
 
@@ -125,7 +125,7 @@ def test_who_comes_late_to_a_dead_owner_s_file_leaves_the_successor_s(tmp_path: 
 
 
 def test_of_several_that_wait_for_a_dead_owner_one_takes_over(tmp_path: Path) -> None:
-    (tmp_path / ".out.pt.owner").write_text(json.dumps({**describe_process(), "started": 0}))
+    (tmp_path / ".out.pt.owner").write_text(json.dumps({**describe_process(), "start": 0}))
     began = time.time()
     workers = [start(tmp_path, since=began, seconds=0.3) for _ in range(4)]
     assert [worker.wait() for worker in workers] == [0] * 4

@@ -77,7 +77,7 @@ def test_a_crash_between_the_two_renames_is_mended_by_the_next_writer(tmp_path: 
 def test_what_a_running_process_writes_is_left_alone(tmp_path: Path) -> None:
     host = socket.gethostname().replace(".", "-")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        mine = tmp_path / f".a.json.{host}.{other.pid}-{processes.started(other.pid):.0f}.partial"
+        mine = tmp_path / f".a.json.{host}.{other.pid}-{processes.started(other.pid)}.partial"
         mine.write_text("half")
         write(tmp_path / "a.json", "1", "file")
         assert mine.is_file() and (tmp_path / "a.json").is_file()
@@ -90,16 +90,18 @@ def test_a_number_that_another_process_has_now_does_not_keep_what_a_dead_one_lef
     host = socket.gethostname().replace(".", "-")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         started = processes.started(other.pid)
-        left = tmp_path / f".a.json.{host}.{other.pid}-{started - 60:.0f}.partial"
+        left = tmp_path / f".a.json.{host}.{other.pid}-{started - 1}.partial"
         left.write_text("half")
         write(tmp_path / "a.json", "1", "file")
         assert not left.exists()
         other.kill()
-    with subprocess.Popen([sys.executable, "-c", ""]) as nobody_waits:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as nobody_waits:
+        start = processes.started(nobody_waits.pid)
+        nobody_waits.kill()
         while processes.started(nobody_waits.pid) is not None:
             time.sleep(0.02)
         assert Path(f"/proc/{nobody_waits.pid}").exists()
-        left = left.with_name(f".a.json.{host}.{nobody_waits.pid}-{time.time():.0f}.partial")
+        left = left.with_name(f".a.json.{host}.{nobody_waits.pid}-{start}.partial")
         left.write_text("half")
         write(tmp_path / "a.json", "2", "file")
         assert not left.exists()

@@ -1,6 +1,7 @@
 """Slabs are whole shards, as long as memory allows, and read, computed and written one behind the other."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from scan2seg.config.base import Plugin
 from scan2seg.denoising import scan as denoising
 from scan2seg.storage import create_array, shard_length, shards
-from scan2seg.streaming import MOST_COMPUTED, SHARE, count_computed, plan_slabs, stream, surround
+from scan2seg.streaming import MOST_COMPUTED, SHARE, count_computed, overlap, plan_slabs, stream, surround
 
 resolve = Plugin("denoising").resolve
 ACROSS = ["gaussian", "median", "bilateral", "non_local_means", "total_variation", "unsharp_mask"]
@@ -97,6 +98,29 @@ def test_the_next_slab_is_read_while_one_is_computed_and_the_one_before_written(
     np.testing.assert_array_equal(np.asarray(array)[:, 0, 0], np.repeat(np.arange(4), 2))
     with pytest.raises(AssertionError, match="whole shards"):
         stream([slice(0, 3), slice(3, 8)], read_slab, compute, write, [array], "test")
+
+
+@pytest.mark.parametrize("slow", ["read", "compute", "write", ""])
+def test_memory_never_holds_more_than_three_and_each_part_keeps_the_order(slow: str) -> None:
+    lock = threading.Lock()
+    held, most, done = 0, 0, {name: list[int]() for name in ("read", "compute", "write")}
+
+    def act(name: str, place: int, taken: int) -> None:
+        nonlocal held, most
+        with lock:
+            held += taken
+            most = max(most, held)
+        time.sleep(0.01 if name == slow else 0.001)
+        with lock:
+            done[name].append(place)
+            held -= name == "write"
+
+    overlap(
+        12, lambda place: act("read", place, 1), lambda place, _: act("compute", place, 0),
+        lambda place, _: act("write", place, 0),
+    )  # fmt: skip
+    assert held == 0 and most <= 3 and all(places == list(range(12)) for places in done.values())
+    assert slow == "" or most > 1
 
 
 @pytest.mark.parametrize("part", ["read", "compute", "write"])
