@@ -11,13 +11,15 @@ from example_segmentation import SETTINGS, make_image, write_model
 from scan2seg.checkpoint import load_checkpoint, save_checkpoint
 from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
+from scan2seg.inference import blocks
 from scan2seg.inference.applied_model import FileOptions
 from scan2seg.inference.file_segmentation import segment_inputs
+from scan2seg.inference.labelling import label_volume
 from scan2seg.inference.members import Member, load_predictor
 from scan2seg.inference.model_choice import find_members
 from scan2seg.inference.tiling import Predictor
 from scan2seg.provenance import record
-from scan2seg.storage import creating, open_array
+from scan2seg.storage import create_volume, creating, open_array
 
 OTHERWISE = InferenceSettings(tile=24, overlap=0.25, flips=True)
 
@@ -84,3 +86,33 @@ def test_one_application_of_a_run_is_found_by_its_folder(tmp_path: Path) -> None
     assert find_members(tmp_path / "inference-0123abcd") == [Member(checkpoint, OTHERWISE)]
     with pytest.raises(InputError, match="was applied in several ways"):
         find_members(tmp_path)
+
+
+@pytest.mark.parametrize("ahead", [1, 2 * 24 * 33 * 4, None])
+def test_labels_do_not_depend_on_the_parts_of_a_shard_whose_slices_are_read_once(
+    tmp_path: Path, ahead: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for both models and all slices that see it; those beside a part once more for that part."""
+    paths = [
+        write_model(tmp_path, neighbours=1, kind="volume"),
+        write_another(tmp_path / "b", neighbours=1, kind="volume"),
+    ]
+    ensemble = load_predictor([Member(path, SETTINGS) for path in paths])
+    volume = np.stack([make_image(seed) for seed in range(7)])
+    asked: list[int] = []
+
+    def read(place: int) -> np.ndarray:
+        asked.append(place)
+        return volume[place]
+
+    if ahead is not None:
+        monkeypatch.setattr(blocks, "AHEAD_BYTES", ahead)
+    with creating(tmp_path / "labels.zarr") as group:
+        target = create_volume(group, (7, 24, 33), "uint8", per_shard=4, name="label")
+        counts = label_volume(read, 7, target, ensemble)
+        found = np.asarray(target[:])
+    mirrored = volume[[0, *range(7), 6], 0]
+    wanted = [ensemble.predict(mirrored[place : place + 3]).argmax(dim=0).numpy() for place in range(7)]
+    assert np.array_equal(found, wanted) and counts.tolist() == np.bincount(found.ravel(), minlength=3).tolist()
+    if ahead is None:
+        assert sorted(asked) == [0, 1, 2, 3, 3, 4, 4, 5, 6]

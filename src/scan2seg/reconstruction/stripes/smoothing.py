@@ -17,13 +17,8 @@ Image = NDArray[np.float32]
 def over_rows(work: Callable[[Image], None], sinograms: Image, threads: int) -> Image:
     """Apply a function that changes one sinogram in place to all of them; the same result for any number of threads."""
     # products of matrices would be added up by as many threads as the variables of the shell say
-    with limit_libraries(1, "blas"):
-        if threads <= 1 or len(sinograms) == 1:
-            for sinogram in sinograms:
-                work(sinogram)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(work, sinograms))
+    with limit_libraries(1, "blas"), ThreadPoolExecutor(max(threads, 1)) as pool:
+        list(pool.map(work, sinograms))
     return sinograms
 
 
