@@ -79,7 +79,7 @@ def test_clean_spares_what_a_job_reads_or_makes_and_an_experiment_that_runs(foun
         path.mkdir(parents=True)
     inputs = [str(read / "volume.zarr")]
     (busy / ".checkpoint.pt.owner").write_text(json.dumps({**describe_process(), "inputs": inputs}))
-    (dead / ".checkpoint.pt.owner").write_text(json.dumps({**describe_process(), "started": 0}))
+    (dead / ".checkpoint.pt.owner").write_text(json.dumps({**describe_process(), "start": 0}))
     assert {item.path for item in find_unused([found], results)} == {dead}
     with announcing(results / "reports/try", found.report_content["things"]):
         assert {item.path for item in find_unused([], results)} == {dead}

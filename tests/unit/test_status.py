@@ -36,7 +36,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         results / JOBS[2].log, f"{begun}10:01:00 train_model: ERROR cells.yaml: has no labels\nTraceback (most recent\n"
     )
     write(results / JOBS[3].log, begun + epoch)
-    dead = {**describe_process(), "started": 0.0}
+    dead = {**describe_process(), "start": 0}
     write(owner_file(results / JOBS[3].output), json.dumps(dead))
     submission = {
         "job": "18", "run": "r", "log": "l", "rules": ["train_model"], "outputs": [str(results / JOBS[4].output)],
