@@ -26,8 +26,7 @@ def estimate_noise(volume: NDArray[np.float32]) -> float:
     ramp = np.arange(side) - (side - 1) / 2
     ramp /= np.sqrt(side * (ramp**2).sum())
     # With orthonormal terms the fit's sum of squares is that of its coefficients, and so is what it leaves.
-    constant = blocks.mean(axis=(1, 2), keepdims=True)
-    blocks -= constant
-    fitted = (blocks * ramp[:, None]).sum(axis=(1, 2)) ** 2 + (blocks * ramp).sum(axis=(1, 2)) ** 2
-    variance = ((blocks**2).sum(axis=(1, 2)) - fitted) / (side * side - 3)
+    blocks -= blocks.mean(axis=(1, 2), keepdims=True)
+    fitted = np.einsum("nyx,y->n", blocks, ramp) ** 2 + np.einsum("nyx,x->n", blocks, ramp) ** 2
+    variance = (np.einsum("nyx,nyx->n", blocks, blocks) - fitted) / (side * side - 3)
     return float(np.sqrt(max(np.median(variance), 0.0)))

@@ -117,14 +117,15 @@ def vo(sinogram: Floats, angles: Floats, around: float, reach: float) -> float:
     group = max(1, len(sinogram) // _ENOUGH_ANGLES)
     sinogram = sinogram[: len(sinogram) // group * group].reshape(-1, group, sinogram.shape[1]).mean(axis=1)
     columns = sinogram.shape[1]
+    rows = scipy.fft.rfft(sinogram, axis=1)
     step = max(1.0, reach / 20)
     best = around
     while True:
         candidates = best + step * np.arange(-np.ceil(reach / step), np.ceil(reach / step) + 1)
         candidates = candidates[np.minimum(candidates, columns - 1 - candidates) > columns / 8]
         # All candidates of a step see windows of one width: costs of different widths do not compare.
-        half = int(np.minimum(candidates, columns - 2 - candidates).min())
-        costs = np.array([_wedge_cost(sinogram, candidate, half) for candidate in candidates])
+        half = _make_fast(int(np.minimum(candidates, columns - 2 - candidates).min()))
+        costs = np.array([_wedge_cost(rows, columns, candidate, half) for candidate in candidates])
         at = int(np.argmin(costs))
         best = float(candidates[at])
         if step <= 0.25:
@@ -137,19 +138,29 @@ def vo(sinogram: Floats, angles: Floats, around: float, reach: float) -> float:
     return best
 
 
-def _wedge_cost(sinogram: Floats, centre: float, half: int) -> float:
-    """Return the mean magnitude of the spectrum outside the double wedge for one candidate."""
-    projections, columns = sinogram.shape
-    # Only what both halves see, centred on the candidate: an odd number of points.
+def _make_fast(half: int) -> int:
+    """Return the largest half of a window, without its middle, whose transform is fast: one of a prime width is not."""
+    while scipy.fft.next_fast_len(2 * half + 1) != 2 * half + 1:
+        half -= 1
+    return half
+
+
+def _wedge_cost(rows: NDArray[np.complex128], columns: int, centre: float, half: int) -> float:
+    """Return the mean magnitude of the spectrum outside the double wedge for one candidate.
+
+    Args:
+        rows: the spectrum of each row of the sinogram, (projections, frequencies).
+        columns: of the sinogram.
+        centre: the candidate.
+        half: columns on each side of it that both halves see.
+    """
     whole = int(np.floor(centre))
     # Moved by its spectrum: interpolation would smooth, and so favour, candidates between two columns.
     wave = np.exp(2j * np.pi * (centre - whole) * scipy.fft.rfftfreq(columns))
-    window = scipy.fft.irfft(scipy.fft.rfft(sinogram, axis=1) * wave, columns, axis=1)[
-        :, whole - half : whole + half + 1
-    ]
+    window = scipy.fft.irfft(rows * wave, columns, axis=1)[:, whole - half : whole + half + 1].astype(np.float32)
     full = np.concatenate([window, window[:, ::-1]])
-    spectrum = np.abs(scipy.fft.rfft2(full.astype(np.float32)))
-    order = np.abs(scipy.fft.fftfreq(2 * projections, 1 / (2 * projections)))[:, None]
+    spectrum = np.abs(scipy.fft.rfft2(full))
+    order = np.abs(scipy.fft.fftfreq(len(full), 1 / len(full)))[:, None]
     frequency = np.arange(spectrum.shape[1])[None]
     # A specimen of radius r has nothing at angular orders above 2 pi r frequency: here r is half the window.
     outside = (order > np.pi * frequency + 5) & (frequency > 1)
