@@ -2,7 +2,8 @@
 
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,18 @@ def choose_precision(wanted: str, device: str) -> str:
     return "bfloat16" if _cpu_has_bfloat16() else "float32"
 
 
-def autocast(device: str, precision: str) -> AbstractContextManager[Any]:
-    """Return the context in which a model computes in this precision."""
+@contextmanager
+def autocast(device: str, precision: str) -> Iterator[None]:
+    """Compute a model in this precision, as training does."""
     if precision == "float32":
-        return nullcontext()
+        yield
+        return
     import torch
 
-    return torch.autocast(device, dtype=getattr(torch, precision))
+    from scan2seg.depthwise import fast_gradients
+
+    with torch.autocast(device, dtype=getattr(torch, precision)), fast_gradients(device):
+        yield
 
 
 def set_threads(threads: int) -> None:

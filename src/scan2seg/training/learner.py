@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scan2seg.config.training import OptimizerSettings, ScheduleSettings
+from scan2seg.depthwise import fast_gradients
 from scan2seg.device import autocast
 from scan2seg.errors import InputError
 from scan2seg.training.data import BatchLoader
@@ -115,7 +116,8 @@ class Learner(lightning.LightningModule):
         # the eight bits of a bfloat16 place a pixel of a rotated image to half a pixel only
         with torch.autocast(images.device.type, enabled=False):
             inputs, *targets = self.prepare(images, labels)
-        outputs = self.network(inputs)
+        with fast_gradients(images.device.type):
+            outputs = self.network(inputs)
         loss = self.compute_loss(outputs, *targets)
         if not torch.isfinite(loss):
             where = f"the loss became {loss.item()} in epoch {self.current_epoch + 1}, step {number + 1}"
