@@ -14,6 +14,7 @@ from scan2seg.storage import create_volume, creating, open_array
 ROOT = Path(__file__).parents[2]
 SMALLEST = {
     "denoising": ["--size", "64", "--rounds", "1", "--threads", "1"],
+    "depthwise": ["--size", "64", "--rounds", "1"],
     "huge_pages": ["--batches", "1", "--rounds", "1", "--threads", "1"],
     "inference": ["--case", "0", "--size", "64", "--rounds", "1", "--threads", "1"],
     "label_maps": ["--size", "32", "--steps", "2"],
