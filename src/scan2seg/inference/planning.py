@@ -20,7 +20,7 @@ from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.evaluation.confusion import confusion_matrix
 from scan2seg.evaluation.metrics import class_scores, mean_present
-from scan2seg.inference.openvino_network import has_openvino
+from scan2seg.inference.openvino_network import MOST_SIZES, has_openvino
 from scan2seg.inference.part_scoring import draw_images
 from scan2seg.inference.prediction import check_channels, walk_labels
 from scan2seg.inference.tiling import Predictor
@@ -261,14 +261,15 @@ def vary_batch(settings: InferenceSettings, keys: Sequence[str], _: Comparison) 
 
 
 def vary_runtime(settings: InferenceSettings, keys: Sequence[str], comparison: Comparison) -> list[InferenceSettings]:
-    """Return the settings with OpenVINO too, where it is installed and all images are cut into tiles of one size.
+    """Return the settings with OpenVINO too, where it is installed and the stack is cut into tiles of a few sizes.
 
     It converts the network for each size, which would take longer than it saves where every image has its own.
     """
     predictor = comparison.predictor.with_settings(settings)
-    planes = (predictor.fit_plane(*size) for size in comparison.sizes)
+    sizes = np.unique(np.asarray(comparison.store["size"]), axis=0).tolist()
+    planes = (predictor.fit_plane(*size) for size in sizes)
     tiles = {(rows.seen, columns.seen) for rows, columns in planes}
-    pays = "runtime" in keys and predictor.device == "cpu" and len(tiles) == 1 and has_openvino()
+    pays = "runtime" in keys and predictor.device == "cpu" and len(tiles) <= MOST_SIZES and has_openvino()
     return [settings, *([settings.model_copy(update={"runtime": "openvino"})] if pays else [])]
 
 

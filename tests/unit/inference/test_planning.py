@@ -14,6 +14,7 @@ from scan2seg.config.base import Plugin
 from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
 from scan2seg.inference import planning
+from scan2seg.inference.openvino_network import MOST_SIZES
 from scan2seg.inference.part_scoring import score_parts
 from scan2seg.inference.plan import read_chosen_plan, read_plan
 from scan2seg.inference.planning import plan_inference
@@ -175,12 +176,15 @@ def test_what_is_mirrored_around_a_small_image_counts_as_computed(store: Path) -
     assert {(*way["tile"], way["computed"]) for way in found["table"]} == {(40, 36, 64 * 48 / (40 * 36))}
 
 
-def test_openvino_is_tried_where_all_tiles_are_of_one_size(store: Path) -> None:
+def test_openvino_is_tried_where_the_tiles_of_the_stack_have_few_sizes(store: Path) -> None:
     write_model(store)
-    found = plan(store, {"plan": {"keys": ["runtime"]}, "precision": "float32"})
-    assert sorted(way["runtime"] for way in found["table"]) == ["openvino", "torch"]
-    assert found["inference"]["runtime"] in ("openvino", "torch")
+    whole = {"plan": {"keys": ["runtime"]}, "precision": "float32", "tile": 64}
     sizes = open_writable(store / "stack.zarr", anew=False)["size"]
-    sizes[3] = (30, 36)  # type: ignore[index]
-    found = plan(store, {"plan": {"keys": ["runtime"]}, "precision": "float32"})
-    assert [way["runtime"] for way in found["table"]] == ["torch"]
+    # of images of every part: the plan is what all of them are predicted by
+    for index, count in ((3, 2), (0, 3), (6, MOST_SIZES)):
+        sizes[index] = (40 - 4 * count, 36)  # type: ignore[index]
+        found = plan(store, whole)
+        assert sorted(way["runtime"] for way in found["table"]) == ["openvino", "torch"]
+        assert found["inference"]["runtime"] in ("openvino", "torch")
+    sizes[7] = (8, 36)  # type: ignore[index]
+    assert [way["runtime"] for way in plan(store, whole)["table"]] == ["torch"]
