@@ -159,6 +159,8 @@ def write_segmentation(folder: Path) -> dict:
         group.attrs["classes"] = CLASSES
     shares = {"matrix": 0.8, "precipitate": 0.125, "inclusion": 0.075}
     summary = {"model": "unet/seed0", "volume_fractions": shares, "voxels": dict.fromkeys(CLASSES, 1000)}
+    found = {"particles": 12, "mean_diameter": 3.25, "mean_sphericity": None, "connects": ["z", "x"]}
+    summary |= {"unit": "micrometre", "classes": dict.fromkeys(CLASSES, found)}
     summary["unlike_training"] = ["units is per_millimetre, in training per_pixel"]
     storage.write_json(labels.with_name("summary.json"), summary)
     return {"scan": "pillar", "labels": labels}

@@ -197,7 +197,6 @@ rule map_saliency:
 rule segment_scan:
     input:
         volume=lambda wildcards: path_of(thing(wildcards).volume),
-        stack=stack_of,
         runs=candidate_files,
         code=code_of("segment_scan"),
     output:

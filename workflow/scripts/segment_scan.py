@@ -17,8 +17,7 @@ def main(snakemake):
             model, members = choose_members(params.runs, params.members, inference, labels.parents[2])
             tiff = Path(output.tiff[0]) if output.get("tiff") else None
             used = {"model": model, "threads": snakemake.threads, "tiff": tiff, "workers": find_workers(snakemake)}
-            compared = {"stack": Path(given.stack), "differences": params.differences}
-            segment_scan(volume, members, labels, summary, **used, **compared)
+            segment_scan(volume, members, labels, summary, differences=params.differences, **used)
 
 
 if __name__ == "__main__":

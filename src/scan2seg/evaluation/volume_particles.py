@@ -4,13 +4,13 @@ Memory holds one slice and a few numbers for each region of each slice, so volum
 one class belong together where they share a face, an edge or a corner (26 neighbours).
 """
 
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.evaluation.crofton import DIRECTIONS, crossing_areas, sphericity
+from scan2seg.evaluation.region_contacts import count_contacts, unique_links
 from scan2seg.spacing import Spacing
 
 MINIMUM_SIZE = 27
@@ -29,6 +29,14 @@ class _Components(NamedTuple):
     """First and last (z, y, x) of each, as (n, 2, 3)."""
 
 
+class _Plane(NamedTuple):
+    """A slice."""
+
+    regions: NDArray[np.int32]
+    """From 1, within the slice; 0 is none."""
+    classes: NDArray[np.int16]
+
+
 class VolumeParticles:
     """The particles of every class of a volume whose slices are added from the first to the last."""
 
@@ -45,60 +53,52 @@ class VolumeParticles:
         self._boxes: list[NDArray[np.int64]] = []
         self._links: list[NDArray[np.int64]] = []
         self._count = 0
-        self._before: NDArray[np.int64] | None = None
+        self._before: _Plane | None = None
         self._shape = (0, 0, 0)
 
     def add(self, labels: NDArray[Any]) -> None:
         """Add the next slice: classes (y, x); other values count nowhere."""
         from skimage.measure import label as find_components
 
-        known = np.where(labels < self.classes, labels.astype(np.int64), -1)
+        known = np.where(labels < self.classes, labels.astype(np.int16), np.int16(-1))
         # numbered within the slice, in which a region has one class
-        regions = find_components(known, background=-1, connectivity=2).astype(np.int64)
+        regions = find_components(known, background=-1, connectivity=2).astype(np.int32)
         count = int(regions.max(initial=0))
-        numbers = np.where(regions > 0, regions + self._count - 1, -1)
         owner = np.full(count + 1, -1, np.int64)
         owner[regions.ravel()] = known.ravel()
         self._owner.append(owner[1:])
         self._voxels.append(np.bincount(regions.ravel(), minlength=count + 1)[1:])
         self._boxes.append(_find_boxes(regions, count, self._shape[0]))
         self._surface.append(np.zeros(count))
-        self._add_crossings(numbers, numbers, 0)
+        plane = _Plane(regions, known)
+        self._meet(plane, plane, 0)
         if self._before is not None:
-            self._links.append(_find_links(self._before, numbers, np.concatenate(self._owner[-2:]), self._offset()))
-            self._add_crossings(self._before, numbers, 1)
-        self._before, self._joined = numbers, None
+            links = self._meet(self._before, plane, 1)
+            first = self._count - len(self._owner[-2])
+            self._links.append(unique_links(links, count + 1) + np.array([first - 1, self._count - 1]))
+        self._before, self._joined = plane, None
         self._count += count
         self._shape = (self._shape[0] + 1, *labels.shape[:2])
 
-    def _offset(self) -> int:
-        """Return the number of the first region of the slice before."""
-        return self._count - len(self._owner[-2])
-
-    def _add_crossings(self, below: NDArray[np.int64], above: NDArray[np.int64], step: int) -> None:
-        """Add to the surface of regions what crossings between two slices, or within one, stand for.
+    def _meet(self, below: "_Plane", above: "_Plane", step: int) -> NDArray[np.int64]:
+        """Add to the surface of regions what crossings between two slices, or within one, stand for; return the links.
 
         Neighbours of one class are of one particle; where a region meets the volume's face is no surface of it.
         """
-        recent = range(max(0, len(self._owner) - 1 - step), len(self._owner))
-        offset = self._count - (len(self._owner[-2]) if step else 0)
-        # the last stands for what is no region
-        owner = np.concatenate([*(self._owner[place] for place in recent), [-1]])
-        count = len(owner) - 1
-        total = np.zeros(count)
+        surfaces = self._surface[-1 - step], self._surface[-1]
+        found: list[NDArray[np.int64]] = [np.zeros((0, 2), np.int64)]
+        links = np.empty((below.regions.size if step else 0, 2), np.int32)
         for (deep, down, right), area in zip(DIRECTIONS, self._areas, strict=True):
             if deep != step:
                 continue
-            rows, columns = _overlap(below.shape[0], down), _overlap(below.shape[1], right)
-            pair = (below[rows[0], columns[0]], above[rows[1], columns[1]])
-            first, second = (np.where(part < 0, count, part - offset) for part in pair)
-            differ = owner[first] != owner[second]
-            for part in (first[differ], second[differ]):
-                total += area * np.bincount(part, minlength=count + 1)[:count]
-        for place in recent:
-            length = len(self._surface[place])
-            self._surface[place] += total[:length]
-            total = total[length:]
+            counts = [np.zeros(len(surface) + 1, np.int64) for surface in surfaces]
+            number = count_contacts(
+                below.regions, above.regions, below.classes, above.classes, down, right, *counts, links
+            )
+            found.append(links[:number].astype(np.int64))
+            for surface, crossings in zip(surfaces, counts, strict=True):
+                surface += area * crossings[1:]
+        return np.concatenate(found)
 
     def describe(self, index: int) -> dict[str, Any]:
         """Return share of the volume, count, sizes, shape and connectivity of the particles of one class, JSON-ready.
@@ -168,7 +168,7 @@ class VolumeParticles:
         return _Components(owner, voxels, surface.astype(np.float64), joined)
 
 
-def _find_boxes(regions: NDArray[np.int64], count: int, place: int) -> NDArray[np.int64]:
+def _find_boxes(regions: NDArray[np.int32], count: int, place: int) -> NDArray[np.int64]:
     """Return first and last (z, y, x) of every region of a slice, as (n, 2, 3)."""
     from scipy.ndimage import find_objects
 
@@ -176,24 +176,3 @@ def _find_boxes(regions: NDArray[np.int64], count: int, place: int) -> NDArray[n
     for number, (rows, columns) in enumerate(find_objects(regions, count)):
         boxes[number, :, 1:] = [[rows.start, columns.start], [rows.stop - 1, columns.stop - 1]]
     return boxes
-
-
-def _find_links(
-    below: NDArray[np.int64], above: NDArray[np.int64], owner: NDArray[np.int64], offset: int
-) -> NDArray[np.int64]:
-    """Return the pairs (n, 2) of regions of one class that touch from slice to slice; -1 is no region."""
-    height, width = below.shape
-    found = []
-    for down, right in product((-1, 0, 1), repeat=2):
-        rows, columns = _overlap(height, down), _overlap(width, right)
-        first, second = below[rows[0], columns[0]].ravel(), above[rows[1], columns[1]].ravel()
-        both = (first >= 0) & (second >= 0)
-        first, second = first[both], second[both]
-        same = owner[first - offset] == owner[second - offset]
-        found.append(np.unique(np.stack([first[same], second[same]], axis=1), axis=0))
-    return np.unique(np.concatenate(found), axis=0)
-
-
-def _overlap(length: int, shift: int) -> tuple[slice, slice]:
-    """Return the places of an axis and those a shift further, where both lie inside."""
-    return slice(max(0, -shift), length - max(0, shift)), slice(max(0, shift), length - max(0, -shift))

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.appearance import MEASURES, compare_appearance, compare_pixel_size, cut_windows, warn_of_unlike
+from scan2seg.appearance import warn_of_unlike
 from scan2seg.config.image_reading import Reading
 from scan2seg.documents import Json
+from scan2seg.inference.likeness import compare_with_training
 from scan2seg.inference.segmentation_inputs import Input
 from scan2seg.inference.tiling import Predictor
-from scan2seg.network_features import compare_features
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,7 @@ class AppliedModel:
 
 def compare(found: Input, images: list[NDArray[np.float32]], edge: float | None, applied: AppliedModel) -> list[str]:
     """Return and warn of what makes an input unlike the training images; the edge is that of a pixel as it is read."""
-    model, description = applied.predictor.model, applied.predictor.description
-    # level, spread and noise are taken off, or divided by, before such a model sees them
-    judged = ("scale",) if model.normalisation.per_image else MEASURES
-    unlike = compare_pixel_size(edge, description.get("pixel_size"))
-    size = description["patch_size"][-2:]
-    unlike += compare_appearance(images, description["appearance"], size, judged)
-    windows = (window for image in images for window in cut_windows(image, size))
-    unlike += compare_features(model, windows, description.get("features"))
+    unlike = compare_with_training(images, edge, applied.predictor)
     warn_of_unlike(str(found.paths[0]), unlike)
     return unlike
 

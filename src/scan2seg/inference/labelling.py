@@ -5,14 +5,20 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from scan2seg.continuation import Unfinished
 from scan2seg.documents import Json
+from scan2seg.evaluation.volume_particles import VolumeParticles
 from scan2seg.inference.blocks import ShardWriter, SlicesAhead, Values, cut_shards
 from scan2seg.inference.tiling import Predictor
+from scan2seg.logging import progress
+from scan2seg.pyramid import Pyramid
 from scan2seg.slices import ReadSlice, read_slab
 from scan2seg.sources import Item, read_item
+from scan2seg.spacing import Spacing
+from scan2seg.storage import shards
 from scan2seg.streaming import stream
 
 
@@ -124,6 +130,28 @@ def count_voxels(blocks: Sequence[Json]) -> NDArray[np.int64]:
     """Return the voxels of each class from what the blocks of a volume returned."""
     counts: NDArray[np.int64] = np.sum([block["counts"] for block in blocks], axis=0, dtype=np.int64)
     return counts
+
+
+def describe_labels(
+    group: zarr.Group, classes: Sequence[str], spacing: Spacing | None, progress_label: str | None = None
+) -> dict[str, Json]:
+    """Return what the finished ``label`` (z, y, x) of a store tell of each class, and add their coarser levels.
+
+    Args:
+        group: the store.
+        classes: the names of the classes.
+        spacing: of the voxels along (z, y, x), in the unit of all sizes; None for voxels.
+        progress_label: what a progress bar says; None for none.
+    """
+    labels: Any = group["label"]
+    particles, pyramid = VolumeParticles(len(classes), spacing or (1.0, 1.0, 1.0)), Pyramid(group, "label")
+    walk = shards(labels)
+    for shard in progress(walk, progress_label) if progress_label else walk:
+        planes: NDArray[np.uint8] = np.asarray(labels[shard])
+        pyramid.add(planes)
+        for plane in planes:
+            particles.add(plane)
+    return {name: particles.describe(index) for index, name in enumerate(classes)}
 
 
 def read_pixels(item: Item, predictor: Predictor) -> NDArray[np.float32]:

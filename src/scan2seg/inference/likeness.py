@@ -1,40 +1,34 @@
-"""Whether a volume looks as the images that a model was trained on: pixel size and range of grey values."""
+"""Whether what a model is given looks as the images that it was trained on, by what travels with its checkpoint."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.appearance import compare_pixel_size
-from scan2seg.places import evenly
-from scan2seg.storage import open_store
+from scan2seg.appearance import MEASURES, compare_appearance, compare_pixel_size, cut_windows
+from scan2seg.inference.tiling import Predictor
+from scan2seg.network_features import compare_features
 
-_SAMPLE_SLICES = 8
-_RANGE_FACTOR = 3.0
-"""Other specimens may well differ in contrast; other units, or data scaled to a type's range, differ by more."""
-
-
-def compare_with_training(volume: Path, stack: Path) -> Iterator[str]:
-    """Say in what a volume is unlike the stack of the training images, from attributes and a few slices of both."""
-    new, trained = open_store(volume), open_store(stack)
-    sizes: list[Any] = [group.attrs.get("pixel_size") for group in (new, trained)]
-    yield from compare_pixel_size(*sizes)
-    if trained["image"].shape[1] != 1:  # type: ignore[union-attr]
-        return
-    (low, middle, high), (first, _, last) = _levels(new["volume"]), _levels(trained["image"])
-    spread, usual = high - low, last - first
-    if (
-        not first - usual <= middle <= last + usual
-        or not 1 / _RANGE_FACTOR <= spread / max(usual, 1e-30) <= _RANGE_FACTOR
-    ):
-        yield f"grey values lie from {low:.3g} to {high:.3g}, in training from {first:.3g} to {last:.3g}"
+SAMPLE_SLICES = 5
+"""Of a volume, whose looks are compared with those of the training images."""
 
 
-def _levels(array: Any) -> NDArray[np.float64]:
-    """Return the percentiles 1, 50 and 99 of the values other than 0, which pads images and surrounds slices."""
-    chosen = evenly(array.shape[0], _SAMPLE_SLICES)
-    values = np.concatenate([np.asarray(array[index], np.float32)[..., ::2, ::2].ravel() for index in chosen])
-    values = values[np.isfinite(values) & (values != 0)]
-    return np.percentile(values if values.size else np.zeros(1), (1, 50, 99))
+def compare_with_training(
+    images: Sequence[NDArray[np.float32]], pixel_size: float | None, predictor: Predictor
+) -> list[str]:
+    """Say in what images are unlike the training images, with numbers: pixels, grey values, and what the network sees.
+
+    Args:
+        images: some of them, (c, y, x).
+        pixel_size: the edge of a pixel as it is read, in micrometres; None where it is not known.
+        predictor: the model.
+    """
+    model, description = predictor.model, predictor.description
+    # level, spread and noise are taken off, or divided by, before such a model sees them
+    judged = ("scale",) if model.normalisation.per_image else MEASURES
+    unlike = compare_pixel_size(pixel_size, description.get("pixel_size"))
+    size = description["patch_size"][-2:]
+    if "appearance" in description:
+        unlike += compare_appearance(images, description["appearance"], size, judged)
+    windows = (window for image in images for window in cut_windows(image, size))
+    return unlike + compare_features(model, windows, description.get("features"))

@@ -62,14 +62,13 @@ class Ensemble(Predictor):
     ) -> Iterator[Tensor]:
         """Yield the mean probabilities (k, y, x) of slices of a volume, or what is kept of them; see ``Predictor``.
 
-        One image's probabilities of every member are in memory.
+        The sum and one member's probabilities of an image are in memory, of however many members.
         """
-        walks = [member.walk(read, wanted, volume) for member in self.members]
-        for found in zip(*walks, strict=True):
-            total = found[0]
-            for more in found[1:]:
-                total += more
-            yield finish(total.div_(len(found)))
+        first, *others = [member.walk(read, wanted, volume) for member in self.members]
+        for total in first:
+            for walk in others:
+                total += next(walk)
+            yield finish(total.div_(len(self.members)))
 
     def walk_labels(self, read: Reader, wanted: range, volume: range) -> Iterator[NDArray[np.uint8]]:
         """Yield the classes (y, x) of slices of a volume, in order."""

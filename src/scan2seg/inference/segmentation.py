@@ -16,13 +16,13 @@ from scan2seg.documents import Json
 from scan2seg.errors import InputError
 from scan2seg.inference.blocks import block_length
 from scan2seg.inference.label_files import write_volume_tiff
-from scan2seg.inference.labelling import Labelling, count_voxels, label_volume
-from scan2seg.inference.likeness import compare_with_training
+from scan2seg.inference.labelling import Labelling, count_voxels, describe_labels, label_volume
+from scan2seg.inference.likeness import SAMPLE_SLICES, compare_with_training
 from scan2seg.inference.members import Member, describe_inference, load_predictor
 from scan2seg.inference.tiling import Predictor
 from scan2seg.logging import info
+from scan2seg.places import evenly
 from scan2seg.provenance import record
-from scan2seg.pyramid import add_levels
 from scan2seg.storage import create_volume, open_array, open_store, open_writable, write_json
 from scan2seg.team import share_slabs
 from scan2seg.workers import Workers
@@ -35,7 +35,6 @@ def segment_scan(
     summary: Path,
     *,
     model: str,
-    stack: Path | None = None,
     differences: Sequence[str] = (),
     tiff: Path | None = None,
     threads: int = 1,
@@ -49,9 +48,9 @@ def segment_scan(
         volume: a store with ``volume`` (z, y, x), denoised as the training data were.
         members: the trained model, or those of an ensemble, and how each is applied.
         labels: the Zarr store to write, ``label`` (z, y, x) uint8 with OME-Zarr metadata.
-        summary: summary.json: the share of each class, counts, model, pixel size and ``unlike_training``.
+        summary: summary.json: the share of each class, counts, particles and sizes with their unit, model, pixel size
+            and ``unlike_training``.
         model: its run, MODEL/REPLICATE, for the summary.
-        stack: the stack that the model was trained on, to compare pixel size and grey values with.
         differences: in what the volume was processed otherwise, as settings tell.
         tiff: where to write a TIFF, or None.
         threads: processor cores.
@@ -64,18 +63,21 @@ def segment_scan(
     predictor = load_predictor(members)
     if predictor.model.channels != 2 * predictor.neighbours + 1:
         raise InputError(f"{members[0].checkpoint}: was trained on images of several channels; a volume has one")
-    unlike = _find_differences(volume, stack, differences)
+    pixel_size: Any = open_store(volume).attrs.get("pixel_size")
+    unlike = _find_differences(volume, predictor, pixel_size, differences)
     settings = {"model": model, "inference": describe_inference(members)}
     used = [volume, *(member.checkpoint for member in members)]
     with continuing(labels, [settings, predictor.device], used) as unfinished:
         counts = _write_labels(unfinished, volume, members, predictor, workers)
-        add_levels(unfinished.group, "label")
+        spacing = (pixel_size, pixel_size, pixel_size) if pixel_size else None
+        described = describe_labels(unfinished.group, predictor.classes, spacing, "measuring particles")
         provenance = record(settings, used)
         unfinished.group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
     if tiff is not None:
         write_volume_tiff(tiff, labels)
     facts = {"model": model, **predictor.decision.describe(), "unlike_training": unlike}
-    facts |= {"shape": open_array(volume, "volume").shape, "pixel_size": open_store(volume).attrs.get("pixel_size")}
+    facts |= {"shape": open_array(volume, "volume").shape, "pixel_size": pixel_size}
+    facts |= {"unit": "micrometre" if pixel_size else "pixel", "classes": described}
     write_json(summary, {**facts, **_share_out(predictor.classes, counts), "provenance": provenance})
     info("%s: %s in %s", volume.parent.name, model, predictor.decision.precision)
 
@@ -87,9 +89,13 @@ def _share_out(classes: Sequence[str], counts: NDArray[np.int64]) -> Json:
     return {"voxels": dict(zip(classes, counts.tolist(), strict=True)), "volume_fractions": shares}
 
 
-def _find_differences(volume: Path, stack: Path | None, differences: Sequence[str]) -> list[str]:
+def _find_differences(
+    volume: Path, predictor: Predictor, pixel_size: float | None, differences: Sequence[str]
+) -> list[str]:
     """Return and warn of what makes a volume unlike the training data."""
-    unlike = [*differences, *(compare_with_training(volume, stack) if stack is not None else ())]
+    array: Any = open_array(volume, "volume")
+    images = [_read_slice(array, index) for index in evenly(array.shape[0], SAMPLE_SLICES)]
+    unlike = [*differences, *compare_with_training(images, pixel_size, predictor)]
     warn_of_unlike(volume.parent.name, unlike)
     return unlike
 

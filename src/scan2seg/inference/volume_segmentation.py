@@ -7,24 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg.documents import Json
-from scan2seg.evaluation.volume_particles import VolumeParticles
 from scan2seg.inference.applied_model import AppliedModel, compare, list_facts
 from scan2seg.inference.blocks import block_length
 from scan2seg.inference.label_files import write_volume_beside
 from scan2seg.inference.label_grid import restore_plane
-from scan2seg.inference.labelling import label_volume, read_pixels, walk_volume
+from scan2seg.inference.labelling import describe_labels, label_volume, read_pixels, walk_volume
+from scan2seg.inference.likeness import SAMPLE_SLICES
 from scan2seg.inference.segmentation_inputs import Input
 from scan2seg.inference.segmentation_outputs import claim
 from scan2seg.places import evenly
-from scan2seg.pyramid import Pyramid
 from scan2seg.readers.volumes import Volume
 from scan2seg.sources import Item
 from scan2seg.sources.resampling import choose_spacing, find_ratios
 from scan2seg.spacing import Spacing
 from scan2seg.storage import create_volume, creating, shards
-
-_SAMPLE_SLICES = 5
-"""Of a volume, whose looks are compared with those of the training images."""
 
 
 def segment_volume(found: Input, items: list[Item], target: Path, applied: AppliedModel) -> Json:
@@ -35,11 +31,10 @@ def segment_volume(found: Input, items: list[Item], target: Path, applied: Appli
     """
     predictor, classes = applied.predictor, applied.predictor.classes
     volume = found.open_volume(applied.reading, applied.options.key)
-    chosen = evenly(len(items), _SAMPLE_SLICES)
+    chosen = evenly(len(items), SAMPLE_SLICES)
     spacing, edge, stretch = _measure_voxels(volume, applied.options.pixel_size)
     seen = items[0].pixel_size and items[0].pixel_size * stretch
     unlike = compare(found, [read_pixels(items[place], predictor) for place in chosen], seen or edge, applied)
-    particles = VolumeParticles(len(classes), spacing or (1.0, 1.0, 1.0))
     claim(target, found.paths[0])
     with creating(target) as group:
         length = block_length(volume.shape[1:], "uint8", volume.shape[0], predictor.tile[0])
@@ -47,15 +42,9 @@ def segment_volume(found: Input, items: list[Item], target: Path, applied: Appli
             group, volume.shape, "uint8", pixel_size=edge, spacing=spacing, per_shard=length, name="label"
         )
         _label(items, labels, volume, applied)
-        pyramid = Pyramid(group, "label")
-        for shard in shards(labels):
-            planes: NDArray[np.uint8] = np.asarray(labels[shard])
-            pyramid.add(planes)
-            for plane in planes:
-                particles.add(plane)
+        described = describe_labels(group, classes, spacing)
         group.attrs["classes"] = classes
     write_volume_beside(target, found.paths[0])
-    described = {name: particles.describe(index) for index, name in enumerate(classes)}
     return list_facts(found, list(volume.shape), edge, unlike) | {"spacing": spacing, "classes": described}
 
 

@@ -12,7 +12,7 @@ from scan2seg.reporting import tables
 from scan2seg.reporting.content import ScanInput, SegmentationInput, read_optional_json
 from scan2seg.reporting.panels import class_colours, label_uri, picture_uri, to_grey
 from scan2seg.reporting.pictures import Picture
-from scan2seg.reporting.tables import Table
+from scan2seg.reporting.tables import Cell, Table
 from scan2seg.reporting.viewer import Viewer
 from scan2seg.reporting.walks import open_voxels, walk_volume
 
@@ -64,11 +64,20 @@ def summarise_segmentation(
 
 
 def _fractions(summary: Json) -> Table | None:
+    """Return what is known of each class; particles where they were counted, as older summaries do not."""
     shares, voxels = summary.get("volume_fractions"), summary.get("voxels") or {}
     if not shares:
         return None
-    rows = [
-        [tables.text(name), tables.percent(share, 2), tables.quantity(voxels.get(name))]
-        for name, share in shares.items()
-    ]
-    return Table(["class", "volume fraction", "voxels"], rows)
+    particles = summary.get("classes") or {}
+    unit = f" ({summary.get('unit', 'pixel')}s)"
+    more = ["particles", f"mean diameter{unit}", "mean sphericity", "connects along"] if particles else []
+    rows = []
+    for name, share in shares.items():
+        row = [tables.text(name), tables.percent(share, 2), tables.quantity(voxels.get(name))]
+        rows.append([*row, *(_describe_particles(particles[name]) if particles else [])])
+    return Table(["class", "volume fraction", "voxels", *more], rows)
+
+
+def _describe_particles(found: Json) -> list[Cell]:
+    cells = [tables.quantity(found["particles"]), tables.number(found["mean_diameter"], 2)]
+    return [*cells, tables.number(found["mean_sphericity"], 2), tables.text(", ".join(found["connects"]) or "none")]

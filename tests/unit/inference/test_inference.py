@@ -11,10 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scan2seg.appearance import describe_appearance
 from scan2seg.checkpoint import SegmentationModel, load_checkpoint, save_checkpoint
 from scan2seg.config.base import Plugin
 from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
+from scan2seg.evaluation.volume_particles import VolumeParticles
 from scan2seg.inference import timing
 from scan2seg.inference.ensembling import ensemble_predictions
 from scan2seg.inference.members import Member
@@ -299,26 +301,35 @@ def test_a_volume_is_segmented_with_counts_that_add_up(tmp_path: Path) -> None:
     labels = np.asarray(open_store(outputs[0])["label"])
     assert np.array_equal(tifffile.imread(outputs[2]), labels)
     assert np.bincount(labels.ravel(), minlength=2).tolist() == list(summary["voxels"].values())
+    particles = VolumeParticles(2, (0.5, 0.5, 0.5))
+    for plane in labels:
+        particles.add(plane)
+    assert summary["unit"] == "micrometre"
+    assert summary["classes"] == {name: particles.describe(index) for index, name in enumerate(summary["voxels"])}
 
 
 @pytest.mark.parametrize(
-    ("factor", "pixel_size", "expected"),
-    [(1, 0.5, []), (55.6, 0.5, ["grey values"]), (0.1, 0.7, ["the edge of a pixel is 0.7", "grey values"])],
+    ("factor", "noise", "pixel_size", "expected"),
+    [
+        (1, 0, 0.5, []),
+        (55.6, 0, 0.5, ["the median grey value", "the range of grey values", "the noise"]),
+        (1, 3, 0.5, ["the range of grey values", "the noise"]),
+        (0.1, 0, 0.7, ["the edge of a pixel is 0.7", "the range of grey values", "the noise"]),
+    ],
 )
-def test_a_volume_unlike_the_training_images_is_told(tmp_path, factor, pixel_size, expected) -> None:
+def test_a_volume_unlike_the_training_images_is_told(tmp_path, factor, noise, pixel_size, expected) -> None:
     random = np.random.default_rng(0)
-    with creating(tmp_path / "stack.zarr") as group:
-        create_array(group, "image", (6, 1, 20, 25), "float32")[:] = random.normal(2, 1, (6, 1, 20, 25))
-        group.attrs["pixel_size"] = 0.5
+    windows = random.normal(2, 1, (40, 1, 16, 16)).astype(np.float32)
+    facts = {"appearance": describe_appearance(windows), "pixel_size": 0.5}
     with creating(tmp_path / "scan" / "v.zarr") as group:
-        create_volume(group, (7, 20, 25), pixel_size=pixel_size)[:] = factor * random.normal(2, 1, (7, 20, 25))
+        seen = factor * random.normal(2, 1, (7, 20, 25)) + random.normal(0, noise, (7, 20, 25))
+        create_volume(group, (7, 20, 25), pixel_size=pixel_size)[:] = seen
     segment_scan(
         tmp_path / "scan" / "v.zarr",
-        [Member(write_model(tmp_path), InferenceSettings())],
+        [Member(write_model(tmp_path, **facts), InferenceSettings())],
         tmp_path / "labels.zarr",
         tmp_path / "summary.json",
         model="unet/seed0",
-        stack=tmp_path / "stack.zarr",
         differences=["units is per_millimetre, in training per_pixel"],
     )
     told = read_json(tmp_path / "summary.json")["unlike_training"]

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from scan2seg.checkpoint import SegmentationModel, save_checkpoint
 from scan2seg.config.base import Plugin
 from scan2seg.config.training import InferenceSettings
+from scan2seg.inference.members import Ensemble
 from scan2seg.inference.tiling import Predictor
 from scan2seg.normalisation import Normalisation
 from scan2seg.storage import create_array, creating, write_json
@@ -85,3 +88,27 @@ def test_peak_memory_does_not_grow_with_the_number_of_slices(tmp_path: Path, kep
 def test_peak_memory_hardly_grows_with_the_classes(tmp_path: Path) -> None:
     few, many = (measure(tmp_path / str(classes), 1, classes, 2048) for classes in (2, 32))
     assert many - few < 0.5 * 30 * 2048**2 * 4 / 1e6  # the probabilities of the image
+
+
+class Member:
+    """Yields probabilities, and counts those of all members that are still there."""
+
+    alive: weakref.WeakSet[torch.Tensor] = weakref.WeakSet()
+    most = 0
+
+    def walk(self, read: object, wanted: range, volume: range) -> Iterator[torch.Tensor]:
+        return (self.make() for _ in wanted)
+
+    def make(self) -> torch.Tensor:
+        found = torch.ones(2, 4, 4)
+        self.alive.add(found)
+        Member.most = max(Member.most, len(self.alive))
+        return found
+
+
+def test_an_ensemble_holds_the_probabilities_of_two_images_of_however_many_members() -> None:
+    ensemble = Ensemble.__new__(Ensemble)
+    ensemble.members = [Member() for _ in range(5)]  # type: ignore[misc]
+    for found in ensemble.walk(None, range(4), range(4)):  # type: ignore[arg-type]
+        assert torch.equal(found, torch.ones(2, 4, 4))
+    assert Member.most == 2

@@ -196,6 +196,7 @@ def test_segmented_scans_and_saliency_are_shown(tmp_path):
     assert (saliency.count("unet"), saliency.count("otsu")) == (4, 0)  # two images, each named twice
     assert "unet/seed0" in text
     assert "12.50 %" in text
+    assert "mean diameter (micrometres)" in text and "3.25" in text and "z, x" in text
     assert "labels of slice 3 of 4" in text
     assert "units is per_millimetre, in training per_pixel" in text
 
