@@ -17,7 +17,9 @@ class PublishedRow(Settings):
     mean_iou: float | None = Field(default=None, ge=0, le=1)
     """Mean IoU as published."""
     mean_dice: float | None = Field(default=None, ge=0, le=1)
-    """Mean Dice coefficient as published."""
+    """Mean Dice coefficient as published, of all classes that this benchmark averages, the background too."""
+    mean_case_dice: float | None = Field(default=None, ge=0, le=1)
+    """Mean over volumes or patients of the Dice coefficient of the classes but the first, the background."""
     pixel_accuracy: float | None = Field(default=None, ge=0, le=1)
     """Pixel accuracy as published."""
     mean_image_jaccard: float | None = Field(default=None, ge=0, le=1)

@@ -66,6 +66,14 @@ def bootstrap_mean_iou(counts: NDArray[Any], seed: int = SEED, resamples: int = 
     return None if len(counts) < MINIMUM_UNITS else percentile_interval(resampled_mean_iou(counts, seed, resamples))
 
 
+def bootstrap_mean(values: NDArray[np.float64], seed: int = SEED, resamples: int = RESAMPLES) -> Interval | None:
+    """Return the 95 % percentile-bootstrap interval of the mean of a score over units; None with too few units."""
+    if len(values) < MINIMUM_UNITS:
+        return None
+    draws = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
+    return percentile_interval(values[draws].mean(axis=1))
+
+
 def swap_test(ours: NDArray[Any], theirs: NDArray[Any], seed: int = SEED) -> float | None:
     """Return the two-sided p value of the difference in mean IoU of two models on the same units; None with too few.
 

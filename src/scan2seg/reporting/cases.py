@@ -7,8 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from scan2seg.config.published import PublishedRow
 from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import Ranked
+from scan2seg.evaluation.statistics import bootstrap_mean
 from scan2seg.reporting import tables
 from scan2seg.reporting.charts import ACCENT, MOST_FIGURED, PLAIN, new_figure, plain, styled
 from scan2seg.reporting.tables import Cell, Table
@@ -40,19 +42,35 @@ def describe_cases(rows: Sequence[Ranked]) -> str:
     return f"Not scored as a whole: {'; '.join(reasons[:3])}{more}."
 
 
-def case_table(scored: Sequence[Cases]) -> Table:
-    """Return mean, spread, quartiles, the worst case and mean distances of every model."""
+def case_table(scored: Sequence[Cases], published: Sequence[PublishedRow] = ()) -> Table:
+    """Return mean, interval, spread, quartiles, the worst case and mean distances of every model.
+
+    Published rows of such a mean are marked below them.
+    """
     count = int(np.isfinite(scored[0].dice).sum())
     what = f"{count} whole volumes or patients" if count > 1 else "one whole volume or patient"
     caption = (
         f"Dice of {what}, the counts of all slices together: the mean over the classes that its truth holds, without "
-        "the first, the background; mean over replicates. ± spread is the standard deviation over cases."
+        "the first, the background; mean over replicates. ± spread is the standard deviation over cases; the interval "
+        "is that of the mean, a bootstrap over cases."
     )
-    head = ["model", "mean Dice of a case", "± spread", "25 %", "median", "75 %", "worst", "worst case"]
+    head = [
+        "model",
+        "mean Dice of a case",
+        "95 % interval",
+        "± spread",
+        "25 %",
+        "median",
+        "75 %",
+        "worst",
+        "worst case",
+    ]
     head += ["Hausdorff 95 %, µm", "surface distance, µm"]
     body = [_row(cases) for cases in scored]
     kept = [place for place in range(len(head)) if any(row[place].text != tables.UNKNOWN for row in body)]
-    return Table([head[at] for at in kept], [[row[at] for at in kept] for row in body], caption=caption, best=0)
+    marked = [_published_cells(row, len(head)) for row in published if row.mean_case_dice is not None]
+    ours, theirs = ([[row[at] for at in kept] for row in rows] for rows in (body, marked))
+    return Table([head[at] for at in kept], ours, theirs, caption=caption, best=0)
 
 
 def case_headline(scored: Sequence[Cases], winner: str) -> list[tuple[str, str]]:
@@ -87,16 +105,23 @@ def draw_cases(scored: Sequence[Cases]) -> Figure | None:
     return figure
 
 
+def _published_cells(row: PublishedRow, count: int) -> list[Cell]:
+    note = "; ".join(part for part in (row.source, row.protocol, row.note) if part)
+    cells = [Cell(row.model, note=note, badge="published"), tables.number(row.mean_case_dice)]
+    return cells + [Cell("")] * (count - len(cells))
+
+
 def _row(cases: Cases) -> list[Cell]:
     known = np.flatnonzero(np.isfinite(cases.dice))
     if not known.size:
-        return [tables.text(cases.model), *[Cell(tables.UNKNOWN)] * 9]
+        return [tables.text(cases.model), *[Cell(tables.UNKNOWN)] * 10]
     values = cases.dice[known]
     worst = int(known[np.argmin(values)])
-    numbers = [float(values.mean()), float(values.std(ddof=1)) if known.size > 1 else None]
+    numbers = [float(values.std(ddof=1)) if known.size > 1 else None]
     numbers += [*np.percentile(values, [25, 50, 75]).tolist(), float(cases.dice[worst])]
     distances = [_mean(cases.hausdorff), _mean(cases.distance)]
-    cells = [tables.text(cases.model), *map(tables.number, numbers), tables.text(cases.names[worst])]
+    cells = [tables.text(cases.model), tables.number(float(values.mean())), tables.interval(bootstrap_mean(values))]
+    cells += [*map(tables.number, numbers), tables.text(cases.names[worst])]
     return [*cells, *(tables.number(value, 2) for value in distances)]
 
 

@@ -32,8 +32,18 @@ def ranking_table(rows: Sequence[Ranked], published: Sequence[PublishedRow], ref
             mine = tables.number(row.against.value if row.against else None, sign=True)
             cells += [Cell("reference") if row.model == reference else mine, tables.p_value(row.p_holm)]
         body.append(cells + [tables.number(row.average(read)) for read in _SUMMARY])
-    marked = [_published_cells(row, bool(reference)) for row in published]
+    marked = [
+        _published_cells(row, bool(reference)) for row in published if any(map(_is_known, _published_scores(row)))
+    ]
     return Table(head, body, marked, best=0)
+
+
+def _published_scores(row: PublishedRow) -> list[float | None]:
+    return [row.mean_iou, row.mean_dice, row.pixel_accuracy, row.mean_image_jaccard, row.mean_image_f1]
+
+
+def _is_known(score: float | None) -> bool:
+    return score is not None
 
 
 def _pretraining_note(row: Ranked) -> str:
@@ -46,10 +56,9 @@ def _published_cells(row: PublishedRow, tested: bool) -> list[Cell]:
     note = "; ".join(part for part in (row.source, row.protocol, row.note) if part)
     blank = Cell("")
     name = Cell(row.model, note=note, badge="published")
-    cells = [blank, name, tables.number(row.mean_iou), blank, blank, blank]
-    cells += [blank, blank] if tested else []
-    scores = (row.mean_dice, row.pixel_accuracy, row.mean_image_jaccard, row.mean_image_f1)
-    return cells + [tables.number(score) for score in scores]
+    mean_iou, *scores = map(tables.number, _published_scores(row))
+    cells = [blank, name, mean_iou, blank, blank, blank]
+    return [*cells, *([blank, blank] if tested else []), *scores]
 
 
 def class_table(rows: Sequence[Ranked], names: Sequence[str]) -> Table:

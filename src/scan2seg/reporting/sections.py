@@ -142,7 +142,7 @@ def _scores(rows: Sequence[Ranked], published: Sequence[PublishedRow], tested: s
         "ranking_chart": chart("ranking", draw.ranking(figured, published), "Mean IoU of the models"),
         "classes": class_table(rows, names),
         "parts": part_table(rows),
-        "cases": case_table(cases) if cases else None,
+        "cases": case_table(cases, published) if cases else None,
         "cases_note": describe_cases(rows),
         "cases_chart": chart("cases", draw_cases(cases), "Dice of every case"),
         "confusions": [Confusion(row.model, confusion_table(row, names)) for row in rows],

@@ -38,6 +38,15 @@ def test_the_bootstrap_agrees_with_scipy_and_repeats():
     assert statistics.bootstrap_mean_iou(overlap_counts(drawn[:5])) is None
 
 
+def test_the_bootstrap_of_a_mean_agrees_with_scipy() -> None:
+    values = np.random.default_rng(1).beta(8, 2, 40)
+    theirs = stats.bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(0))
+    found = statistics.bootstrap_mean(values)
+    assert found == statistics.bootstrap_mean(values)
+    assert found == pytest.approx(tuple(theirs.confidence_interval), abs=4e-3)
+    assert statistics.bootstrap_mean(values[:3]) is None
+
+
 @pytest.mark.parametrize(("replicates", "others"), [(2, 2), (1, 2)])
 def test_the_exact_swap_test_agrees_with_a_plain_loop(replicates, others):
     ours = [matrices(seed, 7, 0.75) for seed in range(replicates)]

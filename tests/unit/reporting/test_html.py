@@ -245,9 +245,19 @@ def test_what_is_missing_is_listed_with_its_reason(tmp_path):
 def test_cases_are_scored_where_images_are_slices(tmp_path):
     entry = example_report.write_dataset(tmp_path, "patients", 12, slices=2)
     runs = [example_report.write_run(tmp_path, entry, "unet", f"seed{seed}", 0.8) for seed in (0, 1)]
+    entry["published"] = [
+        PublishedRow(model="nnU-Net", source="Isensee", mean_case_dice=0.890),
+        PublishedRow(model="another", source="elsewhere", mean_iou=0.7),
+    ]
     content = {"experiment": "cases", "title": "", "datasets": [entry], "runs": runs, "scans": [], "settings": {}}
     text = render({**content, "scores": None, "tables": None}, tmp_path / "out")
     assert "Dice of 2 whole volumes or patients" in text
+    scores = text[text.index("mean Dice of a case") :]
+    scores = scores[: scores.index("</table>")]
+    assert "Isensee" in scores and "0.890" in scores
+    ranking = text[text.index("<h3>Ranking") :]
+    ranking = ranking[: ranking.index("</table>")]
+    assert "another" in ranking and "Isensee" not in ranking, "a Dice without the background stood beside one with it"
     assert "Not scored as a whole: pillar_3: 1 of its 2 slices are test images." in text
     assert (tmp_path / "out" / "figures" / "cases_patients.png").exists()
     # the first screen says what to expect of one more volume, the mean over the two that are tested as a whole
