@@ -4,7 +4,10 @@ The file is a dictionary of tensors and JSON values, saved by torch and loaded w
 that a model from elsewhere cannot run code.
 """
 
+import errno
 import io
+import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +95,8 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel,
         InputError: the file is missing, truncated, not ours, of another format, does not fit its own architecture, or
             holds weights that are infinite or not a number.
     """
+    content = _read(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
         _check_content(path, content)
         normalisation = Normalisation(
             content["normalisation"]["channels"],
@@ -106,8 +109,34 @@ def load_checkpoint(path: Path, device: str = "cpu") -> tuple[SegmentationModel,
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{path}: is not a readable checkpoint ({type(error).__name__}: {error})") from None
+        raise InputError(_cannot_read(path, error)) from None
     return model.eval().to(device), content["description"]
+
+
+def _read(path: Path) -> Any:
+    """Load what a file holds; torch's own words are for programmers, and advise to run whatever code is in it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except Exception as error:
+        if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+            reason = "it holds other things than tensors, which could run code, and is not loaded"
+            raise InputError(
+                f"{path}: is not a readable checkpoint: {reason}; give a checkpoint.pt of scan2seg"
+            ) from None
+        cut = isinstance(error, EOFError) or (isinstance(error, OSError) and error.errno == errno.EINVAL)
+        if cut or "PytorchStreamReader" in str(error):
+            reason = "it is empty, cut short or damaged; copy it again or train the model anew"
+            raise InputError(f"{path}: is not a readable checkpoint: {reason}") from None
+        raise InputError(_cannot_read(path, error)) from None
+
+
+def _cannot_read(path: Path, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:300]
+    return f"{path}: is not a readable checkpoint ({type(error).__name__}: {reason})"
 
 
 def _check_content(path: Path, content: Any) -> None:
@@ -121,12 +150,37 @@ def _check_content(path: Path, content: Any) -> None:
     expected = {"architecture", "channels", "class_count", "normalisation", "state", "description"}
     if missing := sorted(expected - set(content)):
         raise InputError(f"{path}: lacks {', '.join(missing)}; the file is damaged: train the model anew")
+    if damage := _find_damage(content["description"], content["class_count"]):
+        raise InputError(f"{path}: its description {damage}; the file is damaged: train the model anew")
     tensors = {name: value for name, value in content["state"].items() if value.is_floating_point()}
     if broken := [name for name, value in tensors.items() if not torch.isfinite(value).all()]:
         raise InputError(
             f"{path}: {len(broken)} of {len(tensors)} tensors hold infinite values or none, such as {broken[0]}; "
             "its predictions would mean nothing: train the model anew"
         )
+
+
+def _find_damage(description: Any, class_count: int) -> str | None:
+    """Say what of a description nobody could apply the model with; None where all is there that every user reads."""
+    needed = ("classes", "patch_size", "neighbours")
+    if not isinstance(description, dict):
+        return "holds no keys"
+    if missing := [key for key in needed if key not in description]:
+        return f"lacks {', '.join(missing)}"
+    classes, size, neighbours = (description[key] for key in needed)
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        return f"has classes = {classes!r}, not a list of names"
+    if len(classes) != class_count:
+        return f"names {len(classes)} classes, the network has {class_count}"
+    if not isinstance(size, list) or len(size) not in (2, 3) or not all(_is_count(length, 1) for length in size):
+        return f"has patch_size = {size!r}, not two or three whole numbers above 0"
+    if not _is_count(neighbours, 0):
+        return f"has neighbours = {neighbours!r}, not a whole number from 0"
+    return None
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _without_downloads(architecture: Json) -> Json:

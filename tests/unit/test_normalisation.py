@@ -152,7 +152,7 @@ def test_per_image_goes_with_standardise_alone() -> None:
 )
 def test_a_checkpoint_that_is_not_whole_is_refused(change: dict[str, Any], words: str, tmp_path: Path) -> None:
     model = SegmentationModel(UNET, Normalisation(1), 1, 2)
-    save_checkpoint(tmp_path / "m.pt", model, {"classes": ["a", "b"]})
+    save_checkpoint(tmp_path / "m.pt", model, {"classes": ["a", "b"], "patch_size": [16, 16], "neighbours": 0})
     content = torch.load(tmp_path / "m.pt", weights_only=True)
     weight = next(name for name in content["state"] if name.startswith("network") and name.endswith("weight"))
     if "nan" in change:

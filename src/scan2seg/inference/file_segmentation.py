@@ -12,6 +12,7 @@ from scan2seg.inference.applied_model import AppliedModel, FileOptions
 from scan2seg.inference.image_segmentation import ImageLabels, ImagePixels, compute_labels, read_image, write_labels
 from scan2seg.inference.labelling import image_channels
 from scan2seg.inference.members import Member, describe_inference, load_predictor
+from scan2seg.inference.recorded_settings import recall
 from scan2seg.inference.segmentation_inputs import Input, find_inputs
 from scan2seg.inference.segmentation_outputs import check_outputs, describe, is_done, output_name, write_table
 from scan2seg.inference.tiling import Predictor
@@ -86,7 +87,7 @@ def _find_reading(predictor: Predictor, checkpoint: Path) -> Reading:
     content = predictor.description.get("reading")
     if content is None:
         raise InputError(f"{checkpoint}: does not say how its images were read; train the model anew")
-    return Reading.model_validate(content)
+    return recall(Reading, content, checkpoint, "how its images were read")
 
 
 class _Files:

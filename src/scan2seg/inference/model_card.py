@@ -8,6 +8,7 @@ from scan2seg.config.image_reading import Reading
 from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import rank
 from scan2seg.evaluation.runs import RunFiles, read_run
+from scan2seg.inference.recorded_settings import recall
 from scan2seg.storage import read_json
 
 UNKNOWN = "not given"
@@ -30,7 +31,7 @@ def write_card(path: Path, checkpoint: Path, description: Json, size: tuple[int,
         "probabilities; mirror smaller ones at their far ends, as training did. `test_image.npy` has to give",
         "`test_label.npy`.",
         "",
-        *_describe_preparation(description),
+        *_describe_preparation(checkpoint, description),
         "",
         "## Data",
         "",
@@ -58,12 +59,12 @@ def write_card(path: Path, checkpoint: Path, description: Json, size: tuple[int,
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def _describe_preparation(description: Json) -> list[str]:
+def _describe_preparation(checkpoint: Path, description: Json) -> list[str]:
     """Say what the model does not do itself, so that nobody gives it images that it does not know."""
     content = description.get("reading")
     if content is None:
         return ["How the training images were read before the model saw them is not known."]
-    reading = Reading.model_validate(content)
+    reading = recall(Reading, content, checkpoint, "how its images were read")
     steps = [f"- {step}" for step in reading.describe_steps()]
     before, lines = int(description["neighbours"]), []
     if before:

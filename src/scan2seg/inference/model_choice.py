@@ -11,6 +11,7 @@ from scan2seg.evaluation.ranking import rank
 from scan2seg.evaluation.runs import RunFiles, locate_run, read_run
 from scan2seg.inference.members import Member
 from scan2seg.inference.plan import read_chosen_plan
+from scan2seg.inference.recorded_settings import recall
 from scan2seg.provenance import locate_inputs
 from scan2seg.storage import open_store, read_json
 
@@ -150,7 +151,7 @@ def _find_settings(checkpoint: Path) -> InferenceSettings:
     """
     folder = checkpoint.parent
     if (exported := folder / EXPORTED_SETTINGS).is_file():
-        return InferenceSettings.model_validate(read_json(exported))
+        return recall(InferenceSettings, read_json(exported), exported, "how the model was applied")
     found = [folder / "prediction.zarr", *sorted(folder.glob("inference-*/prediction.zarr"))]
     predictions = [prediction for prediction in found if prediction.exists()]
     if not predictions:
@@ -166,4 +167,7 @@ def _find_settings(checkpoint: Path) -> InferenceSettings:
 
 def _read_settings(prediction: Path) -> InferenceSettings:
     attributes: Json = open_store(prediction).attrs.asdict()
-    return InferenceSettings.model_validate(attributes["provenance"]["settings"]["inference"])
+    settings = attributes.get("provenance", {}).get("settings", {})
+    if "inference" not in settings:
+        raise InputError(f"{prediction}: does not say how the model was applied; predict again, or move it away")
+    return recall(InferenceSettings, settings["inference"], prediction, "how the model was applied")

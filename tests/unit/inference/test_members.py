@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
-from example_segmentation import SETTINGS, make_image, write_model
+from example_segmentation import SETTINGS, make_image, segment, write_images, write_model
 
 from scan2seg.checkpoint import load_checkpoint, save_checkpoint
 from scan2seg.config.training import InferenceSettings
@@ -19,7 +19,7 @@ from scan2seg.inference.members import Member, load_predictor
 from scan2seg.inference.model_choice import find_members
 from scan2seg.inference.tiling import Predictor
 from scan2seg.provenance import record
-from scan2seg.storage import create_volume, creating, open_array
+from scan2seg.storage import create_volume, creating, open_array, write_json
 
 OTHERWISE = InferenceSettings(tile=24, overlap=0.25, flips=True)
 
@@ -116,3 +116,38 @@ def test_labels_do_not_depend_on_the_parts_of_a_shard_whose_slices_are_read_once
     assert np.array_equal(found, wanted) and counts.tolist() == np.bincount(found.ravel(), minlength=3).tolist()
     if ahead is None:
         assert sorted(asked) == [0, 1, 2, 3, 3, 4, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "inference.json",
+            r"inference.json: how the model was applied is not as this version has it \(foo: unknown key",
+        ),
+        ("prediction.zarr", "prediction.zarr: does not say how the model was applied; predict again"),
+        ("reading", r"checkpoint.pt: how its images were read is not as .* has it \(foo: unknown key"),
+    ],
+)
+def test_what_this_version_cannot_recall_is_named(tmp_path: Path, name: str, words: str) -> None:
+    path = write_model(tmp_path)
+    if name == "inference.json":
+        write_json(tmp_path / name, {"foo": 1})
+    elif name == "prediction.zarr":
+        with creating(tmp_path / name):
+            pass
+    else:
+        model, description = load_checkpoint(path)
+        description["reading"]["foo"] = 1
+        save_checkpoint(path, model, description)
+    with pytest.raises(InputError, match=words):
+        segment_inputs(find_members(path), [path], tmp_path / "out", FileOptions())
+
+
+def test_a_model_that_knows_no_appearance_compares_none(tmp_path: Path) -> None:
+    path = write_model(tmp_path)
+    model, description = load_checkpoint(path)
+    del description["appearance"]
+    save_checkpoint(path, model, description)
+    write_images(tmp_path, "a.png")
+    assert segment(path, tmp_path / "out", tmp_path / "a.png") == []
