@@ -98,14 +98,25 @@ def is_done(labels: Path, original: Path, identity: str) -> bool:
     return done
 
 
-def claim(labels: Path, original: Path) -> None:
-    """Say that labels are about to be written; until they are described, they are not done, and nobody else's.
+def refuse_changed(labels: Path, original: Path) -> None:
+    """Refuse to make labels anew that somebody corrected.
 
     Raises:
         InputError: labels are there that were changed since this command wrote them.
     """
     for path in _find_changed(labels, original):
         raise InputError(f"{path}: was changed since this command wrote it; move it, or give another folder")
+
+
+def claim(labels: Path, original: Path) -> None:
+    """Say that labels are about to be written; until they are described, they are not done, and nobody else's.
+
+    It comes after all that may fail of computing them: what earlier labels tell holds until they are replaced.
+
+    Raises:
+        InputError: labels are there that were changed since this command wrote them.
+    """
+    refuse_changed(labels, original)
     written = {path.name: None for path in _files_of(labels, original)}
     write_json(facts_of(labels), {"identity": None, "written": written})
 

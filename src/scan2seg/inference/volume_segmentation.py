@@ -14,7 +14,7 @@ from scan2seg.inference.label_grid import restore_plane
 from scan2seg.inference.labelling import describe_labels, label_volume, read_pixels, walk_volume
 from scan2seg.inference.likeness import SAMPLE_SLICES
 from scan2seg.inference.segmentation_inputs import Input
-from scan2seg.inference.segmentation_outputs import claim
+from scan2seg.inference.segmentation_outputs import claim, refuse_changed
 from scan2seg.places import evenly
 from scan2seg.readers.volumes import Volume
 from scan2seg.sources import Item
@@ -35,7 +35,7 @@ def segment_volume(found: Input, items: list[Item], target: Path, applied: Appli
     spacing, edge, stretch = _measure_voxels(volume, applied.options.pixel_size)
     seen = items[0].pixel_size and items[0].pixel_size * stretch
     unlike = compare(found, [read_pixels(items[place], predictor) for place in chosen], seen or edge, applied)
-    claim(target, found.paths[0])
+    refuse_changed(target, found.paths[0])
     with creating(target) as group:
         length = block_length(volume.shape[1:], "uint8", volume.shape[0], predictor.tile[0])
         labels = create_volume(
@@ -44,6 +44,7 @@ def segment_volume(found: Input, items: list[Item], target: Path, applied: Appli
         _label(items, labels, volume, applied)
         described = describe_labels(group, classes, spacing)
         group.attrs["classes"] = classes
+        claim(target, found.paths[0])
     write_volume_beside(target, found.paths[0])
     return list_facts(found, list(volume.shape), edge, unlike) | {"spacing": spacing, "classes": described}
 
