@@ -21,6 +21,7 @@ from scan2seg.config.source import ScanVolume, StackSource
 from scan2seg.errors import InputError, refuse_pipe
 from scan2seg.spacing import Spacing
 
+_COLOURS = 3
 _NUMBER = re.compile(r"(\d+)")
 
 
@@ -84,7 +85,7 @@ def _module(source: StackSource) -> ModuleType:
 
 
 def read_item(item: Item, channels: int, others: str = "other images have") -> NDArray[np.float32]:
-    """Read an image (c, y, x) as networks see it; a single channel stands for several, as grey does among colours.
+    """Read an image (c, y, x) as networks see it; grey stands for a colour, but for no other channels.
 
     Args:
         item: the image.
@@ -97,7 +98,7 @@ def read_item(item: Item, channels: int, others: str = "other images have") -> N
     pixels = item.read() if item.finish is None else item.finish(item.read())
     if not np.isfinite(pixels).all():
         raise InputError(f"{item.name}: holds values that are not finite; repair the image first")
-    if pixels.shape[0] == 1:
+    if pixels.shape[0] == 1 and channels == _COLOURS:
         pixels = np.repeat(pixels, channels, axis=0)
     if pixels.shape[0] != channels:
         raise InputError(f"{item.name}: has {pixels.shape[0]} channels, {others} {channels}")
