@@ -24,6 +24,16 @@ def is_full_disk(error: BaseException) -> bool:
     return known or _FULL.search(str(error)) is not None
 
 
+def explain_surroundings(path: Path, error: BaseException) -> str | None:
+    """Word what kept a file from being read or segmented though nothing is wrong with it; None for any other error."""
+    if isinstance(error, ImportError):
+        library = f"the library {error.name}" if error.name else "a library"
+        return f"{path}: needs {library}, which cannot be imported ({error}); install it, then run again"
+    if isinstance(error, MemoryError):
+        return f"{path}: does not fit into the free memory ({str(error) or 'MemoryError'}); give more, or smaller parts"
+    return None
+
+
 def refuse_pipe(path: Path, key: str | None = None) -> None:
     """Refuse a pipe, a socket or a device, which whoever opens it would wait for without end.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scan2seg.config.image_reading import Reading
 from scan2seg.device import set_threads
-from scan2seg.errors import InputError
+from scan2seg.errors import InputError, explain_surroundings
 from scan2seg.inference.applied_model import AppliedModel, FileOptions
 from scan2seg.inference.image_segmentation import ImageLabels, ImagePixels, compute_labels, read_image, write_labels
 from scan2seg.inference.labelling import image_channels
@@ -143,6 +143,16 @@ class _Files:
             self.problems[place] = said if str(path) in said else f"{path}: {said}"
         except OSError as error:
             self.problems[place] = f"{path}: {error.filename or self._applied.output}: {error.strerror}"
+        except (ImportError, MemoryError) as error:
+            self.problems[place] = explain_surroundings(path, error) or str(error)
+        except RuntimeError as error:
+            from lightning.pytorch.utilities.memory import is_oom_error
+
+            # torch's own words for too little memory, of a GPU or the processor
+            if not is_oom_error(error):
+                raise
+            first = str(error).split("\n")[0]
+            self.problems[place] = explain_surroundings(path, MemoryError(first)) or first
 
 
 def _identify(found: Input, applied: AppliedModel) -> str:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scan2seg import plugins
 from scan2seg.config.scan_files import DatasetPaths, RawScan
 from scan2seg.documents import Json
-from scan2seg.errors import InputError, refuse_pipe
+from scan2seg.errors import InputError, explain_surroundings, refuse_pipe
 from scan2seg.readers.angles import GivenAngles, angles_from, checked_radians, match_angles
 from scan2seg.readers.scan import Contents, Frames, Scan
 
@@ -123,9 +123,8 @@ def _open(paths: list[Path], reader: str | None, datasets: DatasetPaths | None =
     except ValidationError:
         raise InputError(f"{paths[0]}: reader {reader} needs paths: {{data:, ...}}, the datasets in the file") from None
     except Exception as error:  # a damaged file makes libraries raise nearly anything
-        raise InputError(
-            f"{paths[0]}: cannot be opened by reader {reader}, it may be damaged ({type(error).__name__}: {error})"
-        ) from None
+        reason = f"cannot be opened by reader {reader}, it may be damaged ({type(error).__name__}: {error})"
+        raise InputError(explain_surroundings(paths[0], error) or f"{paths[0]}: {reason}") from None
     return reader, contents
 
 

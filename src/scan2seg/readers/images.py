@@ -6,10 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scan2seg.errors import InputError
+from scan2seg.errors import InputError, explain_surroundings
+from scan2seg.memory import available_memory
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 SUFFIXES = (*TIFF_SUFFIXES, ".png", ".jpg", ".jpeg", ".bmp")
+
+_LARGE = 2**28
+"""Bytes of an image above which it is compared with the free memory."""
 
 # EXIF and TIFF 6.0, tag 274: where the stored first row and column belong in the upright image.
 _ORIENTATION = 274
@@ -118,6 +122,8 @@ def _read(path: Path, palette_colours: bool) -> NDArray[Any]:
 def _open_pillow(path: Path) -> Any:
     from PIL import Image
 
+    # its limit takes whole-slide scans for attacks; ``_check_memory`` bounds what is decoded by what there is room for
+    Image.MAX_IMAGE_PIXELS = None
     image = Image.open(path)
     frames = getattr(image, "n_frames", 1)
     # an MPO is a JPEG with previews or second views behind it
@@ -130,6 +136,7 @@ def _open_pillow(path: Path) -> Any:
 def _read_pillow(path: Path, palette_colours: bool) -> NDArray[Any]:
     with _open_pillow(path) as image:
         orientation = _orientation_of(image)
+        _check_memory(image, path)
         if _is_deep_colour(image, path):
             # Pillow keeps the upper eight bits of these
             import imagecodecs
@@ -143,6 +150,15 @@ def _read_pillow(path: Path, palette_colours: bool) -> NDArray[Any]:
             mode = mode if plain else "RGB"
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
     return np.ascontiguousarray(_UPRIGHT[orientation](pixels)) if orientation in _UPRIGHT else pixels
+
+
+def _check_memory(image: Any, path: Path) -> None:
+    """Refuse an image that would not fit into memory beside the copy of it that is returned."""
+    needed = 2 * image.width * image.height * len(image.getbands()) * _type_of(image, path).itemsize
+    # what is free takes longer to find than a small image to read
+    if needed > _LARGE and needed > (free := available_memory()):
+        size = f"is {image.height} x {image.width} pixels, which take {needed / 1e9:.3g} GB of memory"
+        raise InputError(f"{path}: {size}, {free / 1e9:.3g} GB are free; give more, or cut the image into parts")
 
 
 def _orientation_of(image: Any) -> int:
@@ -169,4 +185,6 @@ def _is_deep_colour(image: Any, path: Path) -> bool:
 def _cannot_read(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{path}: there is no such file"
+    if reason := explain_surroundings(path, error):
+        return reason
     return f"{path}: cannot be read as an image ({error or type(error).__name__}); is it complete?"

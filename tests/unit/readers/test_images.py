@@ -1,5 +1,6 @@
 """Images of every mode, type and orientation come out as a viewer shows them."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from scan2seg.errors import InputError
+from scan2seg.readers import images
 from scan2seg.readers.images import image_size, read_header, read_image, read_label
 
 RANDOM = np.random.default_rng(0)
@@ -131,3 +133,20 @@ def _write_apart(path: Path) -> None:
     with tifffile.TiffWriter(path) as file:
         for _ in range(2):
             file.write(GREY)
+
+
+def test_a_large_image_is_bound_by_memory_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(RGB).save(tmp_path / "a.png")
+    for limit in (100, 20):  # Pillow warns of the one and refuses the other
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert np.array_equal(read_image(tmp_path / "a.png"), RGB)
+            assert image_size(tmp_path / "a.png") == RGB.shape[:2]
+    monkeypatch.setattr(images, "_LARGE", 0)
+    monkeypatch.setattr(images, "available_memory", lambda: 2 * RGB.nbytes)
+    assert np.array_equal(read_image(tmp_path / "a.png"), RGB)
+    monkeypatch.setattr(images, "available_memory", lambda: 2 * RGB.nbytes - 1)
+    height, width = RGB.shape[:2]
+    with pytest.raises(InputError, match=rf"a\.png: is {height} x {width} pixels, which take .* GB of memory, .* free"):
+        read_image(tmp_path / "a.png")

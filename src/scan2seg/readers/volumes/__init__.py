@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scan2seg import plugins
-from scan2seg.errors import InputError
+from scan2seg.errors import InputError, explain_surroundings
 from scan2seg.readers.units import is_length
 from scan2seg.spacing import Spacing
 
@@ -75,7 +75,8 @@ def open_volume(path: Path, key: str | None = None) -> Volume:
             except InputError:
                 raise
             except Exception as error:
-                raise InputError(f"{path}: cannot be read as a volume ({error}); is it complete?") from None
+                damaged = f"{path}: cannot be read as a volume ({error}); is it complete?"
+                raise InputError(explain_surroundings(path, error) or damaged) from None
             return checked(volume, path)
     raise InputError(f"{path}: no reader takes this suffix; known are {', '.join(suffixes())}")
 
@@ -125,7 +126,7 @@ def checked(volume: Volume, path: Path | str) -> Volume:
         except InputError:
             raise
         except Exception as error:
-            message = f"plane {index} cannot be read ({error or type(error).__name__}); is the file complete?"
-            raise InputError(f"{path}: {message}") from None
+            reason = f"plane {index} cannot be read ({error or type(error).__name__}); is the file complete?"
+            raise InputError(explain_surroundings(Path(path), error) or f"{path}: {reason}") from None
 
     return replace(volume, plane=plane)
