@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 
+from scan2seg.documents import Json
 from scan2seg.errors import InputError
-from scan2seg.inference.segmentation_outputs import facts_of
+from scan2seg.inference.segmentation_outputs import TABLE, facts_of
 from scan2seg.probabilities import decode
 from scan2seg.provenance import locate_inputs
 from scan2seg.readers.volumes import open_volume, suffixes
@@ -52,13 +53,16 @@ def list_layers(path: Path) -> list[Layer]:
 
     Args:
         path: the folder of a run (images, true and predicted labels, probabilities where they were kept), of a
-            segmentation (volumes and their labels), or a Zarr store of either, or of a volume.
+            segmentation (volumes and their labels), what ``scan2seg segment`` wrote to, or a Zarr store of either, or
+            of a volume.
 
     Raises:
         InputError: it is none of these.
     """
     if path.is_dir() and (path / "labels").is_dir():
-        return [layer for store in sorted((path / "labels").rglob("*.zarr")) for layer in list_layers(store)]
+        return _of_folder(path / "labels")
+    if (path / TABLE).is_file():
+        return _of_folder(path)
     found = [path / name for name in ("prediction.zarr", "labels.zarr") if (path / name).is_dir()]
     store = found[0] if found else path
     if store.suffix != ".zarr" or not store.is_dir():
@@ -71,6 +75,14 @@ def list_layers(path: Path) -> list[Layer]:
     if "volume" in group:
         return [_of_array(group, "volume", "image")]
     raise InputError(f"{store}: holds neither a prediction, nor labels, nor a volume")
+
+
+def _of_folder(labels: Path) -> list[Layer]:
+    """Return the layers of all labels of volumes in a folder."""
+    stores = sorted(labels.rglob("*.zarr"))
+    if not stores:
+        raise InputError(f"{labels}: holds no labels of volumes (*.zarr); open labels of images as images, beside them")
+    return [layer for store in stores for layer in list_layers(store)]
 
 
 def _of_prediction(store: Path, group: zarr.Group) -> list[Layer]:
@@ -88,26 +100,28 @@ def _of_prediction(store: Path, group: zarr.Group) -> list[Layer]:
 
 def _of_input(store: Path, group: zarr.Group) -> list[Layer]:
     """Return the volume that labels are of; nothing where it is not found, or no volume that can be opened."""
-    facts = facts_of(store)
+    facts, key = facts_of(store), None
     if facts.is_file():
-        source = Path(read_json(facts).get("input", ""))
+        told: Json = read_json(facts)
+        source, key = Path(told.get("input", "")), told.get("provenance", {}).get("settings", {}).get("key")
     elif "provenance" in group.attrs:
         source = _made_from(store, group, "volume.zarr")
     else:
         return []
-    if source.suffix == ".zarr" and source.is_dir() and "volume" in (given := open_store(source)):
-        return [_of_array(given, "volume", "image")]
+    name = key or "volume"
+    if source.suffix == ".zarr" and source.is_dir() and name in (given := open_store(source)):
+        return [_of_array(given, name, "image")]
     if not source.exists() or not source.name.lower().endswith(tuple(suffixes())):
         return []
-    return [_of_file(source, _of_array(group, "label", "labels").scale)]
+    return [_of_file(source, key, _of_array(group, "label", "labels").scale)]
 
 
-def _of_file(path: Path, scale: list[float]) -> Layer:
+def _of_file(path: Path, key: str | None, scale: list[float]) -> Layer:
     """Return a volume of any form, at the scale of its labels."""
     import dask
     import dask.array as da
 
-    volume = open_volume(path)
+    volume = open_volume(path, key)
     shape = volume.shape[1:] if volume.channels == 1 else (*volume.shape[1:], volume.channels)
     planes = [
         da.from_delayed(dask.delayed(volume.plane)(0, index), shape, volume.dtype) for index in range(volume.shape[0])

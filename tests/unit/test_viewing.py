@@ -5,11 +5,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import nibabel
 import numpy as np
 import pytest
 import tifffile
-from example_segmentation import make_image, segment, write_model
+from example_segmentation import make_image, segment, write_images, write_model
 
 from scan2seg import pyramid
 from scan2seg.cli import main
@@ -105,3 +106,31 @@ def test_without_napari_or_anything_to_show_one_sentence_says_so(
     monkeypatch.setitem(sys.modules, "napari", None)
     assert main(["view", str(tmp_path / "v.zarr")]) == 2
     assert "pip install 'napari[all]'" in capsys.readouterr().err
+
+
+def test_labels_of_one_of_several_arrays_are_shown_on_it_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, Any]
+) -> None:
+    volume = np.stack([make_image(seed)[0] for seed in range(4)])
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["raw"], file["other"] = volume, np.zeros_like(volume)
+    model = write_model(tmp_path, kind="volume")
+    monkeypatch.chdir(tmp_path)
+    assert segment(model, tmp_path / "out", Path("v.h5"), key="raw") == []
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    # the folder that was written to, and the labels themselves
+    for path in ("out", "out/v.zarr"):
+        shown.clear()
+        assert main(["view", str(tmp_path / path)]) == 0
+        assert list(shown) == ["v.h5", "label"] and (shown["v.h5"][1].compute() == volume).all()
+
+
+@pytest.mark.parametrize("path", ["", "labels"])
+def test_labels_of_images_are_refused_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    write_images(tmp_path, "a.png")
+    assert segment(write_model(tmp_path), tmp_path / "made/labels", tmp_path / "a.png") == []
+    assert main(["view", str(tmp_path / "made" / path)]) == 2
+    assert "labels: holds no labels of volumes (*.zarr)" in capsys.readouterr().err

@@ -55,4 +55,6 @@ def compare(found: Input, images: list[NDArray[np.float32]], edge: float | None,
 def list_facts(found: Input, shape: list[int], edge: float | None, unlike: list[str]) -> Json:
     """Return what is told of any input, whatever was found in it."""
     unit = "micrometre" if edge else "pixel"
-    return {"input": str(found.paths[0]), "shape": shape, "pixel_size": edge, "unit": unit, "unlike_training": unlike}
+    # absolute, for labels are looked at from other folders too
+    source = str(found.paths[0].absolute())
+    return {"input": source, "shape": shape, "pixel_size": edge, "unit": unit, "unlike_training": unlike}
