@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from scan2seg.checkpoint import SegmentationModel, load_checkpoint
 from scan2seg.documents import Json
 from scan2seg.errors import InputError
-from scan2seg.inference.model_card import describe_resource, write_card
+from scan2seg.inference.model_card import check_licence, describe_resource, write_card
 from scan2seg.inference.model_choice import EXPORTED_SETTINGS, find_members
 from scan2seg.logging import info
 from scan2seg.replacement import replacing
@@ -84,8 +84,10 @@ def export_model(
         licence: an SPDX identifier such as CC-BY-4.0, for whoever uses the model.
 
     Raises:
-        InputError: the folder is there, the model cannot be exported, or its ONNX form computes something else.
+        InputError: the folder is there, the licence is no SPDX identifier, the model cannot be exported, or its ONNX
+            form computes something else.
     """
+    check_licence(licence)
     if folder.exists():
         raise InputError(f"{folder}: is there already; name a new folder")
     model, description = load_checkpoint(checkpoint)

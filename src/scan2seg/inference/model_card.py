@@ -1,11 +1,17 @@
 """What an exported model is, in words for people (README.md) and for bioimage.io (rdf.yaml)."""
 
+import itertools
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
 from scan2seg import __version__
 from scan2seg.config.image_reading import Reading
 from scan2seg.documents import Json
+from scan2seg.errors import InputError
 from scan2seg.evaluation.ranking import rank
 from scan2seg.evaluation.runs import RunFiles, read_run
 from scan2seg.inference.recorded_settings import recall
@@ -132,7 +138,7 @@ def describe_resource(
     ]
     batch: Json = {"type": "batch"}
     names = [f"channel{index}" for index in range(channels)]
-    classes = [_identifier(name) for name in description["classes"]]
+    classes = _identifiers(description["classes"])
     image = {
         "id": "image",
         "axes": [batch, {"type": "channel", "channel_names": names}, *space],
@@ -166,8 +172,39 @@ def describe_resource(
     return found | ({"license": licence} if licence else {})
 
 
-def _identifier(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in name)
+def _identifiers(names: Sequence[str]) -> list[str]:
+    """Return names as bioimage.io takes them for channels: Python's identifiers, no keywords, each once."""
+    found: list[str] = []
+    for name in names:
+        word = "".join(letter if f"a{letter}".isidentifier() else "_" for letter in name)
+        word = word if word.isidentifier() and not iskeyword(word) else f"class_{word}"
+        choices = itertools.chain([word], (f"{word}_{number}" for number in itertools.count(2)))
+        found.append(next(choice for choice in choices if choice not in found))
+    return found
+
+
+def check_licence(licence: str | None) -> None:
+    """Refuse what bioimage.io does not take for a licence: SPDX identifiers alone.
+
+    Raises:
+        InputError: it is none, by the list of bioimageio.spec where that is installed, else by its form.
+    """
+    if licence is None:
+        return
+    if not _is_licence(licence):
+        raise InputError(f"--licence: '{licence}' is no SPDX identifier; give one such as CC-BY-4.0 or MIT")
+
+
+def _is_licence(licence: str) -> bool:
+    try:
+        from bioimageio.spec.generic.v0_3 import DeprecatedLicenseId, LicenseId
+    except ImportError:
+        return re.fullmatch(r"[A-Za-z0-9.+-]+", licence) is not None
+    for kind in (LicenseId, DeprecatedLicenseId):
+        with suppress(ValueError):
+            kind(licence)
+            return True
+    return False
 
 
 def _clean_name(name: str) -> str:

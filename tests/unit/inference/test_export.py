@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+import sys
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from scan2seg.config.image_reading import Reading
 from scan2seg.config.training import InferenceSettings
 from scan2seg.errors import InputError
 from scan2seg.inference.export import export_model
+from scan2seg.inference.model_card import _identifiers, check_licence
 from scan2seg.inference.tiling import Predictor
 from scan2seg.normalisation import Normalisation
 
@@ -191,3 +194,21 @@ def test_a_program_that_computes_something_else_is_not_kept(tmp_path: Path, monk
     with pytest.raises(InputError, match="computes other probabilities"):
         export_model(checkpoint, tmp_path / "out")
     assert not (tmp_path / "out").exists() and model.classes == 3
+
+
+def test_names_of_classes_become_identifiers_each_once() -> None:
+    names = ["air", "2nd phase", "class", "ice cream", "ice-cream", "x²", "Größe"]
+    found = _identifiers(names)
+    assert found == ["air", "class_2nd_phase", "class_class", "ice_cream", "ice_cream_2", "x_", "Größe"]
+    assert all(name.isidentifier() and not iskeyword(name) for name in found)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_licence_is_an_spdx_identifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    if not installed:
+        monkeypatch.setitem(sys.modules, "bioimageio.spec.generic.v0_3", None)
+    for licence in ("CC-BY-4.0", "MIT", "GPL-3.0", None):
+        check_licence(licence)
+    for licence in ("", " ", "my licence", *(["CC-BY-9.0"] if installed else [])):
+        with pytest.raises(InputError, match=f"--licence: '{licence}' is no SPDX identifier"):
+            export_model(tmp_path / "missing.pt", tmp_path / "out", licence=licence)
