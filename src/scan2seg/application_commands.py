@@ -48,22 +48,24 @@ def add_commands(commands: Any) -> None:
         metavar="PATH",
         type=Path,
         help="a run's folder such as results/reports/EXPERIMENT/runs/DATASET/MODEL/seed0, a folder in "
-        "results/segmentations, or a Zarr store: a volume, or labels of `scan2seg segment`",
+        "results/segmentations, what `scan2seg segment` wrote to, or a Zarr store: a volume or labels",
     )
     view.set_defaults(run=_view)
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)
 
 
 def _length(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
     return value
 
 
@@ -77,6 +79,7 @@ def _segment(given: argparse.Namespace) -> None:
     from scan2seg.inference.file_segmentation import refuse_unfinished, segment_inputs
     from scan2seg.inference.members import Member
     from scan2seg.inference.model_choice import find_members
+    from scan2seg.inference.segmentation_outputs import TABLE
 
     found = find_members(given.model, given.dataset)
     print(f"model: {' + '.join(str(member.checkpoint.parent) for member in found)}", file=sys.stderr)
@@ -87,7 +90,8 @@ def _segment(given: argparse.Namespace) -> None:
     threads = given.threads or len(os.sched_getaffinity(0))
     options = FileOptions(given.device, given.key, given.pixel_size, threads)
     problems = segment_inputs(members, given.inputs, given.output, options)
-    print(given.output / "summary.csv")
+    if (given.output / TABLE).is_file():
+        print(given.output / TABLE)
     refuse_unfinished(problems)
 
 

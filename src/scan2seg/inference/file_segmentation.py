@@ -102,6 +102,9 @@ class _Files:
         """Read an image, or list the slices of a volume; None where there is nothing to do, or it cannot be read."""
         with self._noting(place):
             found, applied = self._inputs[place], self._applied
+            for path in found.paths:
+                if not path.exists():
+                    raise InputError(f"{path}: is not there, or links to nothing; mend the link or remove it")
             mark = _identify(found, applied)
             if is_done(applied.output / output_name(found), found.paths[0], mark):
                 applied.advance(found.count_pixels(applied.reading, applied.options.key))

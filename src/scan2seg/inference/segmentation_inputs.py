@@ -97,6 +97,8 @@ def find_inputs(paths: Sequence[Path], *, output: Path, volumes: bool, channels:
         refuse_pipe(path)
         search = _Search(path.parent if not path.is_dir() or _is_zarr(path) else path, output.resolve(), volumes)
         inside = list(search.find(path))
+        if not inside and path.resolve() == output.resolve():
+            raise InputError(f"{path}: is the folder for the labels, which is not searched; give another for them")
         if not inside:
             known = ", ".join(sorted({*IMAGE_SUFFIXES, *suffixes()}))
             raise InputError(f"{path}: holds no image and no volume; files end in {known}")
@@ -128,6 +130,9 @@ class _Search:
         for entry in entries:
             if entry not in slices and (entry.is_dir() or _is_readable(entry)):
                 yield from self.find(entry)
+            elif not entry.exists() and _ends(entry, (*IMAGE_SUFFIXES, *suffixes())):
+                # a link to nothing, which is named when its turn comes
+                yield Input((entry,), str(entry.relative_to(self.root)), not _ends(entry, IMAGE_SUFFIXES))
 
 
 def _list(folder: Path) -> list[Path]:

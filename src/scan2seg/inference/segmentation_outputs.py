@@ -6,6 +6,7 @@ and what was ``written``, so that labels that somebody corrected since are told 
 
 import csv
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from scan2seg.sources.volume_files import case_name
 from scan2seg.storage import read_json, write_json
 
 TABLE = "summary.csv"
+_START = '{\n  "identity":'
+"""Of the JSON files beside labels."""
 _FIRST_COLUMNS = ("file", "class", "label", "unit")
 
 
@@ -52,12 +55,13 @@ def check_outputs(inputs: Sequence[Input], output: Path) -> None:
             raise InputError(f"{seen[name].paths[0]} and {each.paths[0]}: would both be written to {name}; rename one")
         seen[name] = each
         labels = output / name
-        ours = _read_facts(facts_of(labels)) or {}
+        ours, damaged = _read_facts(facts_of(labels)) or {}, _is_damaged(facts_of(labels))
         for target in (facts_of(labels), *_files_of(labels, each.paths[0])):
             if target.resolve() in given:
                 raise InputError(f"{target}: is an input; give another folder for the labels")
             known = ours if target == facts_of(labels) else target.name in ours.get("written", ())
-            if target.exists() and not known:
+            # which ``refuse_changed`` names when its turn comes, while others are finished
+            if target.exists() and not known and not damaged:
                 raise InputError(f"{target}: is there, and not from this command; move it, or give another folder")
     _check_table(output / TABLE)
 
@@ -88,6 +92,18 @@ def _read_facts(path: Path) -> Json | None:
     return content if isinstance(content, dict) and "identity" in content else None
 
 
+def _is_damaged(path: Path) -> bool:
+    """Tell whether a JSON file is empty or cut short, and begins as this command writes it."""
+    try:
+        text = path.read_text("utf-8", errors="replace")
+        json.loads(text)
+    except OSError:
+        return False
+    except ValueError:
+        return text.startswith(_START) or _START.startswith(text)
+    return False
+
+
 def is_done(labels: Path, original: Path, identity: str) -> bool:
     """Tell whether labels are there, whole, of this identity: model, way and file."""
     facts = _read_facts(facts_of(labels))
@@ -102,8 +118,11 @@ def refuse_changed(labels: Path, original: Path) -> None:
     """Refuse to make labels anew that somebody corrected.
 
     Raises:
-        InputError: labels are there that were changed since this command wrote them.
+        InputError: labels are there that were changed since this command wrote them, or what they told is damaged.
     """
+    if _is_damaged(facts_of(labels)) and any(path.exists() for path in _files_of(labels, original)):
+        facts = facts_of(labels)
+        raise InputError(f"{facts}: is cut short, so that nobody knows who made {labels.name}; move both and run again")
     for path in _find_changed(labels, original):
         raise InputError(f"{path}: was changed since this command wrote it; move it, or give another folder")
 

@@ -11,6 +11,8 @@ import pytest
 import tifffile
 from example_segmentation import contents, make_image, segment, write_images, write_model
 
+from scan2seg.cli import main
+from scan2seg.errors import InputError
 from scan2seg.inference import file_segmentation
 
 
@@ -91,3 +93,58 @@ def test_grey_stands_for_colours_alone(tmp_path: Path, channels: int) -> None:
     assert len(problems) == 2 and all(wanted in line for line in problems)
     colours = write_model(tmp_path, channels=3)
     assert segment(colours, tmp_path / "coloured", tmp_path / "in") == []
+
+
+def test_a_record_that_is_cut_short_costs_its_own_input_alone(tmp_path: Path) -> None:
+    checkpoint, out = write_model(tmp_path), tmp_path / "out"
+    write_images(tmp_path / "in", "a.png", "b.png")
+    assert segment(checkpoint, out, tmp_path / "in") == []
+    labels, record = (out / "a.png").read_bytes(), out / "a.png.json"
+    (out / "b.png").unlink()
+    for left in (0, 10, 100):
+        record.write_bytes(record.read_bytes()[:left] if left < 100 else b'{\n  "identity": "0123", "wri')
+        (problem,) = segment(checkpoint, out, tmp_path / "in")
+        assert "a.png.json: is cut short" in problem and "move both" in problem
+        assert (out / "a.png").read_bytes() == labels and (out / "b.png").is_file()
+    (out / "a.png").unlink()
+    assert segment(checkpoint, out, tmp_path / "in") == [] and (out / "a.png").read_bytes() == labels
+
+
+def test_a_link_to_nothing_is_named_and_the_others_are_finished(tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path)
+    write_images(tmp_path / "in", "a.png")
+    for name in ("lost.png", "lost.nii"):
+        (tmp_path / "in" / name).symlink_to(tmp_path / "nowhere" / name)
+    problems = segment(checkpoint, tmp_path / "out", tmp_path / "in")
+    assert len(problems) == 2 and all("links to nothing; mend the link" in line for line in problems)
+    assert set(contents(tmp_path / "out")) == {"a.png", "a.png.json", "summary.csv"}
+
+
+def test_the_folder_of_images_is_not_that_of_labels(tmp_path: Path) -> None:
+    checkpoint = write_model(tmp_path)
+    write_images(tmp_path / "in", "a.png")
+    with pytest.raises(InputError, match=r"in: is the folder for the labels, which is not searched"):
+        segment(checkpoint, tmp_path / "in", tmp_path / "in")
+
+
+def test_the_table_is_named_where_it_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = write_model(tmp_path)
+    write_images(tmp_path, "a.png")
+    (tmp_path / "b.png").write_bytes(b"no image")
+    for name, said in {"b.png": "", "a.png": f"{tmp_path / 'out/summary.csv'}\n"}.items():
+        main(["segment", str(checkpoint), str(tmp_path / name), str(tmp_path / "out")])
+        assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--threads", "abc"], "argument --threads: 'abc' is not a whole number above 0"),
+        (["--tile", "0"], "argument --tile: '0' is not a whole number above 0"),
+        (["--pixel-size", "abc"], "argument --pixel-size: 'abc' is not a number above 0"),
+    ],
+)
+def test_a_number_that_is_none_is_named(capsys: pytest.CaptureFixture[str], option: list[str], words: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["segment", "model", "a.png", "out", *option])
+    assert words in capsys.readouterr().err
