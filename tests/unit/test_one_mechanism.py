@@ -26,9 +26,7 @@ RECORDS = {
 BOUNDARIES = (
     "training/worker.py",
     "reporting/tracking/loading.py",
-    "inference/file_segmentation.py",
-    "inference/model_choice.py",
-    "inference/model_card.py",
+    "inference/recorded_settings.py",
 )
 """Other processes, other programs, and what a checkpoint or a prediction says of itself: there it arrives as text."""
 NOT_A_LABEL = ("labels.py", "normalisation.py", "config/base.py", "config/dataset.py")
