@@ -94,8 +94,8 @@ def test_what_is_imported_is_a_dependency_or_named_as_one_of_theirs() -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text()
     (named,) = re.findall(r"^Imported too, .*?: (.*?)\.$", page, re.MULTILINE | re.DOTALL)
     others = set(re.findall(r"([\w-]+) \((?:\w|-)+\)", named))
-    # parts of one library that are distributions of their own; napari is optional
-    parts = {"mlflow-skinny", "mlflow-tracing", "scan2seg", "napari"}
+    # parts of one library that are distributions of their own; napari and bioimageio are optional
+    parts = {"mlflow-skinny", "mlflow-tracing", "scan2seg", "napari", "bioimageio-core", "bioimageio-spec"}
     assert set(importers()) - set(direct()) - parts == others
 
 

@@ -149,10 +149,10 @@ class _Files:
         except (ImportError, MemoryError) as error:
             self.problems[place] = explain_surroundings(path, error) or str(error)
         except RuntimeError as error:
-            from lightning.pytorch.utilities.memory import is_oom_error
+            from scan2seg.training.shortage import is_shortage
 
-            # torch's own words for too little memory, of a GPU or the processor
-            if not is_oom_error(error):
+            # torch says so in its own words
+            if not is_shortage(error):
                 raise
             first = str(error).split("\n")[0]
             self.problems[place] = explain_surroundings(path, MemoryError(first)) or first
