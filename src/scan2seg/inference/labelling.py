@@ -64,13 +64,16 @@ def label_volume(
         count: slices of the volume.
         target: Zarr array (z, y, x) uint8.
         predictor: the model; what it knew of another volume is forgotten.
-        advance: told of the voxels of every slice that is done; without it there is a progress bar.
+        advance: told of the voxels of what is finished already, and of every slice that is done; without it there is
+            a progress bar.
         unfinished: the store of the target, where it may be continued.
     """
     notes, gaps = unfinished.collect([target]) if unfinished is not None else ([], [slice(0, count)])
     for note in notes:
         predictor.recall(note["decisions"])
     labelling = Labelling(read, count, predictor, advance or (lambda _: None))
+    if advance is not None:
+        advance(target.shape[1] * target.shape[2] * (count - sum(gap.stop - gap.start for gap in gaps)))
 
     def finish(shard: slice, found: Values) -> Json:
         note = labelling.describe(found)

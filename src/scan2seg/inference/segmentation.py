@@ -48,8 +48,7 @@ def segment_scan(
         volume: a store with ``volume`` (z, y, x), denoised as the training data were.
         members: the trained model, or those of an ensemble, and how each is applied.
         labels: the Zarr store to write, ``label`` (z, y, x) uint8 with OME-Zarr metadata.
-        summary: summary.json: the share of each class, counts, particles and sizes with their unit, model, pixel size
-            and ``unlike_training``.
+        summary: summary.json: shares, counts, particles with their unit, model, pixel size and ``unlike_training``.
         model: its run, MODEL/REPLICATE, for the summary.
         differences: in what the volume was processed otherwise, as settings tell.
         tiff: where to write a TIFF, or None.
@@ -60,16 +59,14 @@ def segment_scan(
         InputError: the model was trained on images of more than one channel.
     """
     set_threads(threads)
-    predictor = load_predictor(members)
-    if predictor.model.channels != 2 * predictor.neighbours + 1:
-        raise InputError(f"{members[0].checkpoint}: was trained on images of several channels; a volume has one")
+    predictor = _load(members)
     pixel_size: Any = open_store(volume).attrs.get("pixel_size")
     unlike = _find_differences(volume, predictor, pixel_size, differences)
     settings = {"model": model, "inference": describe_inference(members)}
     used = [volume, *(member.checkpoint for member in members)]
     with continuing(labels, [settings, predictor.device], used) as unfinished:
         counts = _write_labels(unfinished, volume, members, predictor, workers)
-        spacing = (pixel_size, pixel_size, pixel_size) if pixel_size else None
+        spacing = pixel_size and (pixel_size,) * 3
         described = describe_labels(unfinished.group, predictor.classes, spacing, "measuring particles")
         provenance = record(settings, used)
         unfinished.group.attrs.update({"classes": predictor.classes, "model": model, "provenance": provenance})
@@ -80,6 +77,13 @@ def segment_scan(
     facts |= {"unit": "micrometre" if pixel_size else "pixel", "classes": described}
     write_json(summary, {**facts, **_share_out(predictor.classes, counts), "provenance": provenance})
     info("%s: %s in %s", volume.parent.name, model, predictor.decision.precision)
+
+
+def _load(members: Sequence[Member]) -> Predictor:
+    predictor = load_predictor(members)
+    if predictor.model.channels != 2 * predictor.neighbours + 1:
+        raise InputError(f"{members[0].checkpoint}: was trained on images of several channels; a volume has one")
+    return predictor
 
 
 def _share_out(classes: Sequence[str], counts: NDArray[np.int64]) -> Json:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scan2seg.continuation import Unfinished, continuing
 from scan2seg.documents import Json
 from scan2seg.inference.applied_model import AppliedModel, compare, list_facts
 from scan2seg.inference.blocks import block_length
@@ -20,11 +21,13 @@ from scan2seg.readers.volumes import Volume
 from scan2seg.sources import Item
 from scan2seg.sources.resampling import choose_spacing, find_ratios
 from scan2seg.spacing import Spacing
-from scan2seg.storage import create_volume, creating, shards
+from scan2seg.storage import create_volume, shards
 
 
 def segment_volume(found: Input, items: list[Item], target: Path, applied: AppliedModel) -> Json:
     """Write the labels of a volume, shard by shard; return what they tell.
+
+    What a killed call has finished is kept, and the next one goes on behind it, but where slices were cut or resampled.
 
     Raises:
         InputError: the volume cannot be read, or there are labels that were changed since this command wrote them.
@@ -36,12 +39,13 @@ def segment_volume(found: Input, items: list[Item], target: Path, applied: Appli
     seen = items[0].pixel_size and items[0].pixel_size * stretch
     unlike = compare(found, [read_pixels(items[place], predictor) for place in chosen], seen or edge, applied)
     refuse_changed(target, found.paths[0])
-    with creating(target) as group:
-        length = block_length(volume.shape[1:], "uint8", volume.shape[0], predictor.tile[0])
-        labels = create_volume(
-            group, volume.shape, "uint8", pixel_size=edge, spacing=spacing, per_shard=length, name="label"
-        )
-        _label(items, labels, volume, applied)
+    length = block_length(volume.shape[1:], "uint8", volume.shape[0], predictor.tile[0])
+    form: dict[str, Any] = {"pixel_size": edge, "spacing": spacing, "per_shard": length, "name": "label"}
+    content = [applied.settings, applied.checkpoints, predictor.device]
+    with continuing(target, content, found.list_parts()) as unfinished:
+        group = unfinished.group
+        labels = unfinished.array("label", lambda: create_volume(group, volume.shape, "uint8", **form))
+        _label(items, labels, volume, applied, unfinished)
         described = describe_labels(group, classes, spacing)
         group.attrs["classes"] = classes
         claim(target, found.paths[0])
@@ -49,7 +53,7 @@ def segment_volume(found: Input, items: list[Item], target: Path, applied: Appli
     return list_facts(found, list(volume.shape), edge, unlike) | {"spacing": spacing, "classes": described}
 
 
-def _label(items: list[Item], labels: Any, volume: Volume, applied: AppliedModel) -> None:
+def _label(items: list[Item], labels: Any, volume: Volume, applied: AppliedModel, unfinished: Unfinished) -> None:
     """Write the labels of a volume on the grid of its file, also where its slices were cut or resampled otherwise."""
     predictor, reading = applied.predictor, applied.reading
 
@@ -57,7 +61,7 @@ def _label(items: list[Item], labels: Any, volume: Volume, applied: AppliedModel
         return read_pixels(items[index], predictor)
 
     if reading.axis == 0 and reading.spacing is None:
-        label_volume(read, len(items), labels, predictor, applied.advance)
+        label_volume(read, len(items), labels, predictor, applied.advance, unfinished)
         return
     # on another grid, as large in memory as the labels
     cut = np.stack(list(walk_volume(read, len(items), predictor, applied.advance)))

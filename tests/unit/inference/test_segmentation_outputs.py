@@ -19,6 +19,7 @@ from scan2seg.errors import InputError
 from scan2seg.inference import file_segmentation
 from scan2seg.inference.applied_model import FileOptions
 from scan2seg.inference.file_segmentation import segment_inputs
+from scan2seg.inference.labelling import Labelling
 from scan2seg.inference.members import Member
 from scan2seg.storage import create_volume, creating, open_array
 
@@ -253,3 +254,38 @@ def test_a_file_beside_labels_of_another_form_is_not_the_command_s(tmp_path: Pat
     with pytest.raises(InputError, match=r"v\.tif: is there, and not from this command"):
         segment(checkpoint, out, tmp_path / "v.tif")
     assert (out / "v.tif").read_text() == "mine"
+
+
+def test_what_a_killed_call_finished_of_a_volume_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scan2seg.storage.TARGET_SHARD_BYTES", 2 * 24 * 33)
+    monkeypatch.setattr("scan2seg.inference.blocks.AHEAD_BYTES", 1)
+    checkpoint, out, seen = write_model(tmp_path, kind="volume"), tmp_path / "out", list[int]()
+    volume = np.stack([make_image(seed)[0] for seed in range(8)]).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "v.tif", volume, photometric="minisblack")
+    segment(checkpoint, tmp_path / "whole", tmp_path / "v.tif")
+    compute = Labelling.compute
+
+    def watched(labelling: Labelling, part: slice, read: Any) -> Any:
+        if not seen and part.start >= 4:
+            raise KeyboardInterrupt
+        return compute(labelling, part, read)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Labelling, "compute", watched)
+        with pytest.raises(KeyboardInterrupt):
+            segment(checkpoint, out, tmp_path / "v.tif")
+    assert not (out / "v.zarr").exists()
+
+    def counted(labelling: Labelling, part: slice, read: Any) -> Any:
+        seen.append(part.start)
+        return compute(labelling, part, read)
+
+    monkeypatch.setattr(Labelling, "compute", counted)
+    assert segment(checkpoint, out, tmp_path / "v.tif") == []
+    assert seen and min(seen) >= 2, "nothing was finished, or it was made again"
+    made, whole = (open_array(tmp_path / name / "v.zarr", "label") for name in ("out", "whole"))
+    assert np.array_equal(np.asarray(made), np.asarray(whole))
+    assert facts_of(out / "v.zarr")["classes"] == facts_of(tmp_path / "whole/v.zarr")["classes"]
+    assert not [path for path in out.rglob(".*") if path.name.endswith((".partial", ".unfinished"))]
