@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from scan2seg.architectures.settings import OutputSettings
+from scan2seg.architectures.settings import OutputSettings, Padding
 from scan2seg.encoders.names import EncoderName
 from scan2seg.encoders.settings import EncoderSettings
 
@@ -28,6 +28,8 @@ class Params(EncoderSettings, OutputSettings):
     image, bilinearly."""
     dropout: float = Field(0.4, ge=0, lt=1)
     """Dropout of single values, after every normalisation of the decoder."""
+    padding: Padding = "zeros"
+    """How the decoder's convolutions continue the image beyond its edge; ``reflect`` is mirrored padding."""
 
 
 def build(params: Params, channels: int, classes: int) -> "nn.Module":
@@ -54,7 +56,8 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
         return [nn.BatchNorm2d(outputs), nn.Dropout(params.dropout)]
 
     def convolve(inputs: int, outputs: int) -> list[nn.Module]:
-        return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True), *regularise(outputs)]
+        edge = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=params.padding)
+        return [edge, nn.ReLU(inplace=True), *regularise(outputs)]
 
     encoder, features = build_encoder(params, channels, params.depth)
     levels = []

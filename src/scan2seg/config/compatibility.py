@@ -33,6 +33,11 @@ def _check_classes(model: Model, dataset: str, classes: int, file: str) -> Itera
     if isinstance(weights, list) and len(weights) != classes:
         message = f"has {len(weights)} weights, the dataset '{dataset}' has {classes} classes; give one a class"
         yield Problem(file, "training.class_weights", message, weights)
+    for place, weighting in enumerate(model.weighting):
+        background = weighting.get("background", 0)
+        if background >= classes:
+            message = f"is no class of the dataset '{dataset}'; its {classes} classes count from 0"
+            yield Problem(file, f"weighting.{place}.background", message, background)
 
 
 def _check_slices(model: Model, dataset: str, strategy: str, folds: int | None, file: str) -> Iterator[Problem]:

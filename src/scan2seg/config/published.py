@@ -20,8 +20,14 @@ class PublishedRow(Settings):
     """Mean Dice coefficient as published, of all classes that this benchmark averages, the background too."""
     mean_case_dice: float | None = Field(default=None, ge=0, le=1)
     """Mean over volumes or patients of the Dice coefficient of the classes but the first, the background."""
+    dice: float | None = Field(default=None, ge=0, le=1)
+    """Dice coefficient of which the source does not say what it is averaged over; stands beside none of ours."""
     pixel_accuracy: float | None = Field(default=None, ge=0, le=1)
-    """Pixel accuracy as published."""
+    """Pixel accuracy as published, of the test images."""
+    train_pixel_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """That of the training images."""
+    validation_pixel_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """That of the validation images."""
     mean_image_jaccard: float | None = Field(default=None, ge=0, le=1)
     """Mean over images of the Jaccard index."""
     mean_image_f1: float | None = Field(default=None, ge=0, le=1)

@@ -45,9 +45,10 @@ class SplitSettings(Settings):
     """With ``given``: the names of each part, where the folders do not say it."""
     gap: int = Field(default=1, ge=0)
     """With ``blocked``: images left out between two parts, and beside the validation images of a fold."""
-    drop_empty: bool | Literal["training"] = False
+    drop_empty: bool | Literal["training", "ends"] = False
     """Leave out images whose labels hold the first class only: true leaves them out of all parts, ``training`` of the
-    training images alone, so that scores see them as they come."""
+    training images alone, so that scores see them as they come, and ``ends`` of all parts those before the first and
+    behind the last image of a volume that holds another class."""
     training_images: int | None = Field(default=None, ge=1)
     """Train with only so many of the training images, evenly spread; validation and test images stay the same."""
     seed: int = Field(default=42, ge=0)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scan2seg.config.published import PublishedRow
-from scan2seg.documents import Json
+from scan2seg.evaluation.case_scores import case_rows, known_values, mean_known
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.statistics import bootstrap_mean
 from scan2seg.reporting import tables
@@ -29,13 +29,13 @@ class Cases:
 
 def read_cases(rows: Sequence[Ranked]) -> list[Cases]:
     """Return the cases of every model, as its runs were scored on them; none where images are no slices."""
-    return [_read_model(row) for row in rows if all(_case_rows(run.metrics) for run in row.runs)]
+    return [_read_model(row) for row in rows if all(case_rows(run.metrics) for run in row.runs)]
 
 
 def describe_cases(rows: Sequence[Ranked]) -> str:
     """Say why cases have no score as a whole; empty where all have one."""
-    found = _case_rows(rows[0].runs[0].metrics)
-    reasons = [f"{row['case']}: {row['reason']}" for row in found if row["reason"] and not _known(row["dice"])]
+    found = case_rows(rows[0].runs[0].metrics)
+    reasons = [f"{row['case']}: {row['reason']}" for row in found if row["reason"] and not known_values(row["dice"])]
     if not reasons:
         return ""
     more = f", and {len(reasons) - 3} more" if len(reasons) > 3 else ""
@@ -126,26 +126,12 @@ def _row(cases: Cases) -> list[Cell]:
 
 
 def _read_model(row: Ranked) -> Cases:
-    names = [case["case"] for case in _case_rows(row.runs[0].metrics)]
+    names = [case["case"] for case in case_rows(row.runs[0].metrics)]
     found = {
-        key: np.mean([[_mean_known(case[key]) for case in _case_rows(run.metrics)] for run in row.runs], axis=0)
+        key: np.mean([[mean_known(case[key]) for case in case_rows(run.metrics)] for run in row.runs], axis=0)
         for key in ("dice", "hausdorff_95", "surface_distance")
     }
     return Cases(row.model, names, found["dice"], found["hausdorff_95"], found["surface_distance"])
-
-
-def _case_rows(metrics: Json) -> list[Json]:
-    cases = (metrics.get("measures") or {}).get("cases") or {}
-    return list(cases.get("rows", []))
-
-
-def _known(values: Json) -> list[float]:
-    return [float(value) for value in values.values() if value is not None]
-
-
-def _mean_known(values: Json) -> float:
-    known = _known(values)
-    return float(np.mean(known)) if known else float("nan")
 
 
 def _mean(values: NDArray[np.float64]) -> float | None:

@@ -10,7 +10,8 @@ from scan2seg.evaluation.comparison import describe_stray
 from scan2seg.evaluation.cost_notes import describe_costs
 from scan2seg.evaluation.costs import cost
 from scan2seg.evaluation.hardware import are_comparable, name_devices
-from scan2seg.evaluation.part_scores import describe_parts, tabulate_parts
+from scan2seg.evaluation.part_scores import COLUMNS, PAIRS, describe_parts, tabulate_parts
+from scan2seg.evaluation.published import SCORES
 from scan2seg.evaluation.ranking import Ranked
 from scan2seg.evaluation.runs import Run
 from scan2seg.evaluation.unions import describe_unions, union_names
@@ -31,19 +32,9 @@ def ranking_table(rows: Sequence[Ranked], published: Sequence[PublishedRow], ref
         if reference:
             mine = tables.number(row.against.value if row.against else None, sign=True)
             cells += [Cell("reference") if row.model == reference else mine, tables.p_value(row.p_holm)]
-        body.append(cells + [tables.number(row.average(read)) for read in _SUMMARY])
-    marked = [
-        _published_cells(row, bool(reference)) for row in published if any(map(_is_known, _published_scores(row)))
-    ]
+        body.append(cells + [tables.number(SCORES[key].read(row)) for key in _SUMMARY if key != "mean_iou"])
+    marked = [_published_cells(row, bool(reference)) for row in published if row.known().keys() & {*_SUMMARY}]
     return Table(head, body, marked, best=0)
-
-
-def _published_scores(row: PublishedRow) -> list[float | None]:
-    return [row.mean_iou, row.mean_dice, row.pixel_accuracy, row.mean_image_jaccard, row.mean_image_f1]
-
-
-def _is_known(score: float | None) -> bool:
-    return score is not None
 
 
 def _pretraining_note(row: Ranked) -> str:
@@ -52,12 +43,20 @@ def _pretraining_note(row: Ranked) -> str:
     return f"encoder pre-trained on {facts['images']} images of {facts['dataset']}" if facts else ""
 
 
-def _published_cells(row: PublishedRow, tested: bool) -> list[Cell]:
+def _published_name(row: PublishedRow) -> Cell:
     note = "; ".join(part for part in (row.source, row.protocol, row.note) if part)
+    return Cell(row.model, note=note, badge="published")
+
+
+def _published_number(row: PublishedRow, key: str) -> Cell:
+    value = row.known().get(key)
+    return Cell("") if value is None else tables.number(value)
+
+
+def _published_cells(row: PublishedRow, tested: bool) -> list[Cell]:
     blank = Cell("")
-    name = Cell(row.model, note=note, badge="published")
-    mean_iou, *scores = map(tables.number, _published_scores(row))
-    cells = [blank, name, mean_iou, blank, blank, blank]
+    mean_iou, *scores = (tables.number(row.known().get(key)) for key in _SUMMARY)
+    cells = [blank, _published_name(row), mean_iou, blank, blank, blank]
     return [*cells, *([blank, blank] if tested else []), *scores]
 
 
@@ -70,11 +69,19 @@ def class_table(rows: Sequence[Ranked], names: Sequence[str]) -> Table:
     return Table(["model", *names], body, best=0, caption=" ".join([*describe_unions(rows), *describe_stray(rows)]))
 
 
-def part_table(rows: Sequence[Ranked]) -> Table | None:
-    """Return the scores on training, validation and test images; None where they were not asked for."""
+def part_table(rows: Sequence[Ranked], published: Sequence[PublishedRow] = ()) -> Table | None:
+    """Return the scores on training, validation and test images; None where they were not asked for.
+
+    Published rows that tell of training or validation images are marked below them.
+    """
     head, body = tabulate_parts(rows)
+    if not head:
+        return None
     cells = [[tables.text(model), *map(tables.number, values)] for model, values in body]
-    return Table(["model", *head], cells, best=0, caption=describe_parts(rows)) if head else None
+    keys = [score if part == "test" else f"{part}_{score}" for part, score in PAIRS]
+    told = [row for row in published if row.known().keys() & {*COLUMNS}]
+    marked = [[_published_name(row), *(_published_number(row, key) for key in keys)] for row in told]
+    return Table(["model", *head], cells, marked, best=0, caption=describe_parts(rows))
 
 
 def cost_table(rows: Sequence[Ranked]) -> Table:
@@ -163,12 +170,8 @@ class _Microstructure:
         return self.winner.average(lambda run: run.metrics["microstructure"]["classes"][self.name][kind].get(key))
 
 
-_SUMMARY = (
-    lambda run: run.metrics["mean_dice"],
-    lambda run: run.metrics["pixel_accuracy"],
-    lambda run: run.metrics["mean_image"].get("jaccard"),
-    lambda run: run.metrics["mean_image"].get("f1"),
-)
+_SUMMARY = ("mean_iou", "mean_dice", "pixel_accuracy", "mean_image_jaccard", "mean_image_f1")
+"""Keys of published rows, and of ours, in the ranking."""
 _COST_NAMES = (
     "pretraining_seconds", "prediction_pixels_per_second", "prediction_pixels_per_second_model", "parameters", "flops",
     "peak_memory_bytes", "energy_joules",

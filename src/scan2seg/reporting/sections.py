@@ -141,7 +141,7 @@ def _scores(rows: Sequence[Ranked], published: Sequence[PublishedRow], tested: s
         "ranking": with_controls(ranking_table(rows, published, tested), rows),
         "ranking_chart": chart("ranking", draw.ranking(figured, published), "Mean IoU of the models"),
         "classes": class_table(rows, names),
-        "parts": part_table(rows),
+        "parts": part_table(rows, published),
         "cases": case_table(cases, published) if cases else None,
         "cases_note": describe_cases(rows),
         "cases_chart": chart("cases", draw_cases(cases), "Dice of every case"),

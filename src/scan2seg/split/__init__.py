@@ -33,9 +33,11 @@ def split_stack(stack: Path, output: Path, settings: SplitSettings, folds: int |
     labelled = bool(attrs["labelled"])
     everything = list(range(len(names)))
     foreground = _find_foreground(stack) if settings.drop_empty and labelled else everything
+    if settings.drop_empty == "ends":
+        foreground = _fill_volumes(foreground, groups)
     kept = everything if settings.drop_empty == "training" else foreground
     if len(foreground) < len(names):
-        where = " of training" if settings.drop_empty == "training" else ""
+        where = {"training": " of training", "ends": " at the ends of volumes"}.get(str(settings.drop_empty), "")
         info("left out%s: the %d images that hold the first class only", where, len(names) - len(foreground))
     if labelled:
         split = make_split(settings, names, groups, hashes, parts, kept)
@@ -79,3 +81,14 @@ def _find_foreground(stack: Path) -> list[int]:
     if not kept:
         raise InputError("split.drop_empty: every image holds the first class only")
     return kept
+
+
+def _fill_volumes(foreground: list[int], groups: list[str]) -> list[int]:
+    """Return all images from the first to the last with foreground of each volume, of all where none has two."""
+    volumes = groups if len({*groups}) < len(groups) else [""] * len(groups)
+    ends: dict[str, list[int]] = {}
+    for index in foreground:
+        ends.setdefault(volumes[index], []).append(index)
+    return [
+        index for index, volume in enumerate(volumes) if volume in ends and ends[volume][0] <= index <= ends[volume][-1]
+    ]

@@ -10,10 +10,10 @@ from scan2seg.augmentation.chain import build_chain
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.config.base import Chosen
 from scan2seg.config.recipe import Recipe
-from scan2seg.label_maps import LabelMaps
 from scan2seg.training.confusion import Confusion
 from scan2seg.training.data import BatchLoader
 from scan2seg.training.learner import Learner, Outputs
+from scan2seg.training.pixel_weights import build_weighting
 
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
@@ -45,7 +45,7 @@ class TrainingModule(Learner):
         super().__init__(recipe.architecture.method, model, loader, seed, recipe.optimizer, recipe.schedule)
         self.losses = [_build_loss(settings, weights) for settings in recipe.loss]
         self.augment = build_chain(recipe.augmentation)
-        self.weightings = [_build_weighting(settings) for settings in recipe.weighting]
+        self.weightings = [build_weighting(settings, weights) for settings in recipe.weighting]
         self.confusion = {part: Confusion(model.classes) for part in ("train", "validation")}
 
     @property
@@ -120,10 +120,3 @@ class TrainingModule(Learner):
 
 def _build_loss(chosen: Chosen, weights: Tensor | None) -> tuple[float, Loss]:
     return chosen.get("weight"), chosen.module.build(chosen.parameters, weights)
-
-
-def _build_weighting(chosen: Chosen) -> Callable[[Tensor], Tensor]:
-    weigh = chosen.module.weigh
-    if not getattr(chosen.module, "KEPT", False):
-        return lambda labels: weigh(chosen.parameters, labels)
-    return LabelMaps(lambda labels: weigh(chosen.parameters, torch.from_numpy(labels)[None])[0].numpy()).of

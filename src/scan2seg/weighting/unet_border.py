@@ -17,10 +17,10 @@ KEPT = True
 
 
 class Params(Settings):
-    """Settings of w(x) = 1 + w0 exp(-(d1 + d2)^2 / (2 sigma^2)), outside all objects.
+    """Settings of w(x) = w_c(x) + w0 exp(-(d1 + d2)^2 / (2 sigma^2)), the second part outside all objects.
 
-    A class weight multiplies it, where the paper adds w_c: gaps are background throughout, so the paper's sum is a w0
-    of 10 divided by the background's class weight."""
+    w_c is the class weight of ``training.class_weights``, 1 without. Weights that a loss makes of each batch multiply
+    the sum."""
 
     w0: float = Field(10.0, ge=0)
     """Greatest extra weight."""
@@ -30,8 +30,25 @@ class Params(Settings):
     """Class that is no object. An object is a region of one other class that is connected along sides or corners."""
 
 
+def relate(params: Params, class_weights: "Tensor") -> Params:
+    """Divide w0 by the background's class weight, which losses multiply the map with: gaps are background throughout.
+
+    Raises:
+        InputError: the background has no weight, so that nothing can be added to it.
+    """
+    from scan2seg.errors import InputError
+
+    weight = float(class_weights[params.background])
+    if weight <= 0:
+        raise InputError(
+            f"weighting: unet_border adds to the class weight of background ({params.background}), which is {weight:g} "
+            "in training.class_weights; make it greater than 0, or leave out unet_border"
+        )
+    return params.model_copy(update={"w0": params.w0 / weight})
+
+
 def weigh(params: Params, labels: "Tensor") -> "Tensor":
-    """Weigh pixels; d1 and d2 are the distances to the nearest and second nearest object of the image."""
+    """Weigh pixels by 1 + w0 exp(...); d1 and d2 are the distances to the two nearest objects of the image."""
     import numpy as np
     import torch
 

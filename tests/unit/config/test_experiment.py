@@ -132,6 +132,11 @@ def test_a_reference_model_must_be_there(folder: Path) -> None:
             "architecture.output = 'sigmoid': needs two classes, the dataset 'cel",
         ),
         ("epochs: 2", "epochs: 2, class_weights: [1, 2]", "has 2 weights, the dataset 'cells' has 3 classes"),
+        (
+            "architecture:",
+            "weighting: [{method: unet_border, background: 3}]\narchitecture:",
+            "weighting.0.background = 3: is no class of the dataset 'cells'; its 3 classes count from 0",
+        ),
     ],
 )
 def test_what_no_job_could_build_is_refused_before_any_job(folder: Path, old: str, new: str, expected: str) -> None:

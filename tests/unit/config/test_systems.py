@@ -16,7 +16,9 @@ from scan2seg.validation import check_data
 CONFIG = Path(__file__).parents[3] / "config"
 EXPERIMENTS = sorted(path.stem for path in (CONFIG / "experiments").glob("*.yaml"))
 REAL = ("dsb2018", "super1", "ebc2", "tooth", "xlearn", "camvid", "lgg", "hippocampus", "soc_like")
-WITH_WEIGHTS = ("camvid_short", "super1_encoders", "ebc2_encoders")
+WITH_WEIGHTS = [
+    name for name in EXPERIMENTS if "/weights/" in (CONFIG / "experiments" / f"{name}.yaml").read_text("utf-8")
+]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -60,6 +62,12 @@ def test_real_data_is_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_real_weights_are_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCAN2SEG_DATA", str(data_folder()))
     assert "is valid" in check_file(CONFIG / "experiments" / f"{name}.yaml")
+
+
+def test_the_page_of_data_names_every_experiment_that_needs_weights() -> None:
+    text = (CONFIG.parent / "docs" / "data.md").read_text("utf-8")
+    (named,) = re.findall(r"The experiments (.*?) name one or both", text, re.DOTALL)
+    assert re.findall(r"`(\w+)`", named) == WITH_WEIGHTS
 
 
 def test_the_rows_of_the_experiment_on_edges_differ_in_padding_alone() -> None:

@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from scan2seg import storage
+from scan2seg.config.published import PublishedRow
 from scan2seg.evaluation.ranking import rank
 from scan2seg.reporting.content import load_runs
 from scan2seg.reporting.score_tables import part_table
@@ -41,6 +42,16 @@ def test_the_parts_of_every_model_stand_side_by_side(example):
         ("tex", "training mean IoU &"),
     ):
         assert words in (report / f"parts.{suffix}").read_text("utf-8")
+
+
+def test_published_scores_of_parts_are_marked_below(example):
+    content, _ = example
+    rows = rank([run.scores for run in load_runs(content["runs"])], "unet")["demo"]
+    told = PublishedRow(model="SPP", source="S", train_pixel_accuracy=0.928, validation_pixel_accuracy=0.922)
+    table = part_table(rows, [told, PublishedRow(model="test alone", source="S", pixel_accuracy=0.96)])
+    (marked,) = table.marked
+    cells = {head: cell.text for head, cell in zip(table.columns, marked, strict=True) if cell.text}
+    assert cells == {"model": "SPP", "training accuracy": "0.928", "validation accuracy": "0.922"}
 
 
 def test_the_comparison_has_them_too(example):

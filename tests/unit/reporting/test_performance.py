@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from scan2seg.config.published import PublishedRow
+from scan2seg.evaluation.published import SCORES
 from scan2seg.evaluation.ranking import rank
 from scan2seg.reporting.content import load_runs
 from scan2seg.reporting.exports import write_csv, write_latex, write_markdown
@@ -32,6 +34,30 @@ def test_a_published_row_stands_beside_the_model_that_repeats_it(table):
     (alone,) = table.marked
     assert [cell.text for cell in alone[:8]] == [""] * 8
     assert alone[8].text == "DeepLab v3+"
+
+
+def test_scores_of_the_literature_stand_beside_ours_of_the_same_name(example):
+    content, _ = example
+    rows = rank([run.scores for run in load_runs(content["runs"])], "unet")["demo"]
+    known = {
+        "mean_dice": 0.5, "dice": 0.98, "pixel_accuracy": 0.95, "train_pixel_accuracy": 0.99,
+        "validation_pixel_accuracy": 0.97, "mean_image_jaccard": 0.7, "mean_image_precision": 0.8,
+    }  # fmt: skip
+    row = PublishedRow(model="theirs", source="A. Author", repeated_by=["unet"], note="elsewhere", **known)
+    found = performance_table(rows, [row])
+    unet = next(dict(zip(found.columns, row, strict=True)) for row in found.rows if row[0].text == "unet")
+    (mine,) = [one for one in rows if one.model == "unet"]
+    parts = [run.parts["train"]["pixel_accuracy"] for run in mine.runs]
+    assert unet["training accuracy"].key == pytest.approx(sum(parts) / len(parts))
+    assert unet["mean Dice"].key == pytest.approx(mine.average(lambda run: run.metrics["mean_dice"]))
+    assert unet["image precision"].key == pytest.approx(
+        mine.average(lambda run: run.metrics["mean_image"]["precision"])
+    )
+    shown = [unet[f"published {SCORES[key].name}"].key for key in known]
+    assert shown == list(known.values())
+    assert unet["note"].text == "elsewhere"
+    # whose averaging is not known has no counterpart
+    assert SCORES["dice"].name not in unet and "published mean IoU" not in unet
 
 
 def test_csv_holds_whole_numbers_and_seconds(table):

@@ -13,7 +13,7 @@ from scan2seg.storage import create_array, creating, read_json
 COUNT = 12
 
 
-def write_stack(path: Path, full: set[int]) -> Path:
+def write_stack(path: Path, full: set[int], volumes: int = COUNT) -> Path:
     """Write a stack of labels of which those named hold foreground; the others hold class 0 and void."""
     labels = np.zeros((COUNT, 4, 4), np.uint8)
     labels[:, 0] = 255
@@ -21,8 +21,9 @@ def write_stack(path: Path, full: set[int]) -> Path:
     with creating(path) as group:
         create_array(group, "label", labels.shape, "uint8", axes="nyx")[:] = labels
         names = [f"image{number}" for number in range(COUNT)]
+        groups = [f"volume{number * volumes // COUNT}" for number in range(COUNT)]
         group.attrs.update(
-            {"names": names, "groups": names, "hashes": names, "parts": [None] * COUNT, "labelled": True}
+            {"names": names, "groups": groups, "hashes": names, "parts": [None] * COUNT, "labelled": True}
         )
     return path
 
@@ -51,3 +52,21 @@ def test_empty_images_leave_training_and_stay_where_models_are_scored(tmp_path: 
 def test_nothing_left_to_train_with_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="every training image holds the first class only"):
         split_of(tmp_path, "training", set(split_of(tmp_path, False, {0})["test"]))
+
+
+@pytest.mark.parametrize(("volumes", "left"), [(COUNT, {3, 4, 5, 6, 7, 8}), (2, {3, 4, 7, 8})])
+def test_images_between_full_ones_of_a_volume_stay(tmp_path: Path, volumes: int, left: set[int]) -> None:
+    stack = write_stack(tmp_path / "stack.zarr", {3, 4, 7, 8}, volumes)
+    shares = Shares(train=2, validation=1, test=1)
+    settings = SplitSettings.model_validate({"strategy": "random", "counts": shares, "drop_empty": "ends"})
+    found = make_parts(stack, tmp_path / "split.json", settings)
+    assert {*range(COUNT)} - left <= {*found["unused"]}
+    settings = settings.model_copy(update={"counts": Shares(train=len(left) - 2, validation=1, test=1)})
+    found = make_parts(stack, tmp_path / "split.json", settings)
+    assert {index for part in ("train", "validation", "test") for index in found[part]} == left
+
+
+def make_parts(stack: Path, output: Path, settings: SplitSettings) -> dict[str, list[int]]:
+    output.unlink(missing_ok=True)
+    split_stack(stack, output, settings)
+    return read_json(output)

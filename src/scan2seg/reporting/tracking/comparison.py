@@ -21,11 +21,6 @@ COMPARED: dict[str, Callable[[Ranked], float | None]] = {
     "prediction_seconds_per_image": lambda row: row.average(lambda run: cost(run, "prediction_seconds_per_image")),
 }
 """The metrics of the parent run, one a model."""
-_PUBLISHED = (
-    "model", "mean_iou", "batch_size", "epochs", "steps", "training_time", "devices", "prediction_seconds", "protocol",
-    "note", "source",
-)  # fmt: skip
-"""What a published row tells of performance."""
 OWN_SETTINGS = ("description", "reference_model", "replicates", "ensembles")
 
 
@@ -96,7 +91,8 @@ def tabulate_performance(
     Words of replicates that differ are joined.
     """
     ours = ["dataset", "model", "mean_iou", *COSTS]
-    theirs = [key for key in _PUBLISHED if any(key in row.known() for found in published.values() for row in found)]
+    keys = [key for key in PublishedRow.model_fields if key != "repeated_by"]
+    theirs = [key for key in keys if any(key in row.known() for found in published.values() for row in found)]
     body = []
     for dataset in dict.fromkeys([*ranking, *published]):
         for row, item in pair_published(ranking.get(dataset, []), published.get(dataset, [])):
