@@ -65,7 +65,7 @@ def assemble_stack(
     channels = max(item.channels or item.read().shape[0] for item in _sample(items))
     height, width = (max(item.size[axis] for item in items) for axis in (0, 1))
     read = _make_reader(source, classes, channels, (height, width), labelled)
-    kind = find_type(read_item(items[0], channels))
+    kind = find_type(read_item(items[0], channels, source.kind))
     shapes = (len(items), channels, height, width), (len(items), height, width)
     settings = _settings(source, scans, classes)
     with continuing(output, [settings, pixel_size], input_paths(source, scans)) as unfinished:
@@ -212,14 +212,14 @@ ItemReader = Callable[[Item, np.dtype[Any]], tuple[NDArray[Any], NDArray[np.uint
 
 
 def _make_reader(
-    mapping: LabelMapping, classes: Sequence[str], channels: int, size: tuple[int, int], labelled: bool
+    source: StackSource, classes: Sequence[str], channels: int, size: tuple[int, int], labelled: bool
 ) -> ItemReader:
     def read(item: Item, kind: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[np.uint8], str, NDArray[np.int64]]:
-        pixels = read_item(item, channels)
+        pixels = read_item(item, channels, source.kind)
         label = np.full(pixels.shape[1:], IGNORE, np.uint8)
         if labelled and item.read_label is not None:
             try:
-                label = map_labels(item.read_label(), mapping, classes)
+                label = map_labels(item.read_label(), source, classes)
             except InputError as error:
                 raise InputError(f"labels of {item.name}: {error}") from None
         if label.shape != pixels.shape[1:]:

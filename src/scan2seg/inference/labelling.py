@@ -163,7 +163,8 @@ def read_pixels(item: Item, predictor: Predictor) -> NDArray[np.float32]:
     Raises:
         InputError: it has other channels than the training images, or values that are not finite.
     """
-    return read_item(item, image_channels(predictor), "the model was trained on")
+    kind = predictor.description.get("reading", {}).get("kind", "images")
+    return read_item(item, image_channels(predictor), kind, "the model was trained on")
 
 
 def image_channels(predictor: Predictor) -> int:

@@ -84,12 +84,15 @@ def _module(source: StackSource) -> ModuleType:
     return importlib.import_module(f"scan2seg.sources.{kind}")
 
 
-def read_item(item: Item, channels: int, others: str = "other images have") -> NDArray[np.float32]:
+def read_item(
+    item: Item, channels: int, kind: str = "images", others: str = "other images have"
+) -> NDArray[np.float32]:
     """Read an image (c, y, x) as networks see it; grey stands for a colour, but for no other channels.
 
     Args:
         item: the image.
         channels: that are wanted.
+        kind: of the source that they are those of; three of images are colours, of volumes they may be anything.
         others: who has them, for the message.
 
     Raises:
@@ -98,7 +101,7 @@ def read_item(item: Item, channels: int, others: str = "other images have") -> N
     pixels = item.read() if item.finish is None else item.finish(item.read())
     if not np.isfinite(pixels).all():
         raise InputError(f"{item.name}: holds values that are not finite; repair the image first")
-    if pixels.shape[0] == 1 and channels == _COLOURS:
+    if pixels.shape[0] == 1 and channels == _COLOURS and kind == "images":
         pixels = np.repeat(pixels, channels, axis=0)
     if pixels.shape[0] != channels:
         raise InputError(f"{item.name}: has {pixels.shape[0]} channels, {others} {channels}")

@@ -84,14 +84,14 @@ def test_a_volume_that_fails_late_leaves_what_good_labels_tell(tmp_path: Path) -
     assert contents(out) == before
 
 
-@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("channels", [2, 3, 4])
 def test_grey_stands_for_colours_alone(tmp_path: Path, channels: int) -> None:
     checkpoint = write_model(tmp_path, channels=channels, kind="volume")
     write_images(tmp_path / "in", "a.png", "b.png")
     problems = segment(checkpoint, tmp_path / "out", tmp_path / "in")
     wanted = f"has 1 channels, the model was trained on {channels}"
     assert len(problems) == 2 and all(wanted in line for line in problems)
-    colours = write_model(tmp_path, channels=3)
+    colours = write_model(tmp_path / "coloured", channels=3)
     assert segment(colours, tmp_path / "coloured", tmp_path / "in") == []
 
 
