@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from scan2seg.architectures.any_size import head_channels
 from scan2seg.checkpoint import SegmentationModel
 from scan2seg.documents import Json
-from scan2seg.normalisation import standardise_alone
+from scan2seg.standardisation import standardise_alone
 
 _USUAL = 98
 """Per cent of the training windows."""

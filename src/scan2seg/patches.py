@@ -25,9 +25,9 @@ from scan2seg.config.patching import PatchingSettings
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
 from scan2seg.logging import info, progress, warn
-from scan2seg.normalisation import measure_images
 from scan2seg.provenance import record
 from scan2seg.slices import StackImages, find_runs, list_volumes, read_slab
+from scan2seg.standardisation import measure_images
 from scan2seg.storage import create_array, creating, open_store, read_json, shard_length
 from scan2seg.windows import cut_window, grid_windows, window_starts
 

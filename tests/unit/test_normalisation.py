@@ -19,9 +19,9 @@ from scan2seg.normalisation import (
     encoder_statistics,
     find_range,
     fit_normalisation,
-    measure_images,
 )
 from scan2seg.patches import extract_patches
+from scan2seg.standardisation import measure_images
 from scan2seg.storage import create_array, creating, write_json
 from scan2seg.training.data import open_patches
 

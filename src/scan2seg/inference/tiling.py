@@ -13,7 +13,7 @@ from scan2seg.config.training import InferenceSettings
 from scan2seg.inference.blending import blending_weights, move_up
 from scan2seg.inference.loaded_model import LoadedModel
 from scan2seg.inference.tile_grid import Axis, fit_axis
-from scan2seg.normalisation import measure_images, standardise, standardise_alone
+from scan2seg.standardisation import measure_images, standardise, standardise_alone
 from scan2seg.windows import cut_window
 
 Reader = Callable[[range], NDArray[np.float32]]

@@ -10,8 +10,9 @@ from scan2seg.augmentation.chain import build_chain
 from scan2seg.config.recipe import Recipe
 from scan2seg.errors import InputError
 from scan2seg.ignore import IGNORE
-from scan2seg.normalisation import fit_normalisation, standardise
+from scan2seg.normalisation import fit_normalisation
 from scan2seg.replacement import replacing
+from scan2seg.standardisation import standardise
 from scan2seg.storage import open_store
 
 
