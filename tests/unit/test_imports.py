@@ -38,6 +38,24 @@ def test_plugins_are_found_without_importing_anything_heavy() -> None:
     assert "unet" in plugins.names("architectures")
 
 
+def test_stages_without_a_network_do_not_wait_for_torch() -> None:
+    import subprocess
+    import sys
+
+    stages = (
+        "reconstruction.scan",
+        "denoising.scan",
+        "stack",
+        "split",
+        "patches",
+        "evaluation.comparison",
+        "reporting.html",
+    )
+    imports_all = "; ".join(f"import scan2seg.{name}" for name in stages)
+    script = f"import sys; {imports_all}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
 def test_mlflow_is_imported_in_one_package() -> None:
     sources = Path(plugins.__file__).parent
     found = {
