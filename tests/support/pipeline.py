@@ -12,6 +12,8 @@ from pathlib import Path
 from helpers import MODEL, make_images
 
 ROOT = Path(__file__).parents[2]
+CACHES = ("XDG_CACHE_HOME", "MPLCONFIGDIR", "SCAN2SEG_WEIGHTS")
+"""With these, and NUMBA_CACHE_DIR where sources cannot be written beside, a node needs no home folder."""
 # every stage, each after those that it needs
 STAGES = (
     "simulate_scan", "reconstruct_scan", "denoise_scan", "export_volume", "assemble_stack", "split_stack",
@@ -84,21 +86,29 @@ FILES = {
 class Pipeline:
     """A folder in which Snakemake runs one of the experiments above."""
 
-    def __init__(self, folder: Path, experiment: str = "tiny") -> None:
+    def __init__(self, folder: Path, experiment: str = "tiny", finished: Path | None = None) -> None:
+        """Write the folder, or copy that of a finished run, with its results."""
         self.folder, self.experiment = folder, experiment
+        folder.mkdir(exist_ok=True)
+        if finished is None:
+            self._write()
+        else:
+            shutil.copytree(finished, folder, symlinks=True, dirs_exist_ok=True)
+        self.env = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": ""}
+
+    def _write(self) -> None:
         for name in ("Snakefile", "src", "workflow", "envs"):
-            source, target = ROOT / name, folder / name
+            source, target = ROOT / name, self.folder / name
             # kernels that were compiled beside their sources serve the copies too, which have their times and sizes
             ignore = shutil.ignore_patterns("*.pyc*", "*.tmp.*", "*.egg-info")
             shutil.copytree(source, target, ignore=ignore) if source.is_dir() else shutil.copy(source, target)
-        make_images(folder / "cells", count=10, size=36)
+        make_images(self.folder / "cells", count=10, size=36)
         for name, text in FILES.items():
-            path = folder / "config" / name
+            path = self.folder / "config" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             lines = text.strip("\n").splitlines()
             indent = len(lines[0]) - len(lines[0].lstrip())
             path.write_text("\n".join(line[indent:] for line in lines) + "\n")
-        self.env = {**os.environ, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": ""}
 
     def command(self, *words: str) -> list[str]:
         binary = Path(sys.executable).with_name("snakemake")

@@ -1,6 +1,7 @@
 """A plan of inference in the workflow: made once a trained model, used by all that applies it, shown in the report."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,10 @@ segment: {datasets: [fresh], model: planned}
 
 
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
-    """The pipeline after a model was planned, and another one was not."""
-    made = Pipeline(tmp_path_factory.mktemp("plan"))
+def planned(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    """The pipeline after a model was planned, and another one was not; the data are those of the finished run."""
+    made = Pipeline(tmp_path_factory.mktemp("plan"), finished=pipeline.folder)
+    shutil.rmtree(made.folder / "results/segmentations")
     recipe = MODEL.format(architecture="{method: unet, encoder: null, width: 4, depth: 2}")
     (made.folder / "config/models/planned.yaml").write_text(
         f"{recipe}inference: {{plan: {{images: 1}}, overlap: 0.1}}\n"
