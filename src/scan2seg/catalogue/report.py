@@ -86,9 +86,8 @@ def comparison_content(catalogue: "Catalogue") -> Json:
 def variants(catalogue: "Catalogue") -> list[list[str]]:
     """Return the names of the datasets that come from one file, where there are several, in the experiment's order."""
     families: dict[str, list[str]] = {}
-    for name, dataset in catalogue.experiment.datasets.items():
-        if dataset.has_labels():
-            families.setdefault(catalogue.experiment.files[f"datasets.{name}"], []).append(name)
+    for name in catalogue.experiment.datasets:
+        families.setdefault(catalogue.experiment.files[f"datasets.{name}"], []).append(name)
     return [names for names in families.values() if len(names) > 1]
 
 

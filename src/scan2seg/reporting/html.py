@@ -26,6 +26,7 @@ from scan2seg.reporting.segmentations import SegmentationSummary, summarise_segm
 from scan2seg.reporting.studies import StudySummary, summarise_study
 from scan2seg.reporting.variants import VariantTable, variant_tables
 from scan2seg.reporting.viewer import BUDGET
+from scan2seg.reporting.volume_comparison import VolumeTable, compare_volumes
 from scan2seg.reporting.volumes import ScanSummary, summarise_scan
 
 
@@ -33,6 +34,7 @@ from scan2seg.reporting.volumes import ScanSummary, summarise_scan
 class _Page:
     sections: list[DatasetSection]
     scans: list[ScanSummary]
+    compared: list[VolumeTable]
     segmentations: list[SegmentationSummary]
     studies: list[StudySummary]
     overview: tables.Table | None
@@ -98,6 +100,7 @@ def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
     return _Page(
         [section for section in sections if section.winner or section.data],
         [scan for scan in scans if scan is not None],
+        compare_volumes(content["scans"], content.get("variants") or []),
         [item for item in segmented if item is not None],
         [study for study in studied if study is not None],
         _overview(ranked),
