@@ -15,7 +15,7 @@ from scan2seg.validation import check_data
 
 CONFIG = Path(__file__).parents[3] / "config"
 EXPERIMENTS = sorted(path.stem for path in (CONFIG / "experiments").glob("*.yaml"))
-REAL = ("dsb2018", "super1", "ebc2", "tooth", "xlearn", "camvid", "lgg", "hippocampus", "soc_like")
+REAL = ("dsb2018", "super1", "ebc2", "tooth", "tomopy_tooth", "xlearn", "camvid", "lgg", "hippocampus", "soc_like")
 WITH_WEIGHTS = [
     name for name in EXPERIMENTS if "/weights/" in (CONFIG / "experiments" / f"{name}.yaml").read_text("utf-8")
 ]
