@@ -3,8 +3,8 @@
     python benchmarks/reconstruction_error.py results/simulations/NAME-KEY/labels.zarr results/*/NAME-*/volume.zarr
 
 Voxels count whose 27 neighbours are of one class, within 0.94 of the radius of a slice: elsewhere a voxel is a mixture,
-or outside of what was projected. Volumes are in units per pixel, as the simulation is. Each class
-must be one material; for pillar3, where two are one class, see the report of an experiment with variants.
+or outside of what was projected. Volumes are in units per pixel, as the simulation is. Each class must be one
+material; for pillar3, where two are one class, see the report of an experiment with variants.
 """
 
 import argparse
