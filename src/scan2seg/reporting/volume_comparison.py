@@ -1,6 +1,7 @@
 """Volumes of one scan that was reconstructed in several ways, compared with the first and, where known, the truth."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from scan2seg import storage
 from scan2seg.config.simulation import SimulationSettings
+from scan2seg.errors import InputError
+from scan2seg.inference.recorded_settings import recall
 from scan2seg.places import evenly
 from scan2seg.reporting import tables
 from scan2seg.reporting.content import ScanInput
@@ -139,5 +142,7 @@ def _simulated(entry: ScanInput, path: Path, shape: tuple[int, ...]) -> Simulati
     if settings.get("orientation", "none") != "none" or settings.get("units", "per_pixel") != "per_pixel":
         return None
     known: dict[str, Any] = dict(storage.open_store(labels).attrs)
-    simulated = (known.get("provenance") or {}).get("settings")
-    return SimulationSettings.model_validate(simulated) if simulated else None
+    simulated: dict[str, Any] = (known.get("provenance") or {}).get("settings") or {}
+    with suppress(InputError):  # of another version
+        return recall(SimulationSettings, simulated, labels, "what was simulated")
+    return None
