@@ -17,6 +17,8 @@ LAYERS = {
     "line": nn.Conv1d(8, 8, 3, padding="same", groups=8),
     "dense": nn.Conv2d(8, 8, 3, padding=1),
 }
+LEFT_TO_TORCH = ("line", "dense")
+"""Whose padding is a word, or which are not depthwise: how exact torch is there depends on the processor."""
 
 
 def compute(layer: nn.Module, image: Tensor, context: object) -> list[Tensor]:
@@ -46,8 +48,11 @@ def test_outputs_stay_and_gradients_are_those_of_float32(name: str) -> None:
         exact = torch.autograd.grad(output, [seen, *layer.parameters()], gradient)
     for one, theirs, true in zip(ours[1:], torchs[1:], exact, strict=True):
         assert one.dtype == theirs.dtype == torch.float32
-        # half a unit in the last of eight bits is what rounding the gradient once takes
-        assert (one - true).norm() <= 2**-8 * true.norm()
+        if name in LEFT_TO_TORCH:
+            assert torch.equal(one, theirs)
+        else:
+            # half a unit in the last of eight bits is what rounding the gradient once takes
+            assert (one - true).norm() <= 2**-8 * true.norm()
 
 
 def test_only_depthwise_convolutions_that_are_trained_are_computed_by_us(monkeypatch: pytest.MonkeyPatch) -> None:
