@@ -103,3 +103,14 @@ def test_a_volume_costs_what_its_slices_cost_side_by_side(name: str) -> None:
     weights = torch.rand(target.shape)
     flat = make(name)(logits.flatten(2, 3), target.flatten(1, 2), weights.flatten(1, 2))
     torch.testing.assert_close(make(name)(logits, target, weights), flat)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_class_weights_multiply_the_weights_of_pixels_where_a_loss_says_so_and_nowhere_else(name: str) -> None:
+    logits, target = batch(3)
+    weights = torch.tensor([0.5, 1.0, 3.0])
+    pixels = torch.linspace(0.1, 2, target.numel()).reshape(target.shape)
+    together = make(name, weights)(logits, target, pixels)
+    multiplied = make(name)(logits, target, weights[target] * pixels)
+    says = getattr(plugins.load("losses", name), "CLASSES_WEIGH_PIXELS", False)
+    assert torch.allclose(together, multiplied) == says

@@ -11,7 +11,7 @@ from scan2seg.config.recipe import Recipe
 from scan2seg.label_maps import LabelMaps
 from scan2seg.losses import boundary
 from scan2seg.losses.boundary import signed_distance
-from scan2seg.training.pixel_weights import build_weighting
+from scan2seg.training.pixel_weights import PixelWeights
 from scan2seg.weighting import unet_border
 
 
@@ -79,7 +79,7 @@ def test_losses_and_weights_of_a_training_make_them_once(monkeypatch: pytest.Mon
     labels, logits = make_labels(3, 32, 32), torch.randn(3, 3, 32, 32)
     loss = boundary.build(boundary.Params(), None)
     recipe = Recipe.model_validate({"architecture": "otsu", "weighting": ["unet_border"]})
-    weigh = build_weighting(recipe.weighting[0], None)
+    weigh = PixelWeights(recipe.weighting, None)
     first = loss(logits, labels.long(), weigh(labels))
     assert calls == {"distance": 3, "border": 3}
     again = loss(logits.flip(-1), labels.flip(-1).long(), weigh(labels.flip(-1)))

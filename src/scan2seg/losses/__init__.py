@@ -10,6 +10,9 @@ A plugin defines ``class Params(LossParams)``, whose ``weight`` is the loss's fa
 - target (N, H, W) int64, 255 = ignore: such pixels change neither value nor gradient;
 - pixel weights (N, H, W) float32 or None: the output of a ``weighting`` plugin;
 
-and returns a scalar float32 tensor, not multiplied by ``weight``. A batch without a labelled pixel gives 0 with a
+A file with ``CLASSES_WEIGH_PIXELS = True`` says that a pixel counts by the weight of its class times its own; in other
+losses class weights are those of a mean over classes.
+
+It returns a scalar float32 tensor, not multiplied by ``weight``. A batch without a labelled pixel gives 0 with a
 gradient of 0. Volumes (N, K, D, H, W) with (N, D, H, W) are taken alike.
 """

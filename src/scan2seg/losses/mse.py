@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     from scan2seg.losses.common import Loss
 
+CLASSES_WEIGH_PIXELS = True
+
 
 class Params(LossParams):
     """Settings of the mean squared error."""

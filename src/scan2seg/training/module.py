@@ -13,7 +13,7 @@ from scan2seg.config.recipe import Recipe
 from scan2seg.training.confusion import Confusion
 from scan2seg.training.data import BatchLoader
 from scan2seg.training.learner import Learner, Outputs
-from scan2seg.training.pixel_weights import build_weighting
+from scan2seg.training.pixel_weights import PixelWeights
 
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
@@ -45,7 +45,10 @@ class TrainingModule(Learner):
         super().__init__(recipe.architecture.method, model, loader, seed, recipe.optimizer, recipe.schedule)
         self.losses = [_build_loss(settings, weights) for settings in recipe.loss]
         self.augment = build_chain(recipe.augmentation)
-        self.weightings = [build_weighting(settings, weights) for settings in recipe.weighting]
+        self.pixel_weights = {
+            multiplied: PixelWeights(recipe.weighting, weights if multiplied else None)
+            for multiplied in {multiplied for _, multiplied, _ in self.losses}
+        }
         self.confusion = {part: Confusion(model.classes) for part in ("train", "validation")}
 
     @property
@@ -108,15 +111,18 @@ class TrainingModule(Learner):
         """Return the sum of the losses against the labels (N, *spatial), the mean over the levels of the outputs."""
         (labels,) = targets
         target = labels.long()
-        weights: Tensor | None = None
         levels = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         with torch.autocast(labels.device.type, enabled=False):
-            for weigh in self.weightings:
-                factor = weigh(labels)
-                weights = factor if weights is None else weights * factor
-            terms = [weight * loss(level, target, weights) for level in levels for weight, loss in self.losses]
+            weights = {multiplied: weigh(labels) for multiplied, weigh in self.pixel_weights.items()}
+            terms = [
+                weight * loss(level, target, weights[multiplied])
+                for level in levels
+                for weight, multiplied, loss in self.losses
+            ]
             return torch.stack(terms).sum() / len(levels)
 
 
-def _build_loss(chosen: Chosen, weights: Tensor | None) -> tuple[float, Loss]:
-    return chosen.get("weight"), chosen.module.build(chosen.parameters, weights)
+def _build_loss(chosen: Chosen, weights: Tensor | None) -> tuple[float, bool, Loss]:
+    """Return the loss with its factor, and whether it multiplies the weights of pixels with those of their classes."""
+    multiplied = getattr(chosen.module, "CLASSES_WEIGH_PIXELS", False)
+    return chosen.get("weight"), multiplied, chosen.module.build(chosen.parameters, weights)

@@ -9,7 +9,7 @@ weighed on its own; volumes (N, D, H, W) are taken alike, with boxes and distanc
 with their class weights and divide by their sum.
 
 Where a file also defines ``relate(params: Params, class_weights: Tensor) -> Params``, its settings are those that this
-returns whenever a recipe has class weights: its weights are then meant to be added to those of the classes.
+returns for losses that multiply the weights of pixels with those of their classes: its own are then meant to be added.
 
 A file with ``KEPT = True`` says that its weights take long, and that they turn with the labels, bit for bit, when those
 are flipped or turned by quarters: they are made once a patch, not in each step (``label_maps.py``).
