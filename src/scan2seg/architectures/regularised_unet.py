@@ -56,8 +56,8 @@ def build(params: Params, channels: int, classes: int) -> "nn.Module":
         return [nn.BatchNorm2d(outputs), nn.Dropout(params.dropout)]
 
     def convolve(inputs: int, outputs: int) -> list[nn.Module]:
-        edge = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=params.padding)
-        return [edge, nn.ReLU(inplace=True), *regularise(outputs)]
+        convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=params.padding)
+        return [convolution, nn.ReLU(inplace=True), *regularise(outputs)]
 
     encoder, features = build_encoder(params, channels, params.depth)
     levels = []

@@ -108,3 +108,13 @@ def test_what_a_user_gets_wrong_is_named() -> None:
         make("unet", encoder="resnet5")
     with pytest.raises(InputError, match="one number a halving"):
         make("unet", encoder=None, decoder_channels=[8])
+
+
+def test_the_padding_of_the_regularised_decoder_is_that_of_all_its_convolutions() -> None:
+    settings: dict[str, object] = {"encoder": "resnet18", "pretrained": "none", "depth": 2, "decoder_channels": [8, 8]}
+    counts = {}
+    for padding in ("zeros", "reflect"):
+        model = make("regularised_unet", **settings, padding=padding)
+        modes = [module.padding_mode for module in model.modules() if isinstance(module, torch.nn.Conv2d)]
+        counts[padding] = modes.count("reflect")
+    assert counts == {"zeros": 0, "reflect": 4}
