@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from scan2seg import logging, provenance
+from scan2seg.damage import naming_damage
 from scan2seg.documents import Json
 from scan2seg.evaluation.ranking import Ranked, rank
 from scan2seg.replacement import replacing
@@ -28,6 +29,9 @@ from scan2seg.reporting.variants import VariantTable, variant_tables
 from scan2seg.reporting.viewer import BUDGET
 from scan2seg.reporting.volume_comparison import VolumeTable, compare_volumes
 from scan2seg.reporting.volumes import ScanSummary, summarise_scan
+
+_STORES: tuple[Literal["reconstruction", "denoised", "labels"], ...] = ("reconstruction", "denoised", "labels")
+"""Of a scan."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +97,16 @@ def _build(content: ReportInputs, folder: FigureFolder) -> _Page:
     for entry in logging.progress(entries, "report"):
         mine = [run for run in runs if run.scores.dataset == entry["name"]]
         sections.append(build_section(entry, ranked.get(entry["name"], []), mine, reference, folder, budget))
-    scans = [summarise_scan(entry, folder, budget) for entry in content["scans"]]
+    with naming_damage([entry[key] for entry in content["scans"] for key in _STORES]):
+        scans = [summarise_scan(entry, folder, budget) for entry in content["scans"]]
+        compared = compare_volumes(content["scans"], content.get("variants") or [])
     segmented = [summarise_segmentation(entry, content["scans"], budget) for entry in segmentations]
     segmented += [summarise_labelled_files(entry) for entry in content.get("labelled_files") or []]
     studied = [summarise_study(entry, folder) for entry in content.get("studies") or []]
     return _Page(
         [section for section in sections if section.winner or section.data],
         [scan for scan in scans if scan is not None],
-        compare_volumes(content["scans"], content.get("variants") or []),
+        compared,
         [item for item in segmented if item is not None],
         [study for study in studied if study is not None],
         _overview(ranked),

@@ -176,6 +176,18 @@ def test_a_damaged_store_is_one_message_and_leaves_the_old_report(example, tmp_p
     assert (tmp_path / "out" / "figures").is_dir()
 
 
+def test_a_damaged_volume_is_named_and_leaves_the_old_report(tmp_path):
+    content = example_report.write_experiment(tmp_path, {}, 0)
+    render(content, tmp_path / "out")
+    before = (tmp_path / "out" / "index.html").read_bytes()
+    volume = content["scans"][0]["denoised"]
+    for shard in [file for file in (volume / "volume" / "c").rglob("*") if file.is_file()]:
+        shard.write_bytes(shard.read_bytes()[:50])
+    with pytest.raises(InputError, match=f"{volume}: holds a part that cannot be read"):
+        render(content, tmp_path / "out")
+    assert (tmp_path / "out" / "index.html").read_bytes() == before
+
+
 def test_a_leaking_split_is_named_in_the_summary(tmp_path):
     content = example_report.write_experiment(tmp_path, {"unet": 0.9}, 1, scans=False)
     split = storage.read_json(content["datasets"][0]["split"])
