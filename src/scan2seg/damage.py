@@ -1,4 +1,4 @@
-"""Zarr stores of which a shard is cut short: what their codecs raise, which may be nearly anything, becomes one error."""
+"""Zarr stores of which a shard is cut short: what their codecs raise, nearly anything, becomes one error."""
 
 import traceback
 from collections.abc import Iterator, Sequence
